@@ -1,0 +1,1 @@
+"""The long-lived process: front (sockets), worker (model), engines (how the front reaches workers)."""

@@ -1,0 +1,1 @@
+"""How the front reaches workers."""

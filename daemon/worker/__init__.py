@@ -1,0 +1,1 @@
+"""The process beside one device: model pool, scheduler, batcher; hosts the explainers."""

@@ -1,0 +1,1 @@
+"""Which queries run next; plain code without torch."""

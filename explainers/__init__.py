@@ -1,0 +1,1 @@
+"""Explanation methods: pure computation over one loaded model."""

@@ -1,0 +1,1 @@
+"""Bundled demo weights: two small sentiment models, see docs/models.md."""

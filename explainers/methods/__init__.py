@@ -1,0 +1,1 @@
+"""One module per family of methods; the registry names them."""

@@ -1,0 +1,1 @@
+"""What travels on the socket: messages, framing, errors, clients, finding and starting the daemon."""

@@ -1,0 +1,62 @@
+"""Every error that travels on the wire, in one table."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+#: code -> (CLI exit status, what the reader should do next)
+ERRORS: Final[dict[str, tuple[int, str]]] = {
+    "bad_request": (2, "Correct the field that the message names and send the request again."),
+    "unknown_model": (3, "Use a name from `saliscope models`, a local folder, or a hub id in the cache."),
+    "unknown_method": (3, "Use a name from `saliscope methods`."),
+    "not_capable": (4, "Choose a method or a model that the message names."),
+    "too_large": (5, "Send a shorter text or fewer of them."),
+    "busy": (6, "Wait a moment and send the request again."),
+    "oom": (7, "Unload a model, choose a smaller one, or shorten the text."),
+    "cancelled": (8, "Nothing: the request was cancelled by its client."),
+    "superseded": (8, "Nothing: a newer request took the place of this one."),
+    "timeout": (9, "Allow more time, or look at `saliscope status` for what the daemon is doing."),
+    "loading_failed": (10, "Read the reason in the message; `saliscope doctor` checks folder, cache and hub."),
+    "unauthorized": (11, "Send the token of the daemon in `initialize`."),
+    "protocol_mismatch": (12, "Run `saliscope daemon stop`; the next command starts the matching version."),
+    "shutting_down": (13, "Try again: the next command starts a new daemon."),
+    "unavailable": (14, "Run `saliscope doctor`; it checks the socket, the folder and the permissions."),
+    "internal": (70, "This is a defect: please report it with the last lines of `saliscope daemon logs`."),
+}
+
+
+class SaliscopeError(Exception):
+    """A failure that a person can act on: `code` is a key of `ERRORS`, `data` is a plain map."""
+
+    def __init__(self, code: str, message: str, data: dict[str, Any] | None = None) -> None:
+        if code not in ERRORS:
+            raise ValueError(f"{code!r} is not in the error table")
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.data: dict[str, Any] = data or {}
+
+    @property
+    def exit_status(self) -> int:
+        """The documented exit status of the command line for this error."""
+        return ERRORS[self.code][0]
+
+    @property
+    def advice(self) -> str:
+        """What to do next, in one sentence."""
+        return ERRORS[self.code][1]
+
+    def to_wire(self, style: str) -> list[Any] | str:
+        """The error slot of a response: `[code, message, data]` for "array", `"code: message"` for "string"."""
+        return [self.code, self.message, self.data] if style == "array" else f"{self.code}: {self.message}"
+
+    @classmethod
+    def from_wire(cls, error: object) -> SaliscopeError:
+        """Read either style back; anything unknown becomes `internal`."""
+        if isinstance(error, list) and len(error) == 3 and isinstance(error[0], str) and error[0] in ERRORS:
+            return cls(error[0], str(error[1]), error[2] if isinstance(error[2], dict) else None)
+        if isinstance(error, str):
+            code, _, message = error.partition(": ")
+            if code in ERRORS:
+                return cls(code, message)
+        return cls("internal", str(error))

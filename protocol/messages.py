@@ -1,0 +1,356 @@
+"""The messages of the wire, declared once: parameters and results of every RPC method.
+
+`docs/protocol.md` and the JSON Schemas are generated from this table (`schema.py`).
+Unknown fields of a request are ignored and listed in the answer's `warnings`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+from msgspec import Meta, Struct, field
+
+PROTOCOL_VERSION: Final = 1
+
+Count = Annotated[int, Meta(ge=0)]
+Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Name = Annotated[str, Meta(min_length=1, max_length=4096)]
+Granularity = Literal["token", "word", "sentence"]
+Scale = Literal["logit", "margin", "logprob", "prob", "loss"]
+
+
+# -- what a person asks ---------------------------------------------------------------------------
+
+
+class Empty(Struct):
+    """No parameters."""
+
+
+class Notify(Struct):
+    """How notifications are wrapped for clients that only dispatch their own method names (Neovim).
+
+    A notification `name, params` is sent as `[2, method, [*head, [name, params]]]`.
+    """
+
+    method: str
+    head: list[Any] = field(default_factory=list)
+
+
+class Initialize(Struct):
+    """Opens a session: the protocol range that the client speaks and how it wants to be answered."""
+
+    client: str = ""
+    protocol_min: Count = PROTOCOL_VERSION
+    protocol_max: Count = PROTOCOL_VERSION
+    version: str | None = None
+    token: str | None = None
+    errors: Literal["array", "string"] = "array"
+    floats: Literal["list", "f32"] = "list"
+    notifications: bool = True
+    notify: Notify | None = None
+
+
+class LoadModel(Struct):
+    """Loads a model now, so that the first explanation does not wait."""
+
+    model: Name
+    download: bool = False
+
+
+class UnloadModel(Struct):
+    """Frees a model."""
+
+    model: Name
+
+
+class Tokenize(Struct):
+    """Splits a text into the pieces that the model sees."""
+
+    text: str
+    model: Name | None = None
+
+
+class Predict(Struct):
+    """Asks for the prediction of one text or of many."""
+
+    texts: str | list[str]
+    model: Name | None = None
+    top: Annotated[int, Meta(ge=1, le=1000)] = 10
+    download: bool = False
+
+
+class Target(Struct):
+    """Names the scalar that is explained.
+
+    `class`: `label` is a class name or index, or "predicted" (default).
+    `next-token`: `label` is the token's text, or its id as an integer; default the likeliest one.
+    """
+
+    kind: Literal["class", "next-token"] = "class"
+    label: str | int | None = None
+
+
+class Explain(Struct):
+    """Explains one text, or each of many; with `stream` partial estimates are notified meanwhile."""
+
+    text: str | list[str]
+    model: Name | None = None
+    method: Name | None = None
+    target: Target | str | int | None = None
+    scale: Scale | None = None
+    granularity: Granularity = "token"
+    seed: Seed = 0
+    params: dict[str, Any] = field(default_factory=dict)
+    stream: bool = False
+    download: bool = False
+
+
+class Cancel(Struct):
+    """Cancels the request with this id on the same connection; it is still answered, with `cancelled`."""
+
+    id: int
+
+
+# -- what comes back ------------------------------------------------------------------------------
+
+
+class Initialized(Struct):
+    """Answers `initialize`."""
+
+    protocol: int
+    version: str
+    capabilities: list[str]
+    limits: dict[str, int]
+    warnings: list[str] = field(default_factory=list)
+
+
+class ModelInfo(Struct):
+    """What is known of one model: facts, not promises. `state` is available, loading, ready or failed."""
+
+    name: str
+    state: Literal["available", "loading", "ready", "failed"]
+    kind: str = ""
+    labels: list[str] = field(default_factory=list)
+    capabilities: list[str] = field(default_factory=list)
+    default_method: str = ""
+    max_tokens: int = 0
+    num_layers: int = 0
+    num_parameters: int = 0
+    num_bytes: int = 0
+    device: str = ""
+    dtype: str = ""
+    fingerprint: str = ""
+    source: str = ""
+    reason: str = ""
+
+
+class Models(Struct):
+    """Answers `models/list`."""
+
+    models: list[ModelInfo]
+    warnings: list[str] = field(default_factory=list)
+
+
+class MethodInfo(Struct):
+    """One entry of the method catalogue; `params` is a JSON Schema."""
+
+    name: str
+    summary: str
+    group: str
+    needs: list[str]
+    targets: list[str]
+    signed: bool
+    additive: bool
+    cost: str
+    source: str
+    params: dict[str, Any] = field(default_factory=dict)
+    defaults: dict[str, Any] = field(default_factory=dict)
+    caveats: list[str] = field(default_factory=list)
+
+
+class Methods(Struct):
+    """Answers `methods/list`."""
+
+    methods: list[MethodInfo]
+    warnings: list[str] = field(default_factory=list)
+
+
+class Token(Struct):
+    """One piece of the source text: `text == source[start:end]`, in code points.
+
+    Byte-level pieces that share a character are one token with several `ids`.
+    """
+
+    text: str
+    start: int
+    end: int
+    special: bool
+    ids: list[int] = field(default_factory=list)
+
+
+class Tokenized(Struct):
+    """Answers `tokenize`; text from `truncated_at` on (code points) is never seen by the model."""
+
+    tokens: list[Token]
+    model: str
+    truncated_at: int | None = None
+    max_tokens: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+
+class Prediction(Struct):
+    """The model's answer: labels (or next tokens) with their probabilities, likeliest first for next tokens."""
+
+    label: str
+    index: int
+    probabilities: dict[str, float]
+    kind: Literal["class", "next-token"] = "class"
+
+
+class Predictions(Struct):
+    """Answers `predict`, one prediction a text, in order."""
+
+    model: str
+    predictions: list[Prediction]
+    truncated_at: list[int | None] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+class Feature(Struct):
+    """What is scored: a group of `tokens` (indices) that covers `source[start:end]`."""
+
+    text: str
+    start: int
+    end: int
+    tokens: list[int]
+
+
+class Cost(Struct):
+    """Rows through the model, counted; `promised_*` was said before the run (an upper bound where it adapts)."""
+
+    forward_rows: int
+    backward_rows: int
+    promised_forward_rows: int = 0
+    promised_backward_rows: int = 0
+
+
+class TargetInfo(Struct):
+    """The target as resolved: `index` is the class or token id, `label` its name."""
+
+    kind: str
+    label: str
+    index: int
+
+
+class Output(Struct):
+    """Scores for one target (and layer): `scores[i]` belongs to `features[i]`."""
+
+    target: TargetInfo
+    scores: list[float]
+    layer: int | None = None
+    stderr: list[float] | None = None
+
+
+class Explanation(Struct):
+    """One finished (or partial) explanation; `scores` is the asked output's and aligns with `features`."""
+
+    text: str
+    model: str
+    method: str
+    params: dict[str, Any]
+    target: TargetInfo
+    scale: str
+    granularity: str
+    prediction: Prediction
+    tokens: list[Token]
+    features: list[Feature]
+    scores: list[float]
+    outputs: list[Output]
+    value: float
+    base_value: float | None
+    signed: bool
+    additive: bool
+    gap: float | None
+    baseline: str | None
+    seed: int
+    estimate: Literal["partial", "final"]
+    cost: Cost
+    timing_ms: dict[str, float]
+    truncated_at: int | None
+    fingerprint: str
+    why: list[str] = field(default_factory=list)
+    diagnostics: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    protocol: int = PROTOCOL_VERSION
+
+
+class Explanations(Struct):
+    """Answers `explain` with many texts: one entry a text, in order."""
+
+    explanations: list[Explanation]
+    warnings: list[str] = field(default_factory=list)
+
+
+class Status(Struct):
+    """Answers `status`; never starts a worker."""
+
+    pid: int
+    version: str
+    protocol: int
+    uptime_s: float
+    socket: str
+    sessions: int
+    requests: dict[str, int]
+    workers: list[dict[str, Any]]
+    models: list[ModelInfo]
+    memory: dict[str, int]
+    warnings: list[str] = field(default_factory=list)
+
+
+class Progress(Struct):
+    """Notified as `$/progress` while a request runs: `done` of `total` (0: unknown) units of `stage`."""
+
+    id: int
+    stage: str
+    done: float = 0.0
+    total: float = 0.0
+    message: str = ""
+
+
+class Partial(Struct):
+    """Notified as `explain/partial`: the estimate so far of text number `index` of request `id`."""
+
+    id: int
+    index: int
+    explanation: Explanation
+
+
+class Method(NamedTuple):
+    """One row of the table of RPC methods: parameter type, result type and one line of documentation."""
+
+    params: type[Struct]
+    result: Any
+    summary: str
+
+
+#: Every request of the wire.
+METHODS: Final[dict[str, Method]] = {
+    "initialize": Method(Initialize, Initialized, "Opens the session; optional on the Unix socket."),
+    "ping": Method(Empty, dict[str, Any], "Answers `{pong: true, version}` at once."),
+    "status": Method(Empty, Status, "Health, models, queue, memory and counters; never starts a worker."),
+    "shutdown": Method(Empty, dict[str, Any], "Answers the requests in flight, then ends the daemon."),
+    "models/list": Method(Empty, Models, "Loaded and bundled models."),
+    "models/load": Method(LoadModel, ModelInfo, "Loads a model, with progress."),
+    "models/unload": Method(UnloadModel, dict[str, Any], "Frees a model; answers `{unloaded: bool}`."),
+    "methods/list": Method(Empty, Methods, "The catalogue of explanation methods."),
+    "tokenize": Method(Tokenize, Tokenized, "Pieces of a text with their spans."),
+    "predict": Method(Predict, Predictions, "Probabilities for texts."),
+    "explain": Method(Explain, Explanation | Explanations, "Explains one text or many."),
+}
+
+#: Notifications: from the client `$/cancel`; to the client, if it asked for them, the other two.
+NOTIFICATIONS: Final[dict[str, type[Struct]]] = {
+    "$/cancel": Cancel,
+    "$/progress": Progress,
+    "explain/partial": Partial,
+}
