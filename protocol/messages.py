@@ -325,6 +325,13 @@ class Partial(Struct):
     explanation: Explanation
 
 
+class Failure(Struct):
+    """Notified as `$/error` before the daemon closes a connection whose bytes it cannot read."""
+
+    code: str
+    message: str
+
+
 class Method(NamedTuple):
     """One row of the table of RPC methods: parameter type, result type and one line of documentation."""
 
@@ -348,9 +355,10 @@ METHODS: Final[dict[str, Method]] = {
     "explain": Method(Explain, Explanation | Explanations, "Explains one text or many."),
 }
 
-#: Notifications: from the client `$/cancel`; to the client, if it asked for them, the other two.
+#: Notifications: from the client `$/cancel`; to the client, if it asked for them, the others.
 NOTIFICATIONS: Final[dict[str, type[Struct]]] = {
     "$/cancel": Cancel,
     "$/progress": Progress,
     "explain/partial": Partial,
+    "$/error": Failure,
 }

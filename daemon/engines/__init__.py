@@ -1,1 +1,24 @@
-"""How the front reaches workers."""
+"""How the front reaches workers: the one interface that the front knows."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from saliscope.protocol.messages import MethodInfo
+from saliscope.protocol.requests import OnNotification
+
+
+class Engine(Protocol):
+    """Runs requests on workers that it starts when the first one needs one."""
+
+    async def call(self, method: str, params: dict[str, Any], on_notification: OnNotification | None = None) -> Any:
+        """The worker's result; raises its `SaliscopeError`. Cancelling the awaiting task cancels the request."""
+
+    async def facts(self) -> list[dict[str, Any]]:
+        """What each living worker says of itself (its `status`), at most a moment old; starts none."""
+
+    def catalogue(self) -> list[MethodInfo] | None:
+        """The methods that a living worker has announced; None without one."""
+
+    async def close(self) -> None:
+        """End the workers."""

@@ -1,1 +1,12 @@
-"""One module per family of methods; the registry names them."""
+"""The explanation methods, one module per family."""
+
+from __future__ import annotations
+
+from saliscope.explainers.methods.control import RANDOM
+from saliscope.explainers.methods.decoded import DECODED_GRAD_CAM
+from saliscope.explainers.methods.gradients import GRAD_CAM, INPUT_X_GRADIENT
+from saliscope.explainers.methods.perturbation import OCCLUSION
+from saliscope.explainers.methods.progressive import SP_PI
+
+#: In the order of the catalogue.
+METHODS = (DECODED_GRAD_CAM, SP_PI, INPUT_X_GRADIENT, GRAD_CAM, OCCLUSION, RANDOM)

@@ -1,0 +1,1 @@
+"""How the two bundled demo models are made and measured: ``python -m bench.demo_models --help``."""

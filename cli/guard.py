@@ -1,0 +1,71 @@
+"""The last line: every failure becomes one line, a next step and a documented exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from saliscope.protocol.errors import SaliscopeError
+
+#: Exit statuses beside those of the error table.
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+def guarded(run: Callable[[], object], *, as_json: bool) -> int:
+    """Run a command; its exit status, 0 unless it fails or returns another one."""
+    _soften(sys.stdout)
+    _soften(sys.stderr)
+    try:
+        result = run()
+        sys.stdout.flush()
+    except SaliscopeError as error:
+        return _flushed(report_failure(error, as_json=as_json))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _close_stdout()
+    return result if isinstance(result, int) else 0
+
+
+def report_failure(error: SaliscopeError, *, as_json: bool) -> int:
+    """Say what went wrong and what to do next, on stderr or as JSON on stdout; the exit status."""
+    if as_json:
+        import json
+
+        facts = {"code": error.code, "message": error.message, "advice": error.advice}
+        print(json.dumps({"error": facts}, indent=2, ensure_ascii=False))
+    else:
+        print(f"error: {_safe(error.message)}\n  {error.advice}", file=sys.stderr)
+    return error.exit_status
+
+
+def _safe(text: str) -> str:
+    """Messages may quote what a person typed: no escape of theirs reaches the terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
+
+
+def _soften(stream: object) -> None:
+    """Characters that the terminal's encoding lacks become `?` instead of an error."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")
+
+
+def _flushed(status: int) -> int:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _close_stdout()
+    return status
+
+
+def _close_stdout() -> int:
+    """Whoever read our output has left: be silent, also when the interpreter flushes at its end."""
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass
+    return BROKEN_PIPE

@@ -1,0 +1,233 @@
+"""What `--json` prints, declared once: docs/cli.md is made from these, and the tests hold the output to them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from saliscope.protocol.messages import (
+    PROTOCOL_VERSION,
+    Explanation,
+    MethodInfo,
+    ModelInfo,
+    Output,
+    Prediction,
+    Predictions,
+    Status,
+    TargetInfo,
+    Token,
+    Tokenized,
+)
+
+
+class ScoredToken(Struct):
+    """A piece of the text; `score` is its feature's, null for specials and where no feature covers it."""
+
+    text: str
+    start: int
+    end: int
+    special: bool
+    score: float | None
+
+
+class ScoredFeature(Struct):
+    """What was scored: `text[start:end]` in code points; `stderr` where the method estimates."""
+
+    text: str
+    start: int
+    end: int
+    score: float
+    stderr: float | None
+
+
+class CostShape(Struct):
+    """Rows through the model, counted."""
+
+    forward_rows: int
+    backward_rows: int
+
+
+class ExplainShape(Struct):
+    """`saliscope explain --json`."""
+
+    text: str
+    model: str
+    method: str
+    params: dict[str, Any]
+    target: TargetInfo
+    scale: str
+    granularity: str
+    prediction: Prediction
+    tokens: list[ScoredToken]
+    features: list[ScoredFeature]
+    value: float | None
+    base_value: float | None
+    gap: float | None
+    signed: bool
+    additive: bool
+    baseline: str | None
+    cost: CostShape
+    timing_ms: dict[str, float]
+    truncated_at: int | None
+    estimate: Literal["partial", "final"]
+    seed: int
+    why: list[str]
+    fingerprint: str
+    outputs: list[Output]
+    diagnostics: dict[str, Any]
+    warnings: list[str]
+    protocol: int
+
+
+class ExplainManyShape(Struct):
+    """`saliscope explain --json` with several `--method`, in their order."""
+
+    explanations: list[ExplainShape]
+
+
+class TextPrediction(Struct):
+    """The prediction of one text; text from `truncated_at` on was not read."""
+
+    text: str
+    label: str
+    index: int
+    kind: str
+    probabilities: dict[str, float]
+    truncated_at: int | None
+
+
+class PredictShape(Struct):
+    """`saliscope predict --json`."""
+
+    model: str
+    predictions: list[TextPrediction]
+    warnings: list[str]
+    protocol: int = PROTOCOL_VERSION
+
+
+class TokenizeShape(Struct):
+    """`saliscope tokenize --json`."""
+
+    text: str
+    model: str
+    tokens: list[Token]
+    truncated_at: int | None
+    max_tokens: int
+    warnings: list[str]
+    protocol: int = PROTOCOL_VERSION
+
+
+class ModelsShape(Struct):
+    """`saliscope models --json`."""
+
+    models: list[ModelInfo]
+
+
+class MethodsShape(Struct):
+    """`saliscope methods --json`; with a name the list has one entry."""
+
+    methods: list[MethodInfo]
+
+
+class StatusShape(Struct):
+    """`saliscope status --json` and `saliscope daemon status --json`; `daemon` is null if none of ours runs."""
+
+    running: bool
+    reason: str | None = None
+    daemon: Status | None = None
+
+
+class CheckShape(Struct):
+    """One line of the doctor."""
+
+    name: str
+    state: Literal["ok", "warn", "fail"]
+    detail: str
+    advice: str = ""
+
+
+class DoctorShape(Struct):
+    """`saliscope doctor --json`; `healthy` is false if a check failed."""
+
+    healthy: bool
+    checks: list[CheckShape]
+
+
+class ErrorFacts(Struct):
+    """A failure: `code` is one of the table below."""
+
+    code: str
+    message: str
+    advice: str
+
+
+class ErrorShape(Struct):
+    """Any command with `--json` that fails."""
+
+    error: ErrorFacts
+
+
+#: Command -> the shapes of its `--json`.
+SHAPES: Final[dict[str, tuple[type[Struct], ...]]] = {
+    "explain": (ExplainShape, ExplainManyShape),
+    "predict": (PredictShape,),
+    "tokenize": (TokenizeShape,),
+    "models": (ModelsShape,),
+    "methods": (MethodsShape,),
+    "status": (StatusShape,),
+    "doctor": (DoctorShape,),
+    "any command that fails": (ErrorShape,),
+}
+
+
+def write_json(shape: Struct) -> None:
+    """Print a shape as indented JSON; NaN and infinities become null."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(shape), indent=2).decode() + "\n")
+
+
+def explain_shape(explanation: Explanation) -> ExplainShape:
+    """An explanation of the wire as `--json` shows it: scores beside what they belong to."""
+    stderr = explanation.outputs[0].stderr if explanation.outputs else None
+    by_token = {
+        token: score
+        for feature, score in zip(explanation.features, explanation.scores, strict=True)
+        for token in feature.tokens
+    }
+    features = [
+        ScoredFeature(feature.text, feature.start, feature.end, score, None if stderr is None else stderr[index])
+        for index, (feature, score) in enumerate(zip(explanation.features, explanation.scores, strict=True))
+    ]
+    tokens = [
+        ScoredToken(token.text, token.start, token.end, token.special, by_token.get(index))
+        for index, token in enumerate(explanation.tokens)
+    ]
+    same = {name: getattr(explanation, name) for name in _SAME}
+    cost = CostShape(explanation.cost.forward_rows, explanation.cost.backward_rows)
+    return ExplainShape(tokens=tokens, features=features, cost=cost, **same)
+
+
+_SAME: Final = tuple(
+    name for name in ExplainShape.__struct_fields__ if name not in ("tokens", "features", "cost")
+)
+
+
+def predict_shape(texts: list[str], answer: Predictions) -> PredictShape:
+    """Predictions of the wire beside their texts."""
+    cuts = answer.truncated_at or [None] * len(texts)
+    rows = [
+        TextPrediction(text, found.label, found.index, found.kind, found.probabilities, cut)
+        for text, found, cut in zip(texts, answer.predictions, cuts, strict=True)
+    ]
+    return PredictShape(answer.model, rows, answer.warnings)
+
+
+def tokenize_shape(text: str, answer: Tokenized) -> TokenizeShape:
+    """Tokens of the wire beside their text."""
+    return TokenizeShape(
+        text, answer.model, answer.tokens, answer.truncated_at, answer.max_tokens, answer.warnings
+    )
+
+

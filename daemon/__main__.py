@@ -1,0 +1,30 @@
+"""`python -m saliscope.daemon`: the daemon, in the foreground, logging to stderr.
+
+With `--ready-fd N` (as clients start it) it detaches at once and writes one line to N when it listens; the end of
+N without a line says that it could not start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+
+def main() -> int:
+    """Run the daemon; 0 after `shutdown`, 1 if another one listens, otherwise the status of the error."""
+    parser = argparse.ArgumentParser(prog="python -m saliscope.daemon", description=__doc__)
+    parser.add_argument("--ready-fd", type=int, help="detach, and write a line to this descriptor when ready")
+    ready_fd: int | None = parser.parse_args().ready_fd
+    if ready_fd is not None and os.fork():
+        os._exit(0)
+
+    from saliscope.daemon.engines.local import LocalEngine
+    from saliscope.daemon.engines.zygote import ZygoteSpawner
+    from saliscope.daemon.front.run import run
+
+    return run(LocalEngine(ZygoteSpawner()), ready_fd)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""Micro-batches: rows of different requests through the model together, answers back to each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+from saliscope.daemon.worker.scheduling.queue import Queue, Share, Ticket
+from saliscope.explainers.errors import ExplainerError
+from saliscope.explainers.execution import batch_key
+from saliscope.explainers.queries import Answer, Piece, Query, join
+from saliscope.explainers.textmodel import TOKENS_PER_MICRO_BATCH, TextModel
+from saliscope.protocol.errors import SaliscopeError
+
+log = logging.getLogger(__name__)
+
+Outcome = Answer | SaliscopeError
+Deliver = Callable[[Outcome], None]
+
+
+@dataclass(slots=True, eq=False)
+class Asked:
+    """A query on its way: its model, the pieces answered so far, and who gets the whole."""
+
+    model: TextModel
+    query: Query
+    deliver: Deliver
+    parts: list[Answer] = field(default_factory=list)
+
+
+class Batcher:
+    """Queues queries and computes them, one micro-batch a `step`."""
+
+    def __init__(self, budget: int = TOKENS_PER_MICRO_BATCH) -> None:
+        self.queue: Queue[Asked] = Queue(budget)
+        self.num_batches = self.num_rows = self.num_tokens = 0
+
+    def add(self, owner: int, model: TextModel, query: Query, deliver: Deliver) -> None:
+        """Queue a query of an owner; `deliver` gets its answer, or the error, on a later `step`."""
+        key = (id(model), *batch_key(query))
+        self.queue.add(Ticket(owner, key, query.num_rows, len(query.encoding), Asked(model, query, deliver)))
+
+    def cancel(self, owner: int) -> None:
+        """Drop what an owner still has in the queue; nothing more is delivered to it."""
+        self.queue.cancel(owner)
+
+    def step(self) -> bool:
+        """Compute one micro-batch; False if nothing waits."""
+        shares = self.queue.next_batch()
+        if not shares:
+            return False
+        for share, outcome in zip(shares, self._compute(shares), strict=True):
+            self._hand_back(share, outcome)
+        return True
+
+    def _compute(self, shares: list[Share[Asked]]) -> list[Outcome]:
+        """One outcome a share. If a merged micro-batch fails, each share runs alone: only the guilty one fails."""
+        pieces = [Piece(share.ticket.payload.query, share.start, share.stop) for share in shares]
+        try:
+            answers: list[Outcome] = list(shares[0].ticket.payload.model.compute(pieces))
+        except Exception as error:
+            if len(shares) > 1:
+                log.warning("a micro-batch of %d requests failed (%s): run apart", len(shares), type(error).__name__)
+                return [outcome for share in shares for outcome in self._compute([share])]
+            return [to_wire_error(error)]
+        self.num_batches += 1
+        self.num_rows += sum(piece.stop - piece.start for piece in pieces)
+        self.num_tokens += sum(piece.num_tokens for piece in pieces)
+        return answers
+
+    def _hand_back(self, share: Share[Asked], outcome: Outcome) -> None:
+        asked = share.ticket.payload
+        if isinstance(outcome, SaliscopeError):
+            self.queue.cancel(share.ticket.owner)
+            asked.deliver(outcome)
+            return
+        asked.parts.append(outcome)
+        if share.stop == share.ticket.num_rows:
+            asked.deliver(join(asked.parts))
+
+
+def to_wire_error(error: Exception) -> SaliscopeError:
+    """An exception as the wire's error; what nobody foresaw is `internal`, logged without any text."""
+    if isinstance(error, SaliscopeError):
+        return error
+    if isinstance(error, ExplainerError):
+        return SaliscopeError(error.code, error.message, error.data)
+    if isinstance(error, torch.OutOfMemoryError):
+        return SaliscopeError("oom", "the device ran out of memory for this request")
+    where = error.__traceback__
+    while where is not None and where.tb_next is not None:
+        where = where.tb_next
+    place = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else "?"
+    log.error("%s at %s", type(error).__name__, place)
+    return SaliscopeError("internal", f"{type(error).__name__} in the worker ({place.rsplit('/', 1)[-1]})")

@@ -1,0 +1,137 @@
+"""The zygote: imports torch and transformers once, never runs an operation, and forks workers from itself.
+
+`python -m saliscope.daemon.worker.zygote --fd N`: N is the control socket. Each byte `F` that arrives there
+carries one descriptor, on which a forked worker serves. Back go lines of JSON: `{"ready": pid, "threads": n}`,
+`{"forked": pid}` and `{"exited": pid, "how": "signal 9"}`. Its end of file ends the zygote and its workers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+Serve = Callable[[socket.socket], None]
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def run(control: socket.socket, serve: Serve) -> None:
+    """Fork a worker that runs `serve` for each descriptor that arrives on `control`, until it closes."""
+    # Ctrl-C is for the front; it ends us by closing the control socket.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    wake_read, wake_write = os.pipe()
+    os.set_blocking(wake_read, False)
+    os.set_blocking(wake_write, False)
+    signal.set_wakeup_fd(wake_write)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    children: set[int] = set()
+    # What is shared with the workers must not be copied by a collector that writes into it.
+    gc.collect()
+    gc.freeze()
+    _tell(control, ready=os.getpid(), threads=len(os.listdir("/proc/self/task")) if _IS_LINUX else 0)
+    try:
+        while True:
+            readable, _, _ = select.select([control.fileno(), wake_read], [], [])
+            if wake_read in readable:
+                os.read(wake_read, 4096)
+                _reap(control, children)
+            if control.fileno() in readable:
+                command, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+                if not command:
+                    return
+                pid = _fork(serve, socket.socket(fileno=descriptors[0]), (control.fileno(), wake_read, wake_write))
+                children.add(pid)
+                _tell(control, forked=pid)
+    except BrokenPipeError:
+        # The front died while we told it something.
+        return
+    finally:
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends, even if that is killed (Linux)."""
+    if _IS_LINUX:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+_IS_LINUX: Final = sys.platform == "linux"
+
+
+def _fork(serve: Serve, sock: socket.socket, ours: tuple[int, ...]) -> int:
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        _be_worker(serve, sock, ours, parent)
+    sock.close()
+    return pid
+
+
+def _be_worker(serve: Serve, sock: socket.socket, ours: tuple[int, ...], parent: int) -> NoReturn:
+    status = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        die_with(parent)
+        for descriptor in ours:
+            os.close(descriptor)
+        serve(sock)
+        status = 0
+    except BaseException as error:
+        # The frames without the message, which may quote a text.
+        print(f"worker {os.getpid()}: {type(error).__name__}", file=sys.stderr)
+        traceback.print_tb(error.__traceback__)
+    finally:
+        # `serve` may have left threads and handlers of the zygote's interpreter: leave at once.
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _reap(control: socket.socket, children: set[int]) -> None:
+    while children:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        children.discard(pid)
+        code = os.waitstatus_to_exitcode(status)
+        _tell(control, exited=pid, how=f"signal {-code}" if code < 0 else f"exit status {code}")
+
+
+def _tell(control: socket.socket, **news: Any) -> None:
+    control.sendall(json.dumps(news).encode() + b"\n")
+
+
+def main() -> None:
+    """Import everything that a worker needs, then serve the control socket."""
+    parser = argparse.ArgumentParser(prog="python -m saliscope.daemon.worker.zygote")
+    parser.add_argument("--fd", type=int, required=True)
+    control = socket.socket(fileno=parser.parse_args().fd)
+    die_with(os.getppid())
+    # Imported for the workers' sake: a fork of this process has them at once.
+    from transformers import (  # noqa: F401
+        AutoModelForCausalLM,
+        AutoModelForMaskedLM,
+        AutoModelForSequenceClassification,
+        AutoTokenizer,
+    )
+
+    from saliscope.daemon.worker.serve import serve
+
+    run(control, serve)
+
+
+if __name__ == "__main__":
+    main()

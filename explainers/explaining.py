@@ -1,0 +1,234 @@
+"""One explanation from question to result, as a generator of queries."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from saliscope.explainers.attribution import Attribution, Cost, Output, Prediction
+from saliscope.explainers.encoding import Encoding, FloatArray
+from saliscope.explainers.errors import BadRequest, NonFinite
+from saliscope.explainers.facts import ModelView
+from saliscope.explainers.features import build_features
+from saliscope.explainers.problem import Asked, Problem, Scored
+from saliscope.explainers.queries import Answer, Differentiate, Differentiated, Query
+from saliscope.explainers.registry import Method, default_method, find_method, require
+from saliscope.explainers.targets import Scalar, Target, Wish, find_label, parse_scale, parse_target
+
+Explaining = Generator[Query | Attribution, Answer | None, Attribution]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person asks about one text; None means the default, which the result names with its reason."""
+
+    text: str
+    method: str | None = None
+    target: object = None
+    scale: str | None = None
+    granularity: str = "token"
+    seed: int = 0
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+def explaining(model: ModelView, question: Question) -> Explaining:
+    """Yield queries (answer each with `send`) and partial attributions (send None); return the final one."""
+    started = time.perf_counter()
+    name, why = (question.method, ()) if question.method else _chosen(model)
+    method = find_method(name)
+    params = method.parse(dict(question.params))
+    wish = parse_target(question.target, model.facts.kinds)
+    require(method, model.facts, wish.kind)
+    asked = _ask(model, question, wish)
+    promise = method.promise(asked, params)
+    cost = Cost(promised_forward_rows=promise.forward_rows, promised_backward_rows=promise.backward_rows)
+
+    opening = method.opening(asked, params)
+    answer = yield opening
+    assert answer is not None
+    cost = _counted(cost, opening)
+    outputs = _raw_outputs(answer)
+    index = int(np.argmax(outputs)) if asked.scalar.index is None else asked.scalar.index
+    target = Target(wish.kind, _label(model, wish.kind, index), index)
+    problem = Problem(asked, target, asked.scalar.at(index), answer)
+    finish = _Finish(model, question, method, params, problem, predict(model, wish.kind, outputs), why, started)
+
+    steps = method.run(problem, params)
+    if isinstance(steps, Scored):
+        return finish.attribution(steps, cost, "final")
+    reply: Answer | None = None
+    while True:
+        try:
+            step = steps.send(reply) if reply is not None else next(steps)
+        except StopIteration as end:
+            return finish.attribution(end.value, cost, "final")
+        if isinstance(step, Scored):
+            yield finish.attribution(step, cost, "partial")
+            reply = None
+        else:
+            reply = yield step
+            cost = _counted(cost, step)
+
+
+def drive(
+    steps: Explaining,
+    answer: Callable[[Query], Answer],
+    on_partial: Callable[[Attribution], None] | None = None,
+) -> Attribution:
+    """Run an explanation to its end, one query after another."""
+    reply: Answer | None = None
+    while True:
+        try:
+            step = steps.send(reply)
+        except StopIteration as end:
+            result: Attribution = end.value
+            return result
+        if isinstance(step, Attribution):
+            reply = None
+            if on_partial is not None:
+                on_partial(step)
+        else:
+            reply = answer(step)
+
+
+def predict(model: ModelView, kind: str, outputs: FloatArray, top: int = 10) -> Prediction:
+    """The prediction in raw `outputs [C]`: every class, or the `top` likeliest next tokens."""
+    facts = model.facts
+    probabilities = _probabilities(outputs, facts.activation if kind == "class" else "softmax")
+    best = int(np.argmax(outputs))
+    if kind == "class":
+        named = {facts.labels[i]: float(p) for i, p in enumerate(probabilities)}
+        return Prediction("class", facts.labels[best], best, named)
+    order = np.argsort(-probabilities, kind="stable")[:top]
+    likely: dict[str, float] = {}
+    for token_id in order:
+        text = model.token_text(int(token_id))
+        likely[text] = likely.get(text, 0.0) + float(probabilities[token_id])
+    return Prediction("next-token", model.token_text(best), best, likely)
+
+
+@dataclass(frozen=True, slots=True)
+class _Finish:
+    """Everything of a result that does not change from one estimate to the next."""
+
+    model: ModelView
+    question: Question
+    method: Method
+    params: msgspec.Struct
+    problem: Problem
+    prediction: Prediction
+    why: tuple[str, ...]
+    started: float
+
+    def attribution(self, scored: Scored, cost: Cost, estimate: Literal["partial", "final"]) -> Attribution:
+        """The result with these scores; anything that is not finite is `NonFinite`."""
+        problem, facts = self.problem, self.model.facts
+        if not np.isfinite(scored.scores).all():
+            where = int(np.argmax(~np.isfinite(scored.scores)))
+            raise NonFinite(f"the score of feature {where} is not finite; try float32 weights or another method")
+        first = Output(problem.target, scored.scores.astype(np.float32), scored.layer, scored.stderr)
+        value = scored.value
+        if value is None:
+            value = problem.opening.value if isinstance(problem.opening, Differentiated) else float("nan")
+        return Attribution(
+            text=self.question.text,
+            model=facts.name,
+            method=self.method.name,
+            params={**msgspec.to_builtins(self.params), **scored.params},
+            target=problem.target,
+            scale=problem.scalar.scale,
+            granularity=self.question.granularity,
+            prediction=self.prediction,
+            tokens=problem.encoding.tokens,
+            features=problem.features,
+            outputs=(first, *_other_classes(problem, scored, facts.labels)),
+            value=float(value),
+            base_value=scored.base_value,
+            signed=self.method.signed,
+            additive=self.method.additive,
+            baseline=scored.baseline,
+            seed=self.question.seed,
+            estimate=estimate,
+            cost=cost,
+            timing_ms={"total": (time.perf_counter() - self.started) * 1e3},
+            truncated_at=problem.encoding.truncated_at,
+            fingerprint=facts.fingerprint,
+            why=self.why,
+            diagnostics=scored.diagnostics,
+            warnings=(*_truncation(problem.encoding), *scored.warnings),
+        )
+
+
+def _ask(model: ModelView, question: Question, wish: Wish) -> Asked:
+    if not question.text.strip():
+        raise BadRequest("text: it is empty; there is nothing to explain")
+    scale = parse_scale(question.scale, wish.kind)
+    encoding = model.encode(question.text)
+    features = build_features(encoding, question.granularity)
+    if not features:
+        raise BadRequest("text: the tokenizer leaves nothing of it; there is nothing to explain")
+    scalar = Scalar(wish.kind, _index(model, wish), scale)
+    return Asked(model.facts, model.constants, encoding, features, scalar, question.seed)
+
+
+def _index(model: ModelView, wish: Wish) -> int | None:
+    if wish.label is None:
+        return None
+    if wish.kind == "class":
+        return find_label(wish.label, model.facts.labels)
+    if isinstance(wish.label, str):
+        return model.find_token(wish.label)
+    if not 0 <= wish.label < model.facts.vocab_size:
+        raise BadRequest(f"target: token id {wish.label} is out of range; there are {model.facts.vocab_size}")
+    return wish.label
+
+
+def _label(model: ModelView, kind: str, index: int) -> str:
+    return model.facts.labels[index] if kind == "class" else model.token_text(index)
+
+
+def _chosen(model: ModelView) -> tuple[str, tuple[str, ...]]:
+    name, reason = default_method(model.facts)
+    return name, (f"method {name}: {reason}",)
+
+
+def _counted(cost: Cost, query: Query) -> Cost:
+    return cost.plus(query.num_rows, query.num_rows if isinstance(query, Differentiate) else 0)
+
+
+def _raw_outputs(answer: Answer) -> FloatArray:
+    outputs = answer.outputs
+    if outputs is None:
+        raise TypeError("an opening query must read the raw outputs")
+    if not np.isfinite(outputs).all():
+        raise NonFinite("the model's output for this text is not finite; try float32 weights")
+    return outputs
+
+
+def _probabilities(outputs: FloatArray, activation: str) -> FloatArray:
+    wide = outputs.astype(np.float64)
+    if activation == "sigmoid":
+        return np.asarray(1.0 / (1.0 + np.exp(-wide)), dtype=np.float32)
+    shifted = np.exp(wide - wide.max())
+    return np.asarray(shifted / shifted.sum(), dtype=np.float32)
+
+
+def _other_classes(problem: Problem, scored: Scored, labels: tuple[str, ...]) -> tuple[Output, ...]:
+    if scored.every is None:
+        return ()
+    return tuple(
+        Output(Target(problem.target.kind, labels[c], c), scored.every[:, c].astype(np.float32), scored.layer)
+        for c in range(scored.every.shape[1])
+        if c != problem.target.index
+    )
+
+
+def _truncation(encoding: Encoding) -> tuple[str, ...]:
+    if encoding.truncated_at is None:
+        return ()
+    return (f"the model's length ends the text at character {encoding.truncated_at}; the rest was not seen",)

@@ -1,0 +1,83 @@
+"""Heads apart from their bodies: any `*ForMaskedLM` or `*ForCausalLM` as a function of the last hidden state."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
+
+POSITIONS_PER_CHUNK = 64
+"""Bounds the memory of `[positions, V]` logits."""
+
+
+class _Given(nn.Module):
+    """Stands in for a body: answers the hidden state it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden: Tensor | None = None
+
+    def forward(self, *args: Any, **kwargs: Any) -> BaseModelOutputWithPastAndCrossAttentions:
+        return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=self.hidden)
+
+
+class Head:
+    """Logits of a language-model head, `[..., K] -> [..., V]`; `source` says whose it is.
+
+    It is the whole model with its body taken out, so that every family's dense layers, norms, biases, soft caps and
+    scalings are the family's own code.
+    """
+
+    def __init__(self, model: Any, source: str) -> None:
+        self.source = source
+        self._given = _Given()
+        self._model = copy.copy(model)
+        self._model._modules = {**model._modules, model.base_model_prefix: self._given}
+        self._ids = torch.zeros((1, 1), dtype=torch.long)
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """Logits `[..., V]` of states `[..., K]`."""
+        flat = hidden.reshape(1, -1, hidden.shape[-1])
+        self._given.hidden = flat
+        try:
+            logits: Tensor = self._model(input_ids=self._ids.to(hidden.device)).logits
+        finally:
+            self._given.hidden = None
+        return logits.reshape(*hidden.shape[:-1], -1)
+
+
+class EmbeddingHead:
+    """Reads positions with the input embeddings, `h W_E^T * scale` (METHODS 2.4 `lens="input"`, 2.5)."""
+
+    def __init__(self, weight: Tensor, source: str, scale: float = 1.0) -> None:
+        self.source = source
+        self._weight, self._scale = weight, scale
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """Logits `[..., V]` of states `[..., K]`."""
+        return hidden @ self._weight.T * self._scale
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """`share [U, T]`: the probability of each wanted id at each position; `own [T]`: of the position's own id."""
+
+    share: Tensor
+    own: Tensor
+
+
+@torch.inference_mode()
+def read_layer(head: Head | EmbeddingHead, hidden: Tensor, ids: Tensor, unique: Tensor) -> Reading:
+    """Softmax over the whole vocabulary at each of `hidden [T, K]`, kept only for the wanted columns."""
+    shares, owns = [], []
+    for start in range(0, len(hidden), POSITIONS_PER_CHUNK):
+        stop = start + POSITIONS_PER_CHUNK
+        logits = head(hidden[start:stop]).float()
+        total = logits.logsumexp(-1, keepdim=True)
+        shares.append((logits[:, unique] - total).exp())
+        owns.append((logits.gather(1, ids[start:stop, None]) - total).exp()[:, 0])
+    return Reading(torch.cat(shares).T, torch.cat(owns))

@@ -1,0 +1,27 @@
+"""First queries that several methods share, and how their answers are read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from saliscope.explainers.encoding import FloatArray
+from saliscope.explainers.problem import Asked, Problem
+from saliscope.explainers.queries import Evaluate, Outputs
+from saliscope.explainers.scales import scaled
+
+
+def whole_text(asked: Asked, params: Any) -> Evaluate:
+    """The prediction on the text itself, one forward row."""
+    return Evaluate(asked.encoding, Outputs(asked.scalar.kind), outputs=True)
+
+
+def read_value(problem: Problem) -> float:
+    """The target's value on the text, from the raw outputs of the opening."""
+    outputs = problem.opening.outputs
+    if outputs is None:
+        raise TypeError("the opening did not read the raw outputs")
+    wide: FloatArray = outputs.astype(np.float64)
+    activation = problem.facts.activation if problem.scalar.kind == "class" else "softmax"
+    return float(scaled(wide, problem.target.index, problem.scalar.scale, activation))

@@ -1,0 +1,139 @@
+"""Progressive inference: what a causal model predicts after each prefix.
+
+Kariyappa et al., "Progressive Inference: Explaining Decoder-Only Sequence Classification Models Using Intermediate
+Predictions", ICML 2024.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+
+from saliscope.explainers.encoding import Encoding
+from saliscope.explainers.problem import Asked, Problem, Scored
+from saliscope.explainers.queries import Along, Answer, Evaluate, Evaluated, Query
+from saliscope.explainers.registry import Method, Promise, Steps
+from saliscope.explainers.targets import Scalar
+
+Wide = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+
+class SpPiParams(msgspec.Struct):
+    """`p0` is the prediction before the first feature, which the paper leaves open (METHODS 3.2)."""
+
+    p0: Annotated[
+        Literal["auto", "mask", "zero"],
+        msgspec.Meta(description="auto: at the fixed prefix if there is one, else of the fully masked text"),
+    ] = "auto"
+
+
+def feature_ends(asked: Asked) -> tuple[int, ...]:
+    """The position where each feature has been read: its last one, with fixed tokens that follow it."""
+    special, features = asked.encoding.special, asked.features
+    ends = []
+    for feature in features:
+        end = max(feature.positions)
+        while end + 1 < len(special) and special[end + 1]:
+            end += 1
+        ends.append(end)
+    ends[-1] = len(special) - 1
+    return tuple(ends)
+
+
+def prefix_end(asked: Asked) -> int | None:
+    """The last position of a fixed prefix (BOS, template), or None if the text begins at once."""
+    first = min(asked.features[0].positions)
+    return first - 1 if first > 0 and asked.encoding.special[:first].all() else None
+
+
+def _open(asked: Asked, params: SpPiParams) -> Evaluate:
+    prefix = prefix_end(asked)
+    ends = feature_ends(asked)
+    positions = ends if prefix is None else (prefix, *ends)
+    return Evaluate(asked.encoding, Along(positions, asked.scalar), outputs=True)
+
+
+def _promise(asked: Asked, params: SpPiParams) -> Promise:
+    return Promise(1 if params.p0 == "zero" or (params.p0 == "auto" and prefix_end(asked) is not None) else 2)
+
+
+def _run(problem: Problem, params: SpPiParams) -> Steps:
+    if not isinstance(problem.opening, Evaluated):
+        raise TypeError("the opening was not an evaluation")
+    along = problem.opening.values[0].astype(np.float64)
+    prefix = prefix_end(problem.asked)
+    at_prefix, curve = (None, along) if prefix is None else (along[0], along[1:])
+    if params.p0 == "zero":
+        start, baseline = np.zeros_like(curve[0]), "zero"
+    elif params.p0 == "auto" and at_prefix is not None:
+        start, baseline = at_prefix, "the fixed prefix before the text"
+    else:
+        start = yield from _masked_start(problem)
+        baseline = f"every token masked by {problem.facts.mask_text!r}"
+    scores = np.diff(np.concatenate([start[None], curve]), axis=0)
+    every = scores if scores.ndim == 2 else None
+    own = scores[:, problem.target.index] if every is not None else scores
+    value = curve[-1][problem.target.index] if every is not None else curve[-1]
+    base = start[problem.target.index] if every is not None else start
+    return Scored(
+        own.astype(np.float32),
+        value=float(value),
+        base_value=float(base),
+        every=None if every is None else every.astype(np.float32),
+        baseline=baseline,
+        diagnostics={"curve": (curve[:, problem.target.index] if every is not None else curve).tolist()},
+    )
+
+
+def _masked_start(problem: Problem) -> Generator[Query | Scored, Answer, Wide]:
+    """The target on the fully masked text.
+
+    Causality makes one long all-mask row hold the answer for every length, so it is asked once per model. Only when
+    fixed tokens follow the text is a row of its own needed.
+    """
+    encoding, scalar = problem.encoding, problem.scalar
+    if encoding.special.any():
+        nothing = problem.keep(np.zeros((1, len(problem.features)), dtype=np.bool_))
+        answer = yield Evaluate(encoding, Along((len(encoding) - 1,), scalar), nothing)
+        assert isinstance(answer, Evaluated)
+        return np.asarray(answer.values[0, 0], dtype=np.float64)
+    length = 64
+    while length < len(encoding):
+        length *= 2
+    length = min(length, problem.facts.max_tokens)
+    key = ("sp-pi p0", length, _every_class(scalar))
+    curve = problem.asked.constants.get(key)
+    if curve is None:
+        ids = np.full(length, problem.facts.mask_id, dtype=np.int64)
+        answer = yield Evaluate(Encoding("", ids, ()), Along(tuple(range(length)), scalar))
+        assert isinstance(answer, Evaluated)
+        curve = answer.values[0].astype(np.float64)
+        problem.asked.constants.put(key, curve)
+    return np.asarray(curve[len(encoding) - 1])
+
+
+def _every_class(scalar: Scalar) -> Scalar:
+    """All classes come in one answer, so the index does not tell two such answers apart."""
+    return Scalar(scalar.kind, None, scalar.scale) if scalar.kind == "class" else scalar
+
+
+SP_PI = Method(
+    name="sp-pi",
+    summary="Single-pass progressive inference: how the prediction moves as each token is read.",
+    group="progressive inference",
+    params=SpPiParams,
+    opening=_open,
+    run=_run,
+    promise=_promise,
+    cost="1 forward (one more, once per model, for the empty text)",
+    source="Kariyappa et al., ICML 2024, SP-PI",
+    needs=frozenset({"causal", "mask"}),
+    additive=True,
+    caveats=(
+        "Depends on reading order: early tokens take the prior, later ones only what they add.",
+        "For a next-token target it says how likely that token is right after each prefix.",
+    ),
+)

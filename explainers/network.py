@@ -1,0 +1,154 @@
+"""A transformer behind one narrow door: embeddings in, outputs and gradients out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from saliscope.explainers.errors import NotCapable
+from saliscope.explainers.heads import Head
+from saliscope.explainers.queries import INPUT, Layer
+from saliscope.explainers.taps import Anatomy, dissect, tapped
+from saliscope.explainers.targets import Kind
+
+PROBE_TOLERANCE = 1e-3
+
+
+class Network:
+    """One loaded Hugging Face model, found out about by running it.
+
+    A causal body is run alone and its heads at our own positions (a classifier given embeddings would pool at
+    position -1); a bidirectional model is run whole. `attention_mask` is always given, rows are padded on the right.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.body: nn.Module = model.base_model
+        self.embedding: nn.Module = model.get_input_embeddings()
+        self.heads: dict[Kind, Head | nn.Module] = {}
+        self._probe = self._probe_ids()
+        self.causal = self._is_causal()
+        own_kind: Kind = "class" if type(model).__name__.endswith("ForSequenceClassification") else "next-token"
+        if self.causal:
+            self.heads[own_kind] = self._score_module() if own_kind == "class" else Head(model, "own")
+        self.own_kind = own_kind
+        self.anatomy: Anatomy | None = dissect(self.body, int(model.config.num_hidden_layers), self._run_probe)
+        self._check_against_plain_call()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the embeddings live."""
+        return next(self.embedding.parameters()).device
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Word-embedding rows `[B, T, K]` before positions and norms."""
+        embedded: Tensor = self.embedding(ids)
+        return embedded
+
+    def hidden(self, embeds: Tensor, mask: Tensor) -> Tensor:
+        """The last hidden state `[B, T, K]`."""
+        keyword = {"use_cache": False} if self.causal else {}
+        state: Tensor = self.body(inputs_embeds=embeds, attention_mask=mask, **keyword)[0]
+        return state
+
+    def pooled(self, embeds: Tensor, mask: Tensor) -> Tensor:
+        """Class logits `[B, C]` of a bidirectional model, float32."""
+        logits: Tensor = self.model(inputs_embeds=embeds, attention_mask=mask).logits
+        return logits.float()
+
+    def outputs(self, kind: Kind, embeds: Tensor, mask: Tensor, ends: Tensor) -> Tensor:
+        """Raw outputs `[B, C]` at position `ends [B]` of each row, float32."""
+        if not self.causal:
+            return self.pooled(embeds, mask)
+        state = self.hidden(embeds, mask)
+        rows = torch.arange(len(state), device=state.device)
+        return self.heads[kind](state[rows, ends]).float()
+
+    def gradients(
+        self, kind: Kind, embeds: Tensor, mask: Tensor, ends: Tensor, layers: Sequence[Layer], scalar: Any
+    ) -> tuple[Tensor, Tensor, dict[Layer, Tensor], dict[Layer, Tensor]]:
+        """One forward and one backward: outputs `[B, C]`, values `[B]`, activations and gradients by layer.
+
+        `scalar` maps outputs to values. No graph is built below the lowest layer that is asked for.
+        """
+        inner = tuple(layer for layer in layers if layer != INPUT)
+        embeds = embeds.detach()
+        cut = None
+        if INPUT in layers:
+            embeds.requires_grad_(True)
+        else:
+            cut = min(inner)
+        found: dict[Layer, Tensor]
+        with torch.enable_grad():
+            if inner:
+                if self.anatomy is None:
+                    raise NotCapable("the blocks of this model could not be found; use a method without layers")
+                with tapped(self.anatomy, inner, cut) as found:
+                    outputs = self.outputs(kind, embeds, mask, ends)
+            else:
+                found, outputs = {}, self.outputs(kind, embeds, mask, ends)
+            if INPUT in layers:
+                found[INPUT] = embeds
+            values = scalar(outputs)
+            wanted = [found[layer] for layer in layers]
+            grads = torch.autograd.grad(values.sum(), wanted, allow_unused=True)
+        tangents = {
+            layer: torch.zeros_like(at) if grad is None else grad
+            for layer, at, grad in zip(layers, wanted, grads, strict=True)
+        }
+        activations = {layer: tensor.detach() for layer, tensor in zip(layers, wanted, strict=True)}
+        return outputs.detach(), values.detach(), activations, tangents
+
+    # -- finding out ------------------------------------------------------------------------------
+
+    def _probe_ids(self) -> Tensor:
+        """Six ordinary ids, none of them a pad, whatever the vocabulary."""
+        special = {self.model.config.pad_token_id, self.model.config.eos_token_id, self.model.config.bos_token_id}
+        plain = [i for i in range(int(self.model.config.vocab_size)) if i not in special]
+        picks = [plain[len(plain) * (k + 1) // 8] for k in range(6)]
+        return torch.tensor([picks], device=self.device)
+
+    def _run_probe(self) -> Tensor:
+        return self._state(self._probe)
+
+    @torch.no_grad()
+    def _state(self, ids: Tensor) -> Tensor:
+        state: Tensor = self.body(inputs_embeds=self.embed(ids), attention_mask=torch.ones_like(ids))[0]
+        return state
+
+    def _is_causal(self) -> bool:
+        """Whether no position looks ahead: changing the last id leaves the earlier states alone (METHODS 3.1)."""
+        other = self._probe.clone()
+        other[0, -1] = self._probe[0, 0]
+        before, after = self._state(self._probe)[:, :-1], self._state(other)[:, :-1]
+        return bool((before - after).abs().max() <= 1e-4 * before.abs().max().clamp(min=1.0))
+
+    def _score_module(self) -> nn.Module:
+        """The classifier on a decoder's states: the one module beside the body that gives a row per label."""
+        labels = int(self.model.config.num_labels)
+        for name, module in self.model.named_children():
+            if name != self.model.base_model_prefix and getattr(module, "out_features", None) == labels:
+                return module  # type: ignore[no-any-return]
+        raise NotCapable("no linear classifier was found on this decoder; only score heads of that form are read")
+
+    @torch.no_grad()
+    def _check_against_plain_call(self) -> None:
+        """Our way through the model must answer as its own does, alone and in a padded batch, or it is refused."""
+        ids = self._probe
+        plain = self.model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+        plain = plain[:, -1] if plain.dim() == 3 else plain
+        padded = torch.cat([torch.cat([ids, ids[:, :2]], 1), torch.cat([ids, ids[:, :2]], 1)])
+        mask = torch.ones_like(padded)
+        mask[0, ids.shape[1] :] = 0
+        ends = torch.tensor([ids.shape[1] - 1, padded.shape[1] - 1], device=ids.device)
+        ours = self.outputs(self.own_kind, self.embed(padded), mask, ends)[:1]
+        scale = float(plain.float().abs().max().clamp(min=1.0))
+        gap = float((ours - plain.float()).abs().max())
+        half = plain.dtype in (torch.float16, torch.bfloat16)
+        if not gap <= PROBE_TOLERANCE * scale * (50 if half else 1):
+            raise NotCapable(
+                f"this architecture answers differently from padded embeddings (by {gap:.2g}); it needs an adapter"
+            )

@@ -1,0 +1,82 @@
+"""What a method is given to work on, and what it hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from saliscope.explainers.encoding import Encoding, FloatArray
+from saliscope.explainers.facts import Constants, ModelFacts
+from saliscope.explainers.features import Feature
+from saliscope.explainers.queries import Answer, Masked
+from saliscope.explainers.targets import Scalar, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A text and a question, before the model has said anything: `scalar.index` may still be None."""
+
+    facts: ModelFacts
+    constants: Constants
+    encoding: Encoding
+    features: tuple[Feature, ...]
+    scalar: Scalar
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """The question with its target resolved, and the answer to the method's opening query."""
+
+    asked: Asked
+    target: Target
+    scalar: Scalar
+    opening: Answer
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What is known of the model."""
+        return self.asked.facts
+
+    @property
+    def encoding(self) -> Encoding:
+        """The text as the model sees it."""
+        return self.asked.encoding
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """What is to be scored."""
+        return self.asked.features
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The positions of each feature."""
+        return tuple(feature.positions for feature in self.asked.features)
+
+    def keep(self, rows: np.ndarray[Any, np.dtype[np.bool_]]) -> Masked:
+        """Rows `[B, n]` that keep these features and mask the others."""
+        return Masked(rows, self.groups)
+
+    def regroup(self, per_position: FloatArray) -> FloatArray:
+        """Sum scores `[T]` of positions into scores `[n]` of features."""
+        sums = [per_position[list(group)].sum(dtype=np.float64) for group in self.groups]
+        return np.asarray(sums, dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Scores `[n]` of a method, or `[n, C]` of every class at once in `every`, with what belongs to them."""
+
+    scores: FloatArray
+    value: float | None = None
+    base_value: float | None = None
+    layer: int | None = None
+    every: FloatArray | None = None
+    stderr: FloatArray | None = None
+    baseline: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,119 @@
+"""The table of explanation methods: what each needs, costs and promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from saliscope.explainers.errors import BadRequest, NotCapable, UnknownMethod, listing
+from saliscope.explainers.facts import CAPABILITIES, Capability, ModelFacts
+from saliscope.explainers.problem import Asked, Problem, Scored
+from saliscope.explainers.queries import Answer, Query
+from saliscope.explainers.targets import Kind
+
+Steps = Generator[Query | Scored, Answer, Scored]
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """Rows that a method will need at most, the opening included."""
+
+    forward_rows: int
+    backward_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One explanation method.
+
+    `opening` is its first query, put before the target is resolved, so that the prediction costs no row of its own;
+    `run` goes on from there: a generator of further queries, or the scores at once.
+    """
+
+    name: str
+    summary: str
+    group: str
+    params: type[msgspec.Struct]
+    opening: Callable[[Asked, Any], Query]
+    run: Callable[[Problem, Any], Steps | Scored]
+    promise: Callable[[Asked, Any], Promise]
+    cost: str
+    source: str
+    needs: frozenset[Capability] = frozenset()
+    targets: tuple[Kind, ...] = ("class", "next-token")
+    signed: bool = True
+    additive: bool = False
+    caveats: tuple[str, ...] = ()
+
+    def parse(self, params: dict[str, Any]) -> Any:
+        """Typed parameters; an unknown name or a wrong value is `BadRequest` with its path."""
+        known = set(self.params.__struct_fields__)
+        for name in params:
+            if name not in known:
+                valid = listing(sorted(known)) or "none"
+                raise BadRequest(f"params.{name}: {self.name} has no such parameter; it has {valid}")
+        try:
+            return msgspec.convert(params, self.params)
+        except msgspec.ValidationError as error:
+            raise BadRequest(f"params of {self.name}: {error}") from None
+
+    def describe(self) -> dict[str, Any]:
+        """The catalogue entry as the wire's map, with the JSON Schema of the parameters."""
+        (schema,), components = msgspec.json.schema_components([self.params])
+        return {
+            "name": self.name,
+            "summary": self.summary,
+            "group": self.group,
+            "needs": sorted(self.needs),
+            "targets": list(self.targets),
+            "signed": self.signed,
+            "additive": self.additive,
+            "cost": self.cost,
+            "source": self.source,
+            "params": components.get(self.params.__name__, schema),
+            "defaults": msgspec.to_builtins(self.params()),
+            "caveats": list(self.caveats),
+        }
+
+
+def methods() -> dict[str, Method]:
+    """Every method by name, in the order of the catalogue."""
+    from saliscope.explainers.methods import METHODS
+
+    return {method.name: method for method in METHODS}
+
+
+def find_method(name: str) -> Method:
+    """The method of this name, or `UnknownMethod` with the valid ones."""
+    table = methods()
+    if name not in table:
+        raise UnknownMethod(f"no method is called {name!r}; there are {listing(table, 40)}")
+    return table[name]
+
+
+def require(method: Method, facts: ModelFacts, kind: Kind) -> None:
+    """Refuse what the model cannot do, naming what is missing and which methods fit."""
+    missing = [CAPABILITIES[need] for need in sorted(method.needs - facts.capabilities)]
+    if not missing and kind in method.targets:
+        return
+    fits = listing(fitting(facts, kind), 40)
+    if missing:
+        raise NotCapable(f"{method.name} needs {' and '.join(missing)}, which {facts.name} lacks; these fit: {fits}")
+    raise NotCapable(f"{method.name} cannot explain a {kind} target; these can: {fits}")
+
+
+def fitting(facts: ModelFacts, kind: Kind) -> list[str]:
+    """The names of the methods that fit a model and a kind of target."""
+    return [m.name for m in methods().values() if m.needs <= facts.capabilities and kind in m.targets]
+
+
+def default_method(facts: ModelFacts) -> tuple[str, str]:
+    """The method chosen when none is named, and why."""
+    if facts.kind == "decoder-classifier" and {"causal", "mask"} <= facts.capabilities:
+        return "sp-pi", "a causal classifier predicts at every position, so one forward row gives additive scores"
+    if facts.kind == "encoder-classifier" and {"lm-head", "layers", "gradients"} <= facts.capabilities:
+        return "decoded-grad-cam", "the checkpoint holds a verified language-model head to read its layers with"
+    return "input-x-gradient", "one forward and one backward row, and every differentiable model can do it"

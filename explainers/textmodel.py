@@ -1,0 +1,108 @@
+"""A loaded model, ready to answer queries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from saliscope.explainers.encoding import Encoding
+from saliscope.explainers.errors import BadRequest, TooLarge
+from saliscope.explainers.execution import Executor, cut
+from saliscope.explainers.facts import Constants, ModelFacts
+from saliscope.explainers.fingerprint import fingerprint
+from saliscope.explainers.heads import EmbeddingHead, Head
+from saliscope.explainers.network import Network
+from saliscope.explainers.queries import Answer, Decoding, Piece, Query, join
+from saliscope.explainers.tokenizing import Tokenizing
+
+MAX_TEXT_BYTES = 1 << 20
+TOKENS_PER_MICRO_BATCH = 2048
+
+HeadLoader = Callable[[str | None], Head]
+
+
+class TextModel:
+    """A model, its tokenizer and its heads: `encode` texts, `answer` queries, `compute` micro-batches.
+
+    The shared model is never changed: no parameter requires a gradient, hooks are removed, the configuration and the
+    tokenizer stay as they were (`fingerprint()` says so). Not safe for use from two threads at once.
+    """
+
+    def __init__(self, facts: ModelFacts, network: Network, tokenizing: Tokenizing, load_head: HeadLoader) -> None:
+        self._facts = facts
+        self._constants = Constants()
+        self._network = network
+        self._tokenizing = tokenizing
+        self._load_head = load_head
+        self._executor = Executor(network, facts)
+        self._decoders: dict[Decoding, Head | EmbeddingHead] = {}
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What is known of the model."""
+        return self._facts
+
+    @property
+    def constants(self) -> Constants:
+        """Answers that depend on the model alone."""
+        return self._constants
+
+    @property
+    def network(self) -> Network:
+        """The model itself."""
+        return self._network
+
+    @property
+    def tokenizer(self) -> Any:
+        """The Hugging Face tokenizer."""
+        return self._tokenizing.tokenizer
+
+    def encode(self, text: str) -> Encoding:
+        """The text as tokens with exact spans, cut at the model's length; over 1 MiB it is `TooLarge`."""
+        size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+        if size > MAX_TEXT_BYTES:
+            raise TooLarge(f"the text has {size} bytes, over the limit of {MAX_TEXT_BYTES}; explain a part of it")
+        return self._tokenizing.encode(text, self._facts.max_tokens)
+
+    def token_text(self, token_id: int) -> str:
+        """A vocabulary entry as text."""
+        return self._tokenizing.token_text(token_id)
+
+    def find_token(self, text: str) -> int:
+        """The first id of a text that continues another; one that is a single token is preferred."""
+        return self._tokenizing.find_token(text)
+
+    def answer(self, query: Query, budget: int = TOKENS_PER_MICRO_BATCH) -> Answer:
+        """Compute one query in micro-batches of at most `budget` tokens."""
+        return join([self.compute([piece])[0] for piece in cut(query, budget)])
+
+    def compute(self, pieces: Sequence[Piece]) -> list[Answer]:
+        """Compute pieces that share a batch key in one pass, one answer a piece."""
+        wanted = {decoding for piece in pieces if (decoding := getattr(piece.query, "decoding", None))}
+        for decoding in wanted:
+            self.prepare(decoding)
+        return self._executor.compute(pieces, self._decoders)
+
+    def prepare(self, decoding: Decoding) -> None:
+        """Load the head that a decoding names, once."""
+        if decoding not in self._decoders:
+            self._decoders[decoding] = self._decoder(decoding)
+
+    def fingerprint(self) -> str:
+        """A digest of weights, configuration and hooks as they are now."""
+        return fingerprint(self._network.model)
+
+    def _decoder(self, decoding: Decoding) -> Head | EmbeddingHead:
+        weight: torch.Tensor = self._network.embedding.weight  # type: ignore[assignment]
+        if decoding.lens == "input":
+            return EmbeddingHead(weight, "input-embeddings")
+        if decoding.head is None and "lm-head" not in self._facts.capabilities:
+            if weight.shape[1] != self._network.model.config.hidden_size:
+                raise BadRequest(
+                    "params.lens: this model has no language-model head and its embeddings have another size than its"
+                    " layers; name a model in lm_head_from"
+                )
+            return EmbeddingHead(weight, "embedding", scale=weight.shape[1] ** -0.5)
+        return self._load_head(decoding.head)

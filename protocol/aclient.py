@@ -1,0 +1,279 @@
+"""The asynchronous client: many calls at once on one connection; cancelling the awaiting task cancels the call."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Unpack, overload
+
+from saliscope.protocol import requests
+from saliscope.protocol.codec import (
+    CHUNK,
+    CLIENT_LIMITS,
+    Decoder,
+    FrameError,
+    Notification,
+    Request,
+    Response,
+    encode_notification,
+    encode_request,
+)
+from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.messages import (
+    Explanation,
+    Initialized,
+    MethodInfo,
+    Methods,
+    ModelInfo,
+    Models,
+    Predictions,
+    Status,
+    Tokenized,
+)
+from saliscope.protocol.requests import (
+    DisconnectedError,
+    ExplainOptions,
+    OnNotification,
+    OnPartial,
+    OnProgress,
+    given,
+    read,
+)
+
+if TYPE_CHECKING:
+    import subprocess
+
+
+class AsyncClient:
+    """Speaks to a daemon, or to a worker, over a socket; made by `AsyncClient.adopt` or `aconnect`.
+
+    Verbs raise `SaliscopeError`. Callbacks run on the event loop; an error in one fails its call only.
+    """
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        process: subprocess.Popen[bytes] | None = None,
+        on_notification: OnNotification | None = None,
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._process = process
+        self._listen = on_notification
+        self._last_id = 0
+        self._answers: dict[int, asyncio.Future[Response]] = {}
+        self._listeners: dict[int, OnNotification] = {}
+        self._failure: SaliscopeError | None = None
+        self._receiver = asyncio.create_task(self._receive())
+
+    @classmethod
+    async def adopt(
+        cls,
+        sock: socket.socket,
+        *,
+        process: subprocess.Popen[bytes] | None = None,
+        on_notification: OnNotification | None = None,
+    ) -> AsyncClient:
+        """A client on a connected socket; notifications about no call of its own go to `on_notification`."""
+        reader, writer = await asyncio.open_unix_connection(sock=sock)
+        return cls(reader, writer, process=process, on_notification=on_notification)
+
+    async def call(
+        self, method: str, params: dict[str, Any] | None = None, on_notification: OnNotification | None = None
+    ) -> Any:
+        """Send one request and await its result; cancelling this task sends `$/cancel`."""
+        if self._failure is not None:
+            raise self._failure
+        self._last_id = self._last_id % (2**32 - 1) + 1
+        id = self._last_id
+        frame = encode_request(id, method, params or {})
+        answer = asyncio.get_running_loop().create_future()
+        self._answers[id] = answer
+        if on_notification is not None:
+            self._listeners[id] = on_notification
+        try:
+            self._writer.write(frame)
+            response = await answer
+        except BaseException:
+            if self._failure is None:
+                self.cancel(id)
+            raise
+        finally:
+            del self._answers[id]
+            self._listeners.pop(id, None)
+        if response.error is not None:
+            raise SaliscopeError.from_wire(response.error)
+        return response.result
+
+    def cancel(self, id: int) -> None:
+        """Ask for the end of a request (`id` as partials and progress carry it); it answers with `cancelled`."""
+        self._writer.write(encode_notification("$/cancel", {"id": id}))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the peer is still there, as far as we know."""
+        return self._failure is None
+
+    async def closed(self, unless: asyncio.Future[Any] | None = None) -> None:
+        """Wait until the connection is lost or closed, or until `unless` is done."""
+        waited = {self._receiver} if unless is None else {self._receiver, unless}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+
+    # -- verbs ------------------------------------------------------------------------------------
+
+    async def initialize(self, *, client: str = "saliscope", **params: Any) -> Initialized:
+        """Open the session: array errors and notifications, unless `params` (of `Initialize`) say otherwise."""
+        from saliscope import __version__
+
+        fields = {"client": client, "version": __version__, **params}
+        return read(await self.call("initialize", fields), Initialized)
+
+    @overload
+    async def explain(
+        self,
+        text: str,
+        *,
+        on_partial: OnPartial | None = None,
+        on_progress: OnProgress | None = None,
+        **options: Unpack[ExplainOptions],
+    ) -> Explanation: ...
+    @overload
+    async def explain(
+        self,
+        text: list[str] | tuple[str, ...],
+        *,
+        on_partial: OnPartial | None = None,
+        on_progress: OnProgress | None = None,
+        **options: Unpack[ExplainOptions],
+    ) -> list[Explanation]: ...
+    async def explain(
+        self,
+        text: str | list[str] | tuple[str, ...],
+        *,
+        on_partial: OnPartial | None = None,
+        on_progress: OnProgress | None = None,
+        **options: Unpack[ExplainOptions],
+    ) -> Explanation | list[Explanation]:
+        """Which tokens decided: one explanation for a text, a list for a list; estimates go to `on_partial`.
+
+        `options`: model, method, target, scale, granularity, seed, params (of the method), download.
+        """
+        fields = requests.explain_params(text, options, stream=on_partial is not None)
+        result = await self.call("explain", fields, requests.listener(on_partial, on_progress))
+        return requests.read_explanations(result, many=not isinstance(text, str))
+
+    async def predict(
+        self,
+        texts: str | Sequence[str],
+        *,
+        model: str | None = None,
+        top: int | None = None,
+        download: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Predictions:
+        """The model's answer for each text, in order."""
+        texts = texts if isinstance(texts, str) else list(texts)
+        fields = given(texts=texts, model=model, top=top, download=download)
+        return read(await self.call("predict", fields, requests.listener(None, on_progress)), Predictions)
+
+    async def tokenize(
+        self, text: str, *, model: str | None = None, on_progress: OnProgress | None = None
+    ) -> Tokenized:
+        """The pieces of a text that the model sees, with their spans."""
+        fields = given(text=text, model=model)
+        return read(await self.call("tokenize", fields, requests.listener(None, on_progress)), Tokenized)
+
+    async def status(self) -> Status:
+        """How the daemon is; never starts a worker."""
+        return read(await self.call("status"), Status)
+
+    async def models(self) -> list[ModelInfo]:
+        """Loaded and bundled models."""
+        return read(await self.call("models/list"), Models).models
+
+    async def load_model(
+        self, model: str, *, download: bool = False, on_progress: OnProgress | None = None
+    ) -> ModelInfo:
+        """Load a model now, so that the first explanation does not wait."""
+        fields = {"model": model, "download": download}
+        return read(await self.call("models/load", fields, requests.listener(None, on_progress)), ModelInfo)
+
+    async def unload_model(self, model: str) -> bool:
+        """Free a model; False if it was not loaded."""
+        return bool((await self.call("models/unload", {"model": model})).get("unloaded"))
+
+    async def methods(self) -> list[MethodInfo]:
+        """The catalogue of explanation methods."""
+        return read(await self.call("methods/list"), Methods).methods
+
+    async def ping(self) -> dict[str, Any]:
+        """`{pong: true, version}`."""
+        return read(await self.call("ping"), dict[str, Any])
+
+    async def shutdown(self) -> dict[str, Any]:
+        """End the daemon after the requests in flight."""
+        return read(await self.call("shutdown"), dict[str, Any])
+
+    # -- the connection ---------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Close the connection; calls that still wait fail, a private worker ends with it."""
+        self._receiver.cancel()
+        await self.closed()
+        if self._process is not None:
+            from saliscope.protocol.launch import end_process
+
+            await asyncio.to_thread(end_process, self._process)
+            self._process = None
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _receive(self) -> None:
+        decoder = Decoder(CLIENT_LIMITS)
+        failure: SaliscopeError | None = None
+        try:
+            while data := await self._reader.read(CHUNK):
+                for frame in decoder.frames(data):
+                    if isinstance(frame, Notification):
+                        failure = failure or requests.failure_of(frame)
+                    self._dispatch(frame)
+        except FrameError as error:
+            failure = error
+        except OSError as error:
+            failure = failure or DisconnectedError(f"the connection was lost ({error.strerror})")
+        finally:
+            self._failure = failure or DisconnectedError()
+            for answer in self._answers.values():
+                if not answer.done():
+                    answer.set_exception(self._failure)
+            self._writer.close()
+            with contextlib.suppress(OSError):
+                await self._writer.wait_closed()
+
+    def _dispatch(self, frame: Request | Response | Notification) -> None:
+        if isinstance(frame, Response):
+            answer = self._answers.get(frame.id)
+            # A cancelled call is answered too; nobody waits for it any more.
+            if answer is not None and not answer.done():
+                answer.set_result(frame)
+        elif isinstance(frame, Notification):
+            id: Any = (frame.params or {}).get("id")
+            listen = self._listeners.get(id)
+            if listen is None:
+                if self._listen is not None:
+                    self._listen(frame)
+                return
+            try:
+                listen(frame)
+            except Exception as error:
+                answer = self._answers[id]
+                if not answer.done():
+                    answer.set_exception(error)

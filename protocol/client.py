@@ -1,0 +1,261 @@
+"""The synchronous client: one connection, one call at a time, light to import."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Unpack, overload
+
+from saliscope.protocol import requests
+from saliscope.protocol.codec import (
+    CHUNK,
+    CLIENT_LIMITS,
+    Decoder,
+    FrameError,
+    Notification,
+    Response,
+    encode_notification,
+    encode_request,
+)
+from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.messages import (
+    Explanation,
+    Initialized,
+    MethodInfo,
+    Methods,
+    ModelInfo,
+    Models,
+    Predictions,
+    Status,
+    Tokenized,
+)
+from saliscope.protocol.requests import (
+    DisconnectedError,
+    ExplainOptions,
+    OnNotification,
+    OnPartial,
+    OnProgress,
+    given,
+    read,
+)
+
+if TYPE_CHECKING:
+    import subprocess
+
+
+class Client:
+    """Speaks to a daemon (or to a private worker, whose process then ends with the client) over a socket.
+
+    Every verb raises `SaliscopeError`; interrupting one (Ctrl-C, or an error in a callback) cancels its request.
+    """
+
+    def __init__(self, sock: socket.socket, process: subprocess.Popen[bytes] | None = None) -> None:
+        self._socket = sock
+        self._process = process
+        self._decoder = Decoder(CLIENT_LIMITS)
+        self._last_id = 0
+        self._is_open = True
+        #: The version of the daemon, as it answered `initialize`.
+        self.peer_version = ""
+        # Only writing is shared: `cancel` may come from another thread while `call` waits.
+        self._write_lock = threading.Lock()
+
+    def call(
+        self,
+        method: str,
+        params: dict[str, Any] | None = None,
+        on_notification: OnNotification | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Send one request and wait for its result; notifications about it go to `on_notification` meanwhile.
+
+        Raises the daemon's error, `unavailable` if the connection is lost, `timeout` after `timeout` seconds of
+        silence.
+        """
+        frame = encode_request(self._last_id + 1, method, params or {})
+        self._last_id += 1
+        id = self._last_id
+        self._send(frame)
+        try:
+            self._socket.settimeout(timeout)
+            response = self._receive(id, on_notification)
+        except BaseException:
+            if self._is_open:
+                self._socket.settimeout(None)
+                self.cancel(id)
+            raise
+        if response.error is not None:
+            raise SaliscopeError.from_wire(response.error)
+        return response.result
+
+    def cancel(self, id: int) -> None:
+        """Ask for the end of a request (`id` as partials and progress carry it); it answers with `cancelled`."""
+        self._send(encode_notification("$/cancel", {"id": id}))
+
+    # -- verbs ------------------------------------------------------------------------------------
+
+    def initialize(self, *, client: str = "saliscope", timeout: float | None = None, **params: Any) -> Initialized:
+        """Open the session: array errors and notifications, unless `params` (of `Initialize`) say otherwise."""
+        from saliscope import __version__
+
+        fields = {"client": client, "version": __version__, **params}
+        try:
+            answer = read(self.call("initialize", fields, timeout=timeout), Initialized)
+        except SaliscopeError as error:
+            self.peer_version = str(error.data.get("version", ""))
+            raise
+        self.peer_version = answer.version
+        return answer
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the daemon has said that it is of our version."""
+        from saliscope import __version__
+
+        return self.peer_version == __version__
+
+    @overload
+    def explain(
+        self,
+        text: str,
+        *,
+        on_partial: OnPartial | None = None,
+        on_progress: OnProgress | None = None,
+        **options: Unpack[ExplainOptions],
+    ) -> Explanation: ...
+    @overload
+    def explain(
+        self,
+        text: list[str] | tuple[str, ...],
+        *,
+        on_partial: OnPartial | None = None,
+        on_progress: OnProgress | None = None,
+        **options: Unpack[ExplainOptions],
+    ) -> list[Explanation]: ...
+    def explain(
+        self,
+        text: str | list[str] | tuple[str, ...],
+        *,
+        on_partial: OnPartial | None = None,
+        on_progress: OnProgress | None = None,
+        **options: Unpack[ExplainOptions],
+    ) -> Explanation | list[Explanation]:
+        """Which tokens decided: one explanation for a text, a list for a list; estimates go to `on_partial`.
+
+        `options`: model, method, target, scale, granularity, seed, params (of the method), download.
+        """
+        fields = requests.explain_params(text, options, stream=on_partial is not None)
+        result = self.call("explain", fields, requests.listener(on_partial, on_progress))
+        return requests.read_explanations(result, many=not isinstance(text, str))
+
+    def predict(
+        self,
+        texts: str | Sequence[str],
+        *,
+        model: str | None = None,
+        top: int | None = None,
+        download: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Predictions:
+        """The model's answer for each text, in order."""
+        texts = texts if isinstance(texts, str) else list(texts)
+        fields = given(texts=texts, model=model, top=top, download=download)
+        return read(self.call("predict", fields, requests.listener(None, on_progress)), Predictions)
+
+    def tokenize(self, text: str, *, model: str | None = None, on_progress: OnProgress | None = None) -> Tokenized:
+        """The pieces of a text that the model sees, with their spans."""
+        result = self.call("tokenize", given(text=text, model=model), requests.listener(None, on_progress))
+        return read(result, Tokenized)
+
+    def status(self) -> Status:
+        """How the daemon is; never starts a worker."""
+        return read(self.call("status"), Status)
+
+    def models(self) -> list[ModelInfo]:
+        """Loaded and bundled models."""
+        return read(self.call("models/list"), Models).models
+
+    def load_model(
+        self, model: str, *, download: bool = False, on_progress: OnProgress | None = None
+    ) -> ModelInfo:
+        """Load a model now, so that the first explanation does not wait."""
+        fields = {"model": model, "download": download}
+        return read(self.call("models/load", fields, requests.listener(None, on_progress)), ModelInfo)
+
+    def unload_model(self, model: str) -> bool:
+        """Free a model; False if it was not loaded."""
+        return bool(self.call("models/unload", {"model": model}).get("unloaded"))
+
+    def methods(self) -> list[MethodInfo]:
+        """The catalogue of explanation methods."""
+        return read(self.call("methods/list"), Methods).methods
+
+    def ping(self) -> dict[str, Any]:
+        """`{pong: true, version}`."""
+        return read(self.call("ping"), dict[str, Any])
+
+    def shutdown(self) -> dict[str, Any]:
+        """End the daemon after the requests in flight."""
+        return read(self.call("shutdown"), dict[str, Any])
+
+    # -- the connection ---------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close the connection; a private worker ends with it."""
+        self._is_open = False
+        self._socket.close()
+        if self._process is not None:
+            from saliscope.protocol.launch import end_process
+
+            end_process(self._process)
+            self._process = None
+
+    def detach(self) -> tuple[socket.socket, subprocess.Popen[bytes] | None]:
+        """Give the socket (and the private worker's process) away; the client is closed then."""
+        self._is_open = False
+        return self._socket, self._process
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _send(self, frame: bytes) -> None:
+        if not self._is_open:
+            raise DisconnectedError("this client is closed")
+        try:
+            with self._write_lock:
+                self._socket.sendall(frame)
+        except BaseException as error:
+            # Half a frame may be out: nothing sensible can follow it.
+            self.close()
+            if isinstance(error, OSError):
+                raise DisconnectedError from error
+            raise
+
+    def _receive(self, id: int, on_notification: OnNotification | None) -> Response:
+        failure: SaliscopeError | None = None
+        while True:
+            try:
+                data = self._socket.recv(CHUNK)
+            except TimeoutError as error:
+                raise SaliscopeError("timeout", "the daemon did not answer in time") from error
+            except OSError as error:
+                self.close()
+                raise failure or DisconnectedError() from error
+            if not data:
+                self.close()
+                raise failure or DisconnectedError()
+            try:
+                for frame in self._decoder.frames(data):
+                    if isinstance(frame, Response) and frame.id == id:
+                        return frame
+                    if isinstance(frame, Notification):
+                        failure = failure or requests.failure_of(frame)
+                        if on_notification is not None and requests.is_about(frame, id):
+                            on_notification(frame)
+            except FrameError:
+                self.close()
+                raise

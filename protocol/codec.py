@@ -1,0 +1,235 @@
+"""MessagePack-RPC frames under limits: bytes to `Request`, `Response`, `Notification`, and back."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import msgpack
+from msgspec import Struct
+from msgspec.msgpack import Encoder, Ext
+
+from saliscope.protocol.errors import SaliscopeError
+
+#: The one ext type of the wire: little-endian float32 values.
+FLOATS_EXT: Final = 1
+#: How many bytes to read from a socket at a time.
+CHUNK: Final = 1 << 16
+
+_MIB = 1 << 20
+_SCALARS = frozenset({type(None), bool, int, float, str, bytes})
+_CONTAINERS = frozenset({list, dict})
+_ALLOWED = _SCALARS | _CONTAINERS
+
+
+class Limits(Struct, frozen=True):
+    """What a reader accepts in one frame: bytes, bytes of one string, entries, containers, nesting."""
+
+    frame: int = 8 * _MIB
+    string: int = 4 * _MIB
+    array: int = 65_536
+    map: int = 4_096
+    ext: int = _MIB
+    containers: int = 200_000
+    depth: int = 32
+
+
+#: What the daemon reads from a client.
+SERVER_LIMITS: Final = Limits()
+#: What a client reads from the daemon, and the daemon from its worker: answers outgrow questions.
+CLIENT_LIMITS: Final = Limits(
+    frame=64 * _MIB, string=16 * _MIB, array=4_000_000, map=65_536, ext=16 * _MIB, containers=4_000_000
+)
+
+
+class FrameError(SaliscopeError):
+    """Bytes that are no frame of ours, or one over the limits; the stream is lost after it."""
+
+    def __init__(self, message: str, code: str = "bad_request") -> None:
+        super().__init__(code, message)
+
+
+class Request(NamedTuple):
+    """`[0, id, method, [params]]`; `params` is None where the arguments are not exactly one map."""
+
+    id: int
+    method: str
+    params: dict[str, Any] | None
+
+
+class Response(NamedTuple):
+    """`[1, id, error, result]`; `error` is None on success."""
+
+    id: int
+    error: Any
+    result: Any
+
+
+class Notification(NamedTuple):
+    """`[2, method, [params]]`; `params` is None where the arguments are not exactly one map."""
+
+    method: str
+    params: dict[str, Any] | None
+
+
+Frame = Request | Response | Notification
+
+_encoder = Encoder()
+
+
+def encode_request(id: int, method: str, params: dict[str, Any]) -> bytes:
+    """The frame of a request; `bad_request` if a value cannot travel, `too_large` if the daemon would refuse it."""
+    try:
+        frame = _encoder.encode([0, id, method, [params]])
+    except UnicodeEncodeError as error:
+        raise SaliscopeError(
+            "bad_request", f"the text is not valid Unicode: a lone surrogate at position {error.start}"
+        ) from error
+    except (TypeError, OverflowError) as error:
+        raise SaliscopeError("bad_request", f"a parameter cannot be sent: {error}") from error
+    if len(frame) > SERVER_LIMITS.frame:
+        raise SaliscopeError(
+            "too_large", f"the request has {len(frame):,} bytes, the limit is {SERVER_LIMITS.frame:,}"
+        )
+    for value in params.values():
+        _refuse_long(value if isinstance(value, list) else [value])
+    return frame
+
+
+def _refuse_long(values: list[Any]) -> None:
+    """`too_large` for what the daemon would close the connection over, before it is sent."""
+    if len(values) > SERVER_LIMITS.array:
+        raise SaliscopeError("too_large", f"{len(values):,} texts at once; the limit is {SERVER_LIMITS.array:,}")
+    for value in values:
+        # A character has at most four bytes; most texts are seen to be short without encoding them.
+        if isinstance(value, str) and 4 * len(value) > SERVER_LIMITS.string < len(value.encode()):
+            raise SaliscopeError(
+                "too_large", f"a text of {len(value):,} characters; the limit is {SERVER_LIMITS.string:,} bytes"
+            )
+
+
+def encode_response(id: int, error: Any, result: Any) -> bytes:
+    """The frame of an answer: `error` as `SaliscopeError.to_wire` gives it, or None and a result."""
+    return _encoder.encode([1, id, error, result])
+
+
+def encode_notification(method: str, *arguments: Any) -> bytes:
+    """The frame of a notification; ours have one map as argument, Neovim's wrapped ones may have more."""
+    return _encoder.encode([2, method, arguments])
+
+
+def pack_floats(values: list[float]) -> Ext:
+    """A list of numbers as the float32 ext type (values round to float32)."""
+    return Ext(FLOATS_EXT, struct.pack(f"<{len(values)}f", *values))
+
+
+def _unpack_ext(code: int, data: bytes) -> list[float]:
+    if code != FLOATS_EXT:
+        raise FrameError(f"ext type {code} is not accepted; only {FLOATS_EXT} (little-endian float32)")
+    if len(data) % 4:
+        raise FrameError(f"a float32 array of {len(data)} bytes is not a multiple of 4")
+    return list(struct.unpack(f"<{len(data) // 4}f", data))
+
+
+class Decoder:
+    """Cuts a byte stream into frames; any `FrameError` means that the stream cannot be read on."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._num_fed = 0
+        self._num_read = 0
+        self._num_containers = 0
+        self._unpacker = msgpack.Unpacker(
+            raw=False,
+            strict_map_key=True,
+            ext_hook=_unpack_ext,
+            list_hook=self._count,
+            object_hook=self._count,
+            max_buffer_size=limits.frame + CHUNK,
+            max_str_len=limits.string,
+            max_bin_len=limits.string,
+            max_array_len=limits.array,
+            max_map_len=limits.map,
+            max_ext_len=limits.ext,
+        )
+
+    @property
+    def is_mid_frame(self) -> bool:
+        """Whether bytes of an incomplete frame are waiting for the rest."""
+        return self._num_fed > self._num_read
+
+    def frames(self, data: bytes) -> Iterator[Frame]:
+        """Feed at most `CHUNK` bytes and iterate over the frames they complete; raises `FrameError`."""
+        self._num_fed += len(data)
+        try:
+            self._unpacker.feed(data)
+        except msgpack.BufferFull as error:
+            raise self._too_large() from error
+        while (value := self._next()) is not None:
+            yield _frame(value, self._limits.depth)
+
+    def _next(self) -> list[Any] | None:
+        try:
+            value = self._unpacker.unpack()
+        except msgpack.OutOfData:
+            # The unpacker forgets what it has consumed, so its own limit is not one on the frame.
+            if self._num_fed - self._num_read > self._limits.frame:
+                raise self._too_large() from None
+            return None
+        except FrameError:
+            raise
+        except ValueError as error:
+            # UnicodeDecodeError would quote the text itself.
+            reason = "invalid UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+            raise FrameError(f"not MessagePack within the limits: {reason or type(error).__name__}") from error
+        self._num_read = self._unpacker.tell()
+        self._num_containers = 0
+        if not isinstance(value, list):
+            raise FrameError(f"a frame is an array, not {type(value).__name__}")
+        return value
+
+    def _count(self, container: Any) -> Any:
+        self._num_containers += 1
+        if self._num_containers > self._limits.containers:
+            raise FrameError(f"more than {self._limits.containers:,} arrays and maps in one frame", "too_large")
+        return container
+
+    def _too_large(self) -> FrameError:
+        return FrameError(f"a frame of more than {self._limits.frame:,} bytes", "too_large")
+
+
+def _frame(value: list[Any], depth: int) -> Frame:
+    _check(value, depth)
+    match value:
+        case [0, int(id), str(method), list(arguments)] if _is_id(value[0], id):
+            return Request(id, method, _one_map(arguments))
+        case [1, int(id), error, result] if _is_id(value[0], id):
+            return Response(id, error, result)
+        case [2, str(method), list(arguments)]:
+            return Notification(method, _one_map(arguments))
+    raise FrameError("a frame is [0, id, method, [params]], [1, id, error, result] or [2, method, [params]]")
+
+
+def _is_id(kind: object, id: int) -> bool:
+    return kind is not False and kind is not True and not isinstance(id, bool) and 0 <= id < 2**32
+
+
+def _one_map(arguments: list[Any]) -> dict[str, Any] | None:
+    # Lua cannot tell an empty map from an empty list, so both mean "no parameters".
+    if arguments in ([], [[]]):
+        return {}
+    return arguments[0] if len(arguments) == 1 and isinstance(arguments[0], dict) else None
+
+
+def _check(value: list[Any] | dict[str, Any], room: int) -> None:
+    if room == 0:
+        raise FrameError("nested too deeply")
+    items = value.values() if isinstance(value, dict) else value
+    kinds = set(map(type, items))
+    if not kinds <= _ALLOWED:
+        raise FrameError("timestamps are not accepted")
+    if kinds & _CONTAINERS:
+        for item in items:
+            if type(item) in _CONTAINERS:
+                _check(item, room - 1)

@@ -1,0 +1,235 @@
+"""Finding the daemon, starting it if nobody listens, replacing it if it is of another version."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from saliscope.protocol import paths
+from saliscope.protocol.client import Client
+from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.requests import DisconnectedError
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+    from saliscope.protocol.aclient import AsyncClient
+
+OnStage = Callable[[str], None]
+
+#: A daemon answers `initialize` at once, whatever its workers do; one that does not is stuck.
+HANDSHAKE_S: Final = 10.0
+#: A daemon that is replaced first answers what it has in flight (30 s), then the new one comes up.
+START_S: Final = 60.0
+_LOG_BYTES: Final = 1 << 20
+_LOG_TAIL: Final = 15
+
+
+def connect(*, start: bool = True, private: bool = False, on_stage: OnStage | None = None) -> Client:
+    """A client of the running daemon of this version; without one, starts it.
+
+    With `start=False` raises `unavailable` if none runs and `protocol_mismatch` if another version does. With
+    `private=True` no daemon is used: a worker process of its own ends with the client. `on_stage` is told what
+    takes time ("starting the daemon").
+    """
+    stage = on_stage or (lambda _: None)
+    if private:
+        return _start_private(stage)
+    client = _greet()
+    if client is not None and client.is_current:
+        return client
+    if not start:
+        if client is None:
+            raise SaliscopeError(
+                "unavailable", f"no daemon listens on {paths.socket_path()}; `saliscope daemon start` starts one"
+            )
+        client.close()
+        raise _mismatch(client.peer_version)
+    if client is not None:
+        client.close()
+    with _start_lock():
+        return _start(stage)
+
+
+async def aconnect(*, start: bool = True, private: bool = False, on_stage: OnStage | None = None) -> AsyncClient:
+    """`connect` for asyncio; `on_stage` is called from another thread."""
+    import asyncio
+
+    from saliscope.protocol.aclient import AsyncClient
+
+    client = await asyncio.to_thread(connect, start=start, private=private, on_stage=on_stage)
+    sock, process = client.detach()
+    return await AsyncClient.adopt(sock, process=process)
+
+
+def stop() -> bool:
+    """End the running daemon, of whatever version, after its requests in flight; False if none runs."""
+    client = _greet()
+    if client is None:
+        return False
+    _shut_down(client)
+    return True
+
+
+def end_process(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a private worker whose socket was closed, or kill it if it does not end."""
+    import subprocess
+
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _greet() -> Client | None:
+    """A client with an open session; None if nobody listens. Its version may be another."""
+    path = str(paths.socket_path())
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.connect(path)
+    except (FileNotFoundError, ConnectionRefusedError):
+        sock.close()
+        return None
+    except OSError as error:
+        sock.close()
+        raise SaliscopeError("unavailable", f"cannot reach the daemon on {path}: {error.strerror}") from error
+    client = Client(sock)
+    try:
+        client.initialize(timeout=HANDSHAKE_S)
+    except DisconnectedError:
+        # It ended between our connect and its answer.
+        return None
+    except SaliscopeError as error:
+        if error.code != "protocol_mismatch":
+            client.close()
+            raise
+    return client
+
+
+def _start(stage: OnStage) -> Client:
+    """Under the start lock: the daemon that somebody else has started meanwhile, or a new one."""
+    client = _greet()
+    if client is not None and client.is_current:
+        return client
+    if client is not None:
+        stage(f"stopping the daemon of version {client.peer_version}")
+        _shut_down(client)
+    stage("starting the daemon")
+    _start_daemon()
+    client = _greet()
+    if client is None:
+        raise SaliscopeError("unavailable", "the daemon came up and ended again; see `saliscope daemon logs`")
+    if not client.is_current:
+        client.close()
+        raise _mismatch(client.peer_version)
+    return client
+
+
+def _shut_down(client: Client) -> None:
+    with client:
+        try:
+            client.shutdown()
+        except DisconnectedError:
+            return
+
+
+def _start_daemon() -> None:
+    """Start a detached daemon and wait until it listens, or raise `unavailable` with the end of its log."""
+    import subprocess
+
+    log = _open_log()
+    begin = log.tell()
+    readable, writable = os.pipe()
+    with log, open(readable, "rb", buffering=0) as ready:
+        try:
+            # It forks at once, so the process that we started ends at once and leaves no zombie.
+            subprocess.run(
+                [sys.executable, "-m", "saliscope.daemon", "--ready-fd", str(writable)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                pass_fds=(writable,),
+                start_new_session=True,
+                check=False,
+            )
+        finally:
+            os.close(writable)
+        came, _, _ = select.select([ready], [], [], START_S)
+        if came and ready.read(64):
+            return
+    reason = "the daemon ended while starting" if came else f"the daemon did not come up within {START_S:.0f} s"
+    path = paths.log_path()
+    raise SaliscopeError("unavailable", f"{reason}; the end of {path}:\n{_tail(path, begin)}")
+
+
+def _start_private(stage: OnStage) -> Client:
+    import subprocess
+    import tempfile
+
+    stage("starting a private worker")
+    ours, theirs = socket.socketpair()
+    log = tempfile.TemporaryFile()  # noqa: SIM115 - closed below, after the handshake
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "saliscope.daemon.worker", "--fd", str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(theirs.fileno(),),
+            # Ctrl-C is for the client, which cancels; the worker ends when its socket closes.
+            start_new_session=True,
+        )
+    client = Client(ours, process)
+    try:
+        client.initialize()
+    except BaseException as error:
+        client.close()
+        if not isinstance(error, DisconnectedError):
+            raise
+        log.seek(0)
+        lines = log.read().decode(errors="replace").splitlines()[-_LOG_TAIL:]
+        raise SaliscopeError(
+            "unavailable", "the private worker ended while starting:\n" + "\n".join(lines)
+        ) from error
+    finally:
+        log.close()
+    return client
+
+
+@contextmanager
+def _start_lock() -> Iterator[None]:
+    """Of several clients that find no daemon, one starts it; the others wait here and then find it."""
+    with open(paths.start_lock_path(), "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _open_log() -> BinaryIO:
+    path = paths.log_path()
+    if path.exists() and path.stat().st_size > _LOG_BYTES:
+        path.replace(path.with_suffix(".log.1"))
+    return open(path, "ab")
+
+
+def _tail(path: Path, begin: int) -> str:
+    with open(path, "rb") as log:
+        log.seek(begin)
+        return "\n".join(log.read().decode(errors="replace").splitlines()[-_LOG_TAIL:])
+
+
+def _mismatch(version: str) -> SaliscopeError:
+    from saliscope import __version__
+
+    return SaliscopeError(
+        "protocol_mismatch", f"the running daemon is version {version or 'unknown'}, this is {__version__}"
+    )

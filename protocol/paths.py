@@ -1,0 +1,97 @@
+"""Where things lie: socket, locks, log, cache. Private to the user, never in a shared folder by default."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from saliscope.protocol.errors import SaliscopeError
+
+#: Overrides of the runtime folder (socket, locks) and of the cache folder (log, catalogue).
+RUNTIME_VARIABLE: Final = "SALISCOPE_RUNTIME_DIR"
+CACHE_VARIABLE: Final = "SALISCOPE_CACHE_DIR"
+
+#: Longest socket path in bytes: macOS has 104, Linux 108, both with a closing zero.
+MAX_SOCKET_PATH: Final = 100
+
+
+def runtime_dir() -> Path:
+    """The folder of socket and locks: mode 0700 and ours; `unavailable` says what to do if it is not."""
+    return _private(_runtime_path(), RUNTIME_VARIABLE)
+
+
+def cache_dir() -> Path:
+    """The folder of log and cached facts, mode 0700; `unavailable` says what to do if it cannot be made."""
+    override = os.environ.get(CACHE_VARIABLE)
+    return _private(Path(override).absolute() if override else _user_cache(), CACHE_VARIABLE)
+
+
+def socket_path() -> Path:
+    """Where the daemon listens; a path too long for the system is replaced by its hash in the default folder."""
+    path = runtime_dir() / "daemon.sock"
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+        return path
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    short = _private(_default_runtime_path(), RUNTIME_VARIABLE) / f"{digest}.sock"
+    if len(os.fsencode(short)) > MAX_SOCKET_PATH:
+        raise SaliscopeError(
+            "unavailable",
+            f"the path {short} is longer than {MAX_SOCKET_PATH} bytes; set {RUNTIME_VARIABLE} to a short one",
+        )
+    return short
+
+
+def life_lock_path() -> Path:
+    """The file that the daemon keeps locked as long as it lives."""
+    return runtime_dir() / "daemon.lock"
+
+
+def start_lock_path() -> Path:
+    """The file that a client keeps locked while it starts a daemon."""
+    return runtime_dir() / "start.lock"
+
+
+def log_path() -> Path:
+    """The log of the daemon and its workers."""
+    return cache_dir() / "daemon.log"
+
+
+def _runtime_path() -> Path:
+    override = os.environ.get(RUNTIME_VARIABLE)
+    return Path(override).absolute() if override else _default_runtime_path()
+
+
+def _default_runtime_path() -> Path:
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(base) / "saliscope" if base else _user_cache() / "run"
+
+
+def _user_cache() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("saliscope", appauthor=False)
+
+
+def _private(path: Path, variable: str) -> Path:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
+    except OSError as error:
+        raise SaliscopeError(
+            "unavailable",
+            f"cannot make the folder {path} ({error.strerror}); set {variable} to a folder that you can write",
+        ) from error
+    if not stat.S_ISDIR(found.st_mode):
+        raise SaliscopeError("unavailable", f"{path} is not a folder but a link; set {variable} to a folder")
+    if found.st_uid != os.getuid():
+        raise SaliscopeError(
+            "unavailable", f"{path} belongs to another user; set {variable} to a folder of your own"
+        )
+    if found.st_mode & 0o077:
+        raise SaliscopeError("unavailable", f"other users may enter {path}; run `chmod 700 {path}`")
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise SaliscopeError("unavailable", f"cannot write in {path}; run `chmod 700 {path}` or set {variable}")
+    return path

@@ -1,0 +1,97 @@
+"""What the sync and the async client share: parameters out, typed results in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict, TypeVar
+
+import msgspec
+
+from saliscope.protocol.codec import Notification
+from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.messages import Explanation, Explanations, Partial, Progress, Target
+
+T = TypeVar("T")
+OnNotification = Callable[[Notification], None]
+OnPartial = Callable[[Partial], None]
+OnProgress = Callable[[Progress], None]
+
+
+class DisconnectedError(SaliscopeError):
+    """The peer closed the connection before it answered."""
+
+    def __init__(self, reason: str = "the connection closed before the answer came") -> None:
+        super().__init__("unavailable", f"{reason}; run the command again, or look at `saliscope daemon logs`")
+
+
+class ExplainOptions(TypedDict, total=False):
+    """How to explain; what is left out is the daemon's choice (`messages.Explain` has the meaning of each)."""
+
+    model: str | None
+    method: str | None
+    target: Target | str | int | None
+    scale: str | None
+    granularity: str | None
+    seed: int
+    params: dict[str, Any] | None
+    download: bool
+
+
+def explain_params(text: str | Sequence[str], options: ExplainOptions, *, stream: bool) -> dict[str, Any]:
+    """The parameters of `explain` as a map; a misspelt option is a TypeError."""
+    for name in options:
+        if name not in ExplainOptions.__annotations__:
+            raise TypeError(f"explain() got an unexpected keyword argument {name!r}")
+    fields = given(**options)
+    if isinstance(fields.get("target"), Target):
+        fields["target"] = msgspec.to_builtins(fields["target"])
+    return {"text": text if isinstance(text, str) else list(text), "stream": stream, **fields}
+
+
+def given(**params: Any) -> dict[str, Any]:
+    """The parameters that are not None."""
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def read(result: Any, type_: type[T]) -> T:
+    """A result as its declared type; `protocol_mismatch` if the daemon answers something else."""
+    try:
+        return msgspec.convert(result, type_)
+    except msgspec.ValidationError as error:
+        raise SaliscopeError(
+            "protocol_mismatch", f"the answer is not a {getattr(type_, '__name__', type_)}: {error}"
+        ) from error
+
+
+def read_explanations(result: Any, *, many: bool) -> Explanation | list[Explanation]:
+    """The answer to `explain`; warnings about the request as a whole are added to each explanation."""
+    if not many:
+        return read(result, Explanation)
+    answer = read(result, Explanations)
+    for explanation in answer.explanations:
+        explanation.warnings.extend(answer.warnings)
+    return answer.explanations
+
+
+def listener(on_partial: OnPartial | None, on_progress: OnProgress | None) -> OnNotification:
+    """A receiver of notifications that hands partials and progress on, typed."""
+
+    def listen(notification: Notification) -> None:
+        if on_partial is not None and notification.method == "explain/partial":
+            on_partial(read(notification.params, Partial))
+        elif on_progress is not None and notification.method == "$/progress":
+            on_progress(read(notification.params, Progress))
+
+    return listen
+
+
+def failure_of(notification: Notification) -> SaliscopeError | None:
+    """The error that a `$/error` notification announces before the daemon closes the connection."""
+    if notification.method != "$/error" or notification.params is None:
+        return None
+    return SaliscopeError.from_wire([notification.params.get("code"), notification.params.get("message"), {}])
+
+
+def is_about(notification: Notification, id: int) -> bool:
+    """Whether a notification is about the request with this id."""
+    return notification.params is not None and notification.params.get("id") == id

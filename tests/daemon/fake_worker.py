@@ -1,0 +1,161 @@
+"""A worker without a model that keeps the contract of daemon/worker: what a text says is what happens.
+
+`crash` ends the process, `crash-once PATH` only while PATH is missing, `hang` waits for `$/cancel`, `partials N`
+sends N partial estimates, `fat N` answers with N scores, `busy` fails. Anything else is explained at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+from saliscope.protocol.codec import (
+    CHUNK,
+    CLIENT_LIMITS,
+    Decoder,
+    Notification,
+    Request,
+    encode_notification,
+    encode_response,
+)
+
+METHOD = {
+    "name": "fake",
+    "summary": "Scores one over the position.",
+    "group": "control",
+    "needs": [],
+    "targets": ["class"],
+    "signed": False,
+    "additive": False,
+    "cost": "1",
+    "source": "here",
+}
+
+
+def explanation(text: str, scores: list[float], estimate: str = "final") -> dict[str, Any]:
+    target = {"kind": "class", "label": "positive", "index": 1}
+    return {
+        "text": text,
+        "model": "fake",
+        "method": "fake",
+        "params": {},
+        "target": target,
+        "scale": "logit",
+        "granularity": "token",
+        "prediction": {"label": "positive", "index": 1, "probabilities": {"positive": 1.0}},
+        "tokens": [],
+        "features": [],
+        "scores": scores,
+        "outputs": [{"target": target, "scores": scores, "stderr": [0.5] * len(scores)}],
+        "value": 1.0,
+        "base_value": 0.0,
+        "signed": False,
+        "additive": False,
+        "gap": None,
+        "baseline": None,
+        "seed": 0,
+        "estimate": estimate,
+        "cost": {"forward_rows": 1, "backward_rows": 0},
+        "timing_ms": {},
+        "truncated_at": None,
+        "fingerprint": "",
+    }
+
+
+class FakeWorker:
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.hanging: set[int] = set()
+        self.counters = {"requests": 0, "cancelled": 0}
+
+    def serve(self) -> None:
+        ready = {"pid": os.getpid(), "device": "fake", "version": "0", "methods": [METHOD]}
+        self.sock.sendall(encode_notification("worker/ready", ready))
+        decoder = Decoder(CLIENT_LIMITS)
+        while data := self.sock.recv(CHUNK):
+            for frame in decoder.frames(data):
+                if isinstance(frame, Request):
+                    self.counters["requests"] += 1
+                    self.take(frame.id, frame.method, frame.params or {})
+                elif isinstance(frame, Notification) and frame.params and frame.params["id"] in self.hanging:
+                    self.counters["cancelled"] += 1
+                    self.hanging.discard(frame.params["id"])
+                    self.fail(frame.params["id"], "cancelled", "as asked")
+
+    def take(self, id: int, method: str, params: dict[str, Any]) -> None:
+        if method == "status":
+            self.answer(id, self.status())
+        elif method == "methods/list":
+            self.answer(id, {"methods": [METHOD]})
+        elif method == "models/list":
+            self.answer(id, {"models": [{"name": "fake", "state": "ready"}]})
+        elif method == "models/load":
+            self.notify("$/progress", id=id, stage="loading", done=1.0, total=2.0)
+            self.answer(id, {"name": params["model"], "state": "ready"})
+        elif method == "models/unload":
+            self.answer(id, {"unloaded": params["model"] == "fake"})
+        elif method == "tokenize":
+            self.answer(id, {"tokens": [], "model": "fake", "max_tokens": len(params["text"])})
+        elif method == "predict":
+            self.answer(id, {"model": "fake", "predictions": []})
+        elif method == "initialize":
+            self.answer(id, {"protocol": 1, "version": params["version"], "capabilities": [], "limits": {}})
+        else:
+            self.explain(id, params["text"], params["stream"])
+
+    def status(self) -> dict[str, Any]:
+        return {
+            "pid": os.getpid(),
+            "device": "fake",
+            "queue": {"waiting": len(self.hanging)},
+            "memory": {"rss": 1},
+            "models": [{"name": "fake", "state": "ready"}],
+            "counters": self.counters,
+        }
+
+    def explain(self, id: int, text: str | list[str], stream: bool) -> None:
+        if isinstance(text, list):
+            self.answer(id, {"explanations": [explanation(each, [1.0]) for each in text]})
+            return
+        command, _, argument = text.partition(" ")
+        if command == "crash" or (command == "crash-once" and not Path(argument).exists()):
+            if argument:
+                Path(argument).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if command == "hang":
+            self.hanging.add(id)
+            if stream:
+                self.notify("explain/partial", id=id, index=0, explanation=explanation(text, [0.0], "partial"))
+            return
+        if command == "busy":
+            self.fail(id, "busy", "too much")
+            return
+        scores = [1 / (n + 1) for n in range(int(argument) if command == "fat" else 3)]
+        if command == "partials" and stream:
+            for n in range(int(argument)):
+                body = explanation(text, [float(n)] * 1000, "partial")
+                self.notify("explain/partial", id=id, index=0, explanation=body)
+        self.answer(id, explanation(text, scores))
+
+    def answer(self, id: int, result: dict[str, Any]) -> None:
+        self.sock.sendall(encode_response(id, None, result))
+
+    def fail(self, id: int, code: str, message: str) -> None:
+        self.sock.sendall(encode_response(id, [code, message, {}], None))
+
+    def notify(self, method: str, **params: Any) -> None:
+        self.sock.sendall(encode_notification(method, params))
+
+
+def serve(sock: socket.socket) -> None:
+    FakeWorker(sock).serve()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fd", type=int, required=True)
+    serve(socket.socket(fileno=parser.parse_args().fd))

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from saliscope.protocol.errors import ERRORS, SaliscopeError
+from saliscope.protocol.messages import Explain, Initialize, Target
+from saliscope.protocol.validate import parse
+
+
+def test_parameters_are_typed_and_defaults_filled_in() -> None:
+    value, warnings = parse(Explain, {"text": "a", "target": {"kind": "next-token"}})
+    assert value == Explain(text="a", target=Target(kind="next-token"))
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("params", "path", "reason"),
+    [
+        ({"text": 1}, "$.text", "Expected `str | array`, got `int`"),
+        ({"text": ["a", 1]}, "$.text[1]", "Expected `str`, got `int`"),
+        ({"text": "a", "seed": -1}, "$.seed", "Expected `int` >= 0"),
+        ({"text": "a", "granularity": "page"}, "$.granularity", "Invalid enum value 'page'"),
+        ({"text": "a", "target": {"kind": 5}}, "$.target.kind", "Expected `str`, got `int`"),
+        ({}, "$", "Object missing required field `text`"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_path_and_the_reason(params: dict, path: str, reason: str) -> None:
+    with pytest.raises(SaliscopeError) as caught:
+        parse(Explain, params)
+    assert caught.value.code == "bad_request"
+    assert caught.value.data == {"path": path, "reason": reason}
+    assert reason in caught.value.message
+
+
+def test_unknown_fields_are_listed_also_inside() -> None:
+    _, warnings = parse(Explain, {"text": "a", "colour": 1, "target": {"kind": "class", "lable": 0}, "params": {"x": 1}})
+    assert warnings == ["unknown field 'colour' was ignored", "unknown field 'target.lable' was ignored"]
+    _, warnings = parse(Initialize, {"notify": {"method": "m", "tail": []}})
+    assert warnings == ["unknown field 'notify.tail' was ignored"]
+
+
+@pytest.mark.parametrize("code", ERRORS)
+@pytest.mark.parametrize("style", ["array", "string"])
+def test_errors_survive_the_wire_in_both_styles(code: str, style: str) -> None:
+    back = SaliscopeError.from_wire(SaliscopeError(code, "what: to do").to_wire(style))
+    assert (back.code, back.message) == (code, "what: to do")
