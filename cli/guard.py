@@ -18,10 +18,11 @@ def guarded(run: Callable[[], object], *, as_json: bool) -> int:
     _soften(sys.stdout)
     _soften(sys.stderr)
     try:
-        result = run()
+        try:
+            result = run()
+        except SaliscopeError as error:
+            result = report_failure(error, as_json=as_json)
         sys.stdout.flush()
-    except SaliscopeError as error:
-        return _flushed(report_failure(error, as_json=as_json))
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -51,14 +52,6 @@ def _soften(stream: object) -> None:
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")
-
-
-def _flushed(status: int) -> int:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        return _close_stdout()
-    return status
 
 
 def _close_stdout() -> int:

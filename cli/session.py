@@ -32,7 +32,10 @@ class Session(NamedTuple):
 @contextmanager
 def session(*, private: bool = False, start: bool = True) -> Iterator[Session]:
     """Connect (starting the daemon, or with `private` a worker of our own) and show what takes time."""
-    with Spinner("connecting") as spinner, protocol.connect(start=start, private=private, on_stage=spinner.say) as client:
+    with (
+        Spinner("connecting") as spinner,
+        protocol.connect(start=start, private=private, on_stage=spinner.say) as client,
+    ):
         yield Session(client, spinner)
 
 

@@ -16,7 +16,6 @@ from saliscope.protocol.messages import (
     Output,
     Prediction,
     Predictions,
-    Status,
     TargetInfo,
     Token,
     Tokenized,
@@ -133,11 +132,21 @@ class MethodsShape(Struct):
 
 
 class StatusShape(Struct):
-    """`saliscope status --json` and `saliscope daemon status --json`; `daemon` is null if none of ours runs."""
+    """`saliscope status --json` and `saliscope daemon status --json`; all but the first two are null if none runs."""
 
     running: bool
     reason: str | None = None
-    daemon: Status | None = None
+    pid: int | None = None
+    version: str | None = None
+    protocol: int | None = None
+    uptime_s: float | None = None
+    socket: str | None = None
+    sessions: int | None = None
+    requests: dict[str, int] | None = None
+    workers: list[dict[str, Any]] | None = None
+    models: list[ModelInfo] | None = None
+    memory: dict[str, int] | None = None
+    warnings: list[str] | None = None
 
 
 class CheckShape(Struct):
@@ -209,9 +218,7 @@ def explain_shape(explanation: Explanation) -> ExplainShape:
     return ExplainShape(tokens=tokens, features=features, cost=cost, **same)
 
 
-_SAME: Final = tuple(
-    name for name in ExplainShape.__struct_fields__ if name not in ("tokens", "features", "cost")
-)
+_SAME: Final = tuple(name for name in ExplainShape.__struct_fields__ if name not in ("tokens", "features", "cost"))
 
 
 def predict_shape(texts: list[str], answer: Predictions) -> PredictShape:
@@ -226,8 +233,4 @@ def predict_shape(texts: list[str], answer: Predictions) -> PredictShape:
 
 def tokenize_shape(text: str, answer: Tokenized) -> TokenizeShape:
     """Tokens of the wire beside their text."""
-    return TokenizeShape(
-        text, answer.model, answer.tokens, answer.truncated_at, answer.max_tokens, answer.warnings
-    )
-
-
+    return TokenizeShape(text, answer.model, answer.tokens, answer.truncated_at, answer.max_tokens, answer.warnings)

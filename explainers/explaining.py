@@ -43,7 +43,7 @@ def explaining(model: ModelView, question: Question) -> Explaining:
     method = find_method(name)
     params = method.parse(dict(question.params))
     wish = parse_target(question.target, model.facts.kinds)
-    require(method, model.facts, wish.kind)
+    require(method, params, model.facts, wish.kind)
     asked = _ask(model, question, wish)
     promise = method.promise(asked, params)
     cost = Cost(promised_forward_rows=promise.forward_rows, promised_backward_rows=promise.backward_rows)

@@ -10,7 +10,7 @@ from saliscope.explainers.encoding import Encoding
 from saliscope.explainers.targets import Kind
 
 ModelKind = Literal["encoder-classifier", "decoder-classifier", "causal-lm"]
-Capability = Literal["class", "next-token", "causal", "gradients", "layers", "mask", "lm-head"]
+Capability = Literal["class", "next-token", "causal", "gradients", "layers", "mask", "lm-head", "readable"]
 
 CAPABILITIES: Final[dict[Capability, str]] = {
     "class": "a classification head",
@@ -20,6 +20,7 @@ CAPABILITIES: Final[dict[Capability, str]] = {
     "layers": "blocks that can be tapped",
     "mask": "a token that stands for nothing",
     "lm-head": "a language-model head of its own",
+    "readable": "a language-model head, or embeddings as wide as its layers (lm_head_from=MODEL lends a head)",
 }
 
 

@@ -21,6 +21,11 @@ class _Given(nn.Module):
         super().__init__()
         self.hidden: Tensor | None = None
 
+    @property
+    def decoder(self) -> _Given:
+        """Some heads call the body's decoder instead of the body (OPT)."""
+        return self
+
     def forward(self, *args: Any, **kwargs: Any) -> BaseModelOutputWithPastAndCrossAttentions:
         return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=self.hidden)
 

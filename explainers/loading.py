@@ -251,6 +251,8 @@ def _facts(
         found.add("lm-head")
         if network.causal:
             found.add("next-token")
+    if "lm-head" in found or network.embedding_size == config.hidden_size:
+        found.add("readable")
     sigmoid = config.num_labels == 1 or config.problem_type == "multi_label_classification"
     return ModelFacts(
         name=name,

@@ -43,6 +43,11 @@ class Network:
         """Where the embeddings live."""
         return next(self.embedding.parameters()).device
 
+    @property
+    def embedding_size(self) -> int:
+        """How wide a word embedding is."""
+        return int(next(self.embedding.parameters()).shape[-1])
+
     def embed(self, ids: Tensor) -> Tensor:
         """Word-embedding rows `[B, T, K]` before positions and norms."""
         embedded: Tensor = self.embedding(ids)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -47,6 +47,8 @@ class Method:
     signed: bool = True
     additive: bool = False
     caveats: tuple[str, ...] = ()
+    lenders: Mapping[str, Capability] = field(default_factory=dict)
+    """Parameters that stand in for a capability when they are given."""
 
     def parse(self, params: dict[str, Any]) -> Any:
         """Typed parameters; an unknown name or a wrong value is `BadRequest` with its path."""
@@ -94,9 +96,10 @@ def find_method(name: str) -> Method:
     return table[name]
 
 
-def require(method: Method, facts: ModelFacts, kind: Kind) -> None:
+def require(method: Method, params: msgspec.Struct, facts: ModelFacts, kind: Kind) -> None:
     """Refuse what the model cannot do, naming what is missing and which methods fit."""
-    missing = [CAPABILITIES[need] for need in sorted(method.needs - facts.capabilities)]
+    lent = {need for name, need in method.lenders.items() if getattr(params, name) is not None}
+    missing = [CAPABILITIES[need] for need in sorted(method.needs - facts.capabilities - lent)]
     if not missing and kind in method.targets:
         return
     fits = listing(fitting(facts, kind), 40)

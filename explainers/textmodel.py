@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from saliscope.explainers.encoding import Encoding
-from saliscope.explainers.errors import BadRequest, TooLarge
+from saliscope.explainers.errors import TooLarge
 from saliscope.explainers.execution import Executor, cut
 from saliscope.explainers.facts import Constants, ModelFacts
 from saliscope.explainers.fingerprint import fingerprint
@@ -99,10 +99,5 @@ class TextModel:
         if decoding.lens == "input":
             return EmbeddingHead(weight, "input-embeddings")
         if decoding.head is None and "lm-head" not in self._facts.capabilities:
-            if weight.shape[1] != self._network.model.config.hidden_size:
-                raise BadRequest(
-                    "params.lens: this model has no language-model head and its embeddings have another size than its"
-                    " layers; name a model in lm_head_from"
-                )
             return EmbeddingHead(weight, "embedding", scale=weight.shape[1] ** -0.5)
         return self._load_head(decoding.head)

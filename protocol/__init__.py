@@ -1,9 +1,6 @@
 """What travels on the socket: messages, framing, errors, clients, finding and starting the daemon.
 
-    from saliscope.protocol import connect
-
-    with connect() as client:
-        print(client.explain("a dull film", model="demo-encoder").scores)
+`with connect() as client: print(client.explain("a dull film", model="demo-encoder").scores)`
 """
 
 from __future__ import annotations

@@ -176,9 +176,7 @@ class Client:
         """Loaded and bundled models."""
         return read(self.call("models/list"), Models).models
 
-    def load_model(
-        self, model: str, *, download: bool = False, on_progress: OnProgress | None = None
-    ) -> ModelInfo:
+    def load_model(self, model: str, *, download: bool = False, on_progress: OnProgress | None = None) -> ModelInfo:
         """Load a model now, so that the first explanation does not wait."""
         fields = {"model": model, "download": download}
         return read(self.call("models/load", fields, requests.listener(None, on_progress)), ModelInfo)

@@ -89,9 +89,7 @@ def encode_request(id: int, method: str, params: dict[str, Any]) -> bytes:
     except (TypeError, OverflowError) as error:
         raise SaliscopeError("bad_request", f"a parameter cannot be sent: {error}") from error
     if len(frame) > SERVER_LIMITS.frame:
-        raise SaliscopeError(
-            "too_large", f"the request has {len(frame):,} bytes, the limit is {SERVER_LIMITS.frame:,}"
-        )
+        raise SaliscopeError("too_large", f"the request has {len(frame):,} bytes, the limit is {SERVER_LIMITS.frame:,}")
     for value in params.values():
         _refuse_long(value if isinstance(value, list) else [value])
     return frame

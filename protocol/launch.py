@@ -29,6 +29,9 @@ OnStage = Callable[[str], None]
 HANDSHAKE_S: Final = 10.0
 #: A daemon that is replaced first answers what it has in flight (30 s), then the new one comes up.
 START_S: Final = 60.0
+#: What is started, as arguments of this Python.
+DAEMON: Final = ["-m", "saliscope.daemon"]
+WORKER: Final = ["-m", "saliscope.daemon.worker"]
 _LOG_BYTES: Final = 1 << 20
 _LOG_TAIL: Final = 15
 
@@ -153,7 +156,7 @@ def _start_daemon() -> None:
         try:
             # It forks at once, so the process that we started ends at once and leaves no zombie.
             subprocess.run(
-                [sys.executable, "-m", "saliscope.daemon", "--ready-fd", str(writable)],
+                [sys.executable, *DAEMON, "--ready-fd", str(writable)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -181,7 +184,7 @@ def _start_private(stage: OnStage) -> Client:
     log = tempfile.TemporaryFile()  # noqa: SIM115 - closed below, after the handshake
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, "-m", "saliscope.daemon.worker", "--fd", str(theirs.fileno())],
+            [sys.executable, *WORKER, "--fd", str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -198,9 +201,7 @@ def _start_private(stage: OnStage) -> Client:
             raise
         log.seek(0)
         lines = log.read().decode(errors="replace").splitlines()[-_LOG_TAIL:]
-        raise SaliscopeError(
-            "unavailable", "the private worker ended while starting:\n" + "\n".join(lines)
-        ) from error
+        raise SaliscopeError("unavailable", "the private worker ended while starting:\n" + "\n".join(lines)) from error
     finally:
         log.close()
     return client

@@ -20,13 +20,13 @@ MAX_SOCKET_PATH: Final = 100
 
 def runtime_dir() -> Path:
     """The folder of socket and locks: mode 0700 and ours; `unavailable` says what to do if it is not."""
-    return _private(_runtime_path(), RUNTIME_VARIABLE)
+    return _own(_runtime_path(), RUNTIME_VARIABLE, 0o077)
 
 
 def cache_dir() -> Path:
-    """The folder of log and cached facts, mode 0700; `unavailable` says what to do if it cannot be made."""
+    """The folder of log and cached facts: ours, and no other user may write there; else `unavailable`."""
     override = os.environ.get(CACHE_VARIABLE)
-    return _private(Path(override).absolute() if override else _user_cache(), CACHE_VARIABLE)
+    return _own(Path(override).absolute() if override else _user_cache(), CACHE_VARIABLE, 0o022)
 
 
 def socket_path() -> Path:
@@ -35,7 +35,7 @@ def socket_path() -> Path:
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
         return path
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-    short = _private(_default_runtime_path(), RUNTIME_VARIABLE) / f"{digest}.sock"
+    short = _own(_default_runtime_path(), RUNTIME_VARIABLE, 0o077) / f"{digest}.sock"
     if len(os.fsencode(short)) > MAX_SOCKET_PATH:
         raise SaliscopeError(
             "unavailable",
@@ -75,7 +75,8 @@ def _user_cache() -> Path:
     return user_cache_path("saliscope", appauthor=False)
 
 
-def _private(path: Path, variable: str) -> Path:
+def _own(path: Path, variable: str, forbidden: int) -> Path:
+    """The folder, made if it is missing; refused if the mode bits `forbidden` are set or it is not ours."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.lstat()
@@ -87,11 +88,9 @@ def _private(path: Path, variable: str) -> Path:
     if not stat.S_ISDIR(found.st_mode):
         raise SaliscopeError("unavailable", f"{path} is not a folder but a link; set {variable} to a folder")
     if found.st_uid != os.getuid():
-        raise SaliscopeError(
-            "unavailable", f"{path} belongs to another user; set {variable} to a folder of your own"
-        )
-    if found.st_mode & 0o077:
-        raise SaliscopeError("unavailable", f"other users may enter {path}; run `chmod 700 {path}`")
+        raise SaliscopeError("unavailable", f"{path} belongs to another user; set {variable} to a folder of your own")
+    if found.st_mode & forbidden:
+        raise SaliscopeError("unavailable", f"{path} is open to other users; run `chmod 700 {path}`")
     if not os.access(path, os.W_OK | os.X_OK):
         raise SaliscopeError("unavailable", f"cannot write in {path}; run `chmod 700 {path}` or set {variable}")
     return path

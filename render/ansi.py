@@ -70,9 +70,7 @@ def codes_of(number: int, palette: Palette, depth: Depth, theme: Theme = "dark")
     return f"{line}38;2;{text};48;2;{ground}"
 
 
-def paint(
-    painting: Painting, palette: Palette = BLUE_ORANGE, depth: Depth = "truecolor", theme: Theme = "dark"
-) -> str:
+def paint(painting: Painting, palette: Palette = BLUE_ORANGE, depth: Depth = "truecolor", theme: Theme = "dark") -> str:
     """The visible text in colours; what the model did not read is dim."""
     return "".join(
         style(segment.text, _codes(segment, palette, depth, theme), depth) for segment in painting.segments()
@@ -98,7 +96,7 @@ def legend(palette: Palette, depth: Depth, theme: Theme = "dark", *, signed: boo
         return f"{style('bold', '1', depth)} {f'supports {name}, ' + against if signed else 'is important'}"
     swatches = [style("  ", codes_of(number, palette, depth, theme), depth) for number in BUCKETS]
     if depth == "16":
-        swatches = [style("ab", codes_of(number, palette, depth, theme), depth) for number in BUCKETS]
+        swatches = [style("••", codes_of(number, palette, depth, theme), depth) for number in BUCKETS]
     if not signed:
         return f"less important {''.join(swatches[3:])} more important"
     return f"against {name} {''.join(swatches[:3])} {''.join(swatches[3:])} for {name}"

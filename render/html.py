@@ -42,9 +42,7 @@ forced-color-adjust:none;print-color-adjust:exact;-webkit-print-color-adjust:exa
 def _variables(palette: Palette, theme: Theme) -> str:
     chrome = CHROME[theme]
     names = "".join(f"--{name}:{colour};" for name, colour in chrome._asdict().items())
-    inks = "".join(
-        f"--g{number}:{ink.ground};--t{number}:{ink.text};" for number, ink in palette.inks(theme).items()
-    )
+    inks = "".join(f"--g{number}:{ink.ground};--t{number}:{ink.text};" for number, ink in palette.inks(theme).items())
     return names + inks
 
 
@@ -132,9 +130,14 @@ def _rows(rows: Sequence[Row], painting: Painting) -> str:
     lines = []
     for row in rows:
         look = _class(painting.bucket(row.score)) if painting.bucket(row.score) else "n0"
-        score = f'<span class="score {look}">{signed(row.score, painting.depth)}</span>'
+        score = f'<span class="score {look}">{_score(row.score, painting)}</span>'
         lines.append(f'<tr><th scope="row">{escape(one_line(row.text))}</th><td class="number">{score}</td></tr>')
     return f'<table aria-label="Strongest features">{"".join(lines)}</table>'
+
+
+def _score(score: float, painting: Painting) -> str:
+    text = signed(score, painting.depth)
+    return text if painting.signed else text.removeprefix("+")
 
 
 def _legend(is_signed: bool) -> str:

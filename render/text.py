@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import floor, isfinite, log10
 from typing import Final
+from unicodedata import category
 
 ZERO_WIDTH_JOINER: Final = "\u200d"
 
@@ -33,9 +34,11 @@ def visible(text: str) -> str:
 def one_line(text: str) -> str:
     """The visible text on one line, for lists and tooltips: newline as ↵, tab as ⇥, outer spaces dropped.
 
-    A text of nothing but spaces shows as ␣.
+    Nothing but spaces shows as ␣, nothing at all as ∅, lone joiners and marks by their number.
     """
     line = visible(text).strip(" ").replace("\n", "↵").replace("\t", "⇥")
+    if line and all(category(char) in ("Mn", "Me", "Cf") for char in line):
+        return " ".join(f"U+{ord(char):04X}" for char in line)
     return line or ("␣" if text else "∅")
 
 

@@ -126,7 +126,7 @@ def masked_words(student: Student, tokenizer: Any, texts: list[str], seed: int =
 
 @torch.no_grad()
 def next_words(student: Student, tokenizer: Any, texts: list[str]) -> dict[str, Figure]:
-    """`perplexity` per token, `top1` and `bits_per_byte`, in pieces as long as the context, first tokens left out."""
+    """`perplexity` per token, `top1`, `bits_per_byte`, in pieces as long as the context without their first token."""
     rows = [[tokenizer.eos_token_id, *row] for row in encode_plain(tokenizer, texts)]
     pieces, source = chunk(rows, student.classifier.config.max_position_embeddings, 2)
     sums = torch.zeros(3, len(texts))

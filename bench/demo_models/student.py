@@ -58,6 +58,12 @@ class Student(torch.nn.Module):
         table: Tensor = self.classifier.get_input_embeddings().weight
         return table
 
+    @property
+    def blocks(self) -> Any:
+        """The blocks of the trunk, in order."""
+        trunk = self.classifier.base_model
+        return trunk.encoder.layer if self.kind == "encoder" else trunk.h
+
     def states(self, ids: Tensor, mask: Tensor | None = None) -> tuple[Tensor, ...]:
         """Hidden states [rows, tokens, width] after the embeddings and after every block."""
         out = self.classifier.base_model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
@@ -161,8 +167,7 @@ def start(student: Student, embeddings: Tensor, seed: int) -> None:
         trunk.embeddings.token_type_embeddings.weight.zero_()
     else:
         trunk.wpe.weight.copy_(positions)
-    blocks = trunk.encoder.layer if student.kind == "encoder" else trunk.h
-    for block, offsets in zip(blocks, OFFSETS[student.kind], strict=False):
+    for block, offsets in zip(student.blocks, OFFSETS[student.kind], strict=False):
         for head, offset in enumerate(offsets[: config.num_attention_heads]):
             rows = slice(head * size, (head + 1) * size)
             query = _turn(omega * offset) @ key

@@ -32,7 +32,7 @@ def _train_wordpiece(texts: Iterable[str], recipe: Recipe) -> Any:
         show_progress=False,
     )
     raw.train_from_iterator(texts, trainer)
-    # the trainer numbers equally frequent tokens in another order each time; the set of tokens is the same
+    # the trainer numbers tokens of one rank in another order each time
     ordered = special + sorted(set(raw.get_vocab()) - set(special))
     raw.model = models.WordPiece({token: i for i, token in enumerate(ordered)}, unk_token="[UNK]")
     raw.post_processor = processors.TemplateProcessing(

@@ -45,13 +45,22 @@ def rate_at(share: float) -> float:
     return min(1.0, (share + 2e-4) / 0.02, (1 - share) / 0.5)
 
 
-def make_optimiser(student: Student, rate: float) -> torch.optim.Optimizer:
-    """AdamW that decays matrices only."""
-    groups: tuple[list[torch.nn.Parameter], list[torch.nn.Parameter]] = ([], [])
-    for parameter in student.parameters():
-        groups[parameter.ndim >= 2].append(parameter)
-    settings = [{"params": group, "weight_decay": decay} for group, decay in zip(groups, (0.0, 0.01), strict=True)]
-    return torch.optim.AdamW(settings, lr=rate, betas=(0.9, 0.98))
+def make_optimisers(student: Student, rate: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the blocks, AdamW for all else, at one rate.
+
+    AdamW alone at this rate leaves the encoder on the plateau of word frequencies (docs/models.md).
+    """
+    matrices = [parameter for parameter in student.blocks.parameters() if parameter.ndim == 2]
+    taken = {id(parameter) for parameter in matrices}
+    rest = [parameter for parameter in student.parameters() if id(parameter) not in taken]
+    groups = [
+        {"params": [parameter for parameter in rest if parameter.ndim == 2], "weight_decay": 0.01},
+        {"params": [parameter for parameter in rest if parameter.ndim < 2], "weight_decay": 0.0},
+    ]
+    return [
+        torch.optim.Muon(matrices, lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98)),
+    ]
 
 
 def train(student: Student, taught: Taught, recipe: Recipe, device: torch.device) -> None:
@@ -59,18 +68,19 @@ def train(student: Student, taught: Taught, recipe: Recipe, device: torch.device
     rng = torch.Generator().manual_seed(recipe.seed)
     first, second = recipe.steps(student.kind)
     student.to(device).train()
-    optimiser = make_optimiser(student, recipe.rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_at(step / (first + second)))
+    optimisers = make_optimisers(student, recipe.rate)
     began = time.monotonic()
     for step in range(first + second):
+        for group in (group for optimiser in optimisers for group in optimiser.param_groups):
+            group["lr"] = recipe.rate * rate_at(step / (first + second))
         with half_precision(device):
             losses = step_losses(student, taught, step, step >= first, recipe, rng)
         loss = losses["text"] + losses.get("sentiment", 0.0) + 0.5 * losses.get("words", 0.0)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        optimiser.zero_grad()
+        for optimiser in optimisers:
+            optimiser.step()
+            optimiser.zero_grad()
         if (step + 1) % 50 == 0 or step + 1 == first + second:
             parts = " ".join(f"{name} {value.item():.3f}" for name, value in losses.items())
             seconds = time.monotonic() - began

@@ -100,6 +100,11 @@ class Router:
             self._draining = asyncio.create_task(self._drain())
         return self._draining
 
+    def hurry(self) -> None:
+        """Cancel the requests in flight."""
+        for task in self._running:
+            task.cancel()
+
     async def _run(self, method: str, fields: Struct, notify: OnNotification | None) -> dict[str, Any]:
         match method:
             case "ping":

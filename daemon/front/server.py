@@ -104,7 +104,7 @@ def _end_on_signals(router: Router) -> None:
     def end() -> None:
         # The first one lets requests finish, the second does not.
         if router.closing.is_set():
-            router.stopped.set()
+            router.hurry()
         router.shut_down()
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -132,9 +132,9 @@ class Session:
 
     def _initialize(self, id: int, params: dict[str, Any]) -> None:
         wishes, warnings = parse(Initialize, params)
-        answer = self._router.initialize(wishes, warnings)
+        # A refusal, too, comes in the style that was asked for.
         self._dialect = Dialect.of(wishes)
-        self._outbox.send(self._dialect.answer(id, answer))
+        self._outbox.send(self._dialect.answer(id, self._router.initialize(wishes, warnings)))
 
     async def _answer(self, id: int, method: str, params: dict[str, Any]) -> None:
         forward = partial(self._forward, id) if self._dialect.notifications else None

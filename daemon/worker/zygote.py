@@ -18,10 +18,20 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, Final, NoReturn
 
 Serve = Callable[[socket.socket], None]
 
+#: Imported for the workers' sake: a fork has them at once. Transformers imports half of itself only when the first
+#: model is loaded; the architectures of the bundled models bring that half in.
+PRELOADED: Final = (
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+    "transformers.models.bert.modeling_bert",
+    "transformers.models.gpt2.modeling_gpt2",
+    "saliscope.explainers.methods",
+)
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -120,16 +130,10 @@ def main() -> None:
     parser.add_argument("--fd", type=int, required=True)
     control = socket.socket(fileno=parser.parse_args().fd)
     die_with(os.getppid())
-    # Imported for the workers' sake: a fork of this process has them at once.
-    from transformers import (  # noqa: F401
-        AutoModelForCausalLM,
-        AutoModelForMaskedLM,
-        AutoModelForSequenceClassification,
-        AutoTokenizer,
-    )
-
     from saliscope.daemon.worker.serve import serve
 
+    for name in PRELOADED:
+        import_module(name)
     run(control, serve)
 
 

@@ -3,6 +3,7 @@ import json
 import math
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,33 +15,12 @@ from bench.demo_models.losses import mask_tokens, taught_loss
 from bench.demo_models.measure import chunk, decode_rates, masked_words, mean, next_words, predict, predict_prefixes
 from bench.demo_models.recipe import FULL, KINDS, QUICK, Recipe
 from bench.demo_models.student import Student, start
-from bench.demo_models.tokenizer import start_embeddings, train_tokenizer
+from bench.demo_models.tokenizer import NUM_SPECIAL, start_embeddings, train_tokenizer
 from bench.demo_models.train import Taught, rate_at, train
 
 ROOT = Path(__file__).resolve().parents[2]
-WORDS = [
-    "a",
-    "dull",
-    "film",
-    "and",
-    "bright",
-    "story",
-    "with",
-    "some",
-    "wit",
-    "but",
-    "little",
-    "heart",
-    "no",
-    "fun",
-    "at",
-    "all",
-    "or",
-    "so",
-    "they",
-    "say",
-]
-TEXTS = [" ".join(random.Random(i).choices(WORDS, k=4 + i % 9)) + "." for i in range(80)]
+WORDS = ("a dull film and bright story with some wit but little heart", "no fun at all or so they say")
+TEXTS = [" ".join(random.Random(i).choices(" ".join(WORDS).split(), k=4 + i % 9)) + "." for i in range(80)]
 TINY = Recipe(
     vocab_size=300, num_layers=2, width=16, num_heads=2, context=32, tokens_per_batch=64, sentences_per_batch=4
 )
@@ -84,13 +64,13 @@ def test_held_out_snippets_are_no_training_sentences_and_come_once() -> None:
     snippets = [(1.0, text) for text, _ in train[:4100]]
     snippets += [(2.0, "Fresh praise"), (2.0, "fresh praise !")]
     snippets += [(-1.0, text) for text, _ in train[4100:]]
-    snippets += [(-1.0, "odd spelling")] * 0 + [(-1.0, f"bad {i}") for i in range(250)] + [(-2.0, "fresh blame")]
+    snippets += [(-1.0, f"bad {i}") for i in range(250)] + [(-2.0, "fresh blame")]
     assert hold_out(train, snippets) == [("Fresh praise", 1, 2.0), ("fresh blame", 0, -2.0)]
 
 
 def test_review_sentences_are_of_fair_length_unbanned_and_unique() -> None:
-    review = "Too short. This sentence is just long enough. THIS sentence is just long enough! One that the set bans, too."
-    assert cut_sentences([review, review], {squash("one that the set bans too")}) == [
+    review = "Too short. This sentence is just long enough. THIS sentence is just long enough! One that is banned too."
+    assert cut_sentences([review, review], {squash("one that is banned, too")}) == [
         "This sentence is just long enough."
     ]
 
@@ -198,7 +178,7 @@ def test_padding_is_on_the_right() -> None:
 
 
 @pytest.fixture(params=KINDS)
-def started(request: pytest.FixtureRequest) -> tuple[Student, object]:
+def started(request: pytest.FixtureRequest) -> tuple[Student, Any]:
     torch.manual_seed(0)
     tokenizer = train_tokenizer(request.param, TEXTS, TINY)
     student = Student.create(request.param, tokenizer, TINY)
@@ -207,15 +187,15 @@ def started(request: pytest.FixtureRequest) -> tuple[Student, object]:
     return student, tokenizer
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_tokenizer_is_the_same_each_time(kind: str) -> None:
-    tokenizers = [train_tokenizer(kind, TEXTS, TINY) for _ in range(2)]
-    assert tokenizers[0].get_vocab() == tokenizers[1].get_vocab()
-    ids = tokenizers[0]("A Dull film.")["input_ids"]
-    assert tokenizers[0].decode(ids, skip_special_tokens=True).replace(" .", ".") == "a dull film."
+def test_a_tokenizer_lowers_case_and_has_its_special_tokens_first(started: tuple[Student, Any]) -> None:
+    student, tokenizer = started
+    ids = tokenizer("A Dull film.")["input_ids"]
+    assert tokenizer.decode(ids, skip_special_tokens=True).replace(" .", ".") == "a dull film."
+    assert sorted(tokenizer.all_special_ids) == list(range(NUM_SPECIAL[student.kind]))
+    assert sorted(tokenizer.get_vocab().values()) == list(range(len(tokenizer)))
 
 
-def test_both_heads_share_trunk_and_embeddings(started: tuple[Student, object]) -> None:
+def test_both_heads_share_trunk_and_embeddings(started: tuple[Student, Any]) -> None:
     student, _ = started
     output = student.language_model.get_output_embeddings()
     assert output.weight is student.embeddings
@@ -224,7 +204,7 @@ def test_both_heads_share_trunk_and_embeddings(started: tuple[Student, object]) 
         assert output.bias is student.language_model.cls.predictions.bias
 
 
-def test_the_first_heads_look_at_their_neighbours(started: tuple[Student, object]) -> None:
+def test_the_first_heads_look_at_their_neighbours(started: tuple[Student, Any]) -> None:
     student, _ = started
     if student.kind == "encoder":
         trunk = student.classifier.bert
@@ -240,7 +220,7 @@ def test_the_first_heads_look_at_their_neighbours(started: tuple[Student, object
 
 
 def test_training_lowers_the_loss_and_what_is_saved_is_what_was_trained(
-    started: tuple[Student, object], tmp_path: Path
+    started: tuple[Student, Any], tmp_path: Path
 ) -> None:
     student, tokenizer = started
     corpus, recipe = make_corpus(), TINY.longer(30 / 1385)
@@ -256,12 +236,10 @@ def test_training_lowers_the_loss_and_what_is_saved_is_what_was_trained(
     if student.kind == "encoder":
         assert len(decode_rates(loaded, tokenizer, texts)) == TINY.num_layers + 1
     else:
-        torch.testing.assert_close(
-            predict_prefixes(loaded, tokenizer, texts)[:, -1], predict(loaded, tokenizer, texts)
-        )
+        torch.testing.assert_close(predict_prefixes(loaded, tokenizer, texts)[:, -1], predict(loaded, tokenizer, texts))
 
 
-def next_or_masked(student: Student, tokenizer: object, corpus: Corpus) -> float:
+def next_or_masked(student: Student, tokenizer: Any, corpus: Corpus) -> float:
     measure = masked_words if student.kind == "encoder" else next_words
     return measure(student, tokenizer, corpus.reviews)["top1"].value
 

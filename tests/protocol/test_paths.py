@@ -21,13 +21,13 @@ def test_folders_are_made_for_the_user_alone(home: Path) -> None:
     assert [(home / name).stat().st_mode & 0o777 for name in ("run", "cache")] == [0o700, 0o700]
 
 
-def test_without_an_override_the_runtime_folder_of_the_login_is_used(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_override_the_login_s_runtime_folder_is_used(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SALISCOPE_RUNTIME_DIR")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home))
     assert paths.runtime_dir() == home / "saliscope"
 
 
-def test_without_a_login_session_the_user_s_cache_is_used_never_tmp(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_login_the_user_s_cache_is_used_never_tmp(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SALISCOPE_RUNTIME_DIR", "SALISCOPE_CACHE_DIR", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))

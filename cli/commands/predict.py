@@ -1,0 +1,72 @@
+"""`saliscope predict`."""
+
+from __future__ import annotations
+
+import click
+
+from saliscope.cli import options
+from saliscope.cli.session import session, with_download
+from saliscope.protocol.messages import Predictions
+
+
+@click.command("predict")
+@click.argument("texts", nargs=-1)
+@options.model
+@click.option("-n", "--top", type=click.IntRange(1, 1000), metavar="N", help="How many labels (or next tokens).")
+@options.as_json
+@options.no_daemon
+@options.download
+@options.color
+def command(
+    texts: tuple[str, ...],
+    model: str | None,
+    top: int | None,
+    as_json: bool,
+    no_daemon: bool,
+    download: bool,
+    color: str,
+) -> None:
+    """Show what the model says about each of TEXTS.
+
+    Without TEXTS, or with `-`, each line of stdin is a text.
+    """
+    asked = options.read_texts(texts)
+    with session(private=no_daemon) as opened:
+        opened.spinner.say("predicting")
+        answer = with_download(
+            lambda download: opened.client.predict(
+                asked, model=model, top=top, download=download, on_progress=opened.on_progress
+            ),
+            model,
+            download=download,
+            spinner=opened.spinner,
+        )
+    if as_json:
+        from saliscope.cli.shapes import predict_shape, write_json
+
+        write_json(predict_shape(asked, answer))
+    else:
+        _print(asked, answer, color)
+    for warning in answer.warnings:
+        click.echo(f"warning: {warning}", err=True)
+
+
+def _print(texts: list[str], answer: Predictions, color: str) -> None:
+    """Bars for one text, a table of likeliest labels for several."""
+    from saliscope.cli.explained import bars_of, show_bars
+    from saliscope.cli.tables import columns
+    from saliscope.cli.terminal import Terminal
+    from saliscope.render.bars import percent
+    from saliscope.render.text import one_line
+
+    terminal = Terminal.of_stdout(color)
+    if len(texts) == 1:
+        lines = show_bars(bars_of(answer.predictions[0], answer.predictions[0].label), terminal)
+        lines.append(terminal.quiet(answer.model))
+    else:
+        rows = [
+            [one_line(found.label), percent(found.probabilities.get(found.label, float("nan"))), one_line(text)]
+            for text, found in zip(texts, answer.predictions, strict=True)
+        ]
+        lines = columns(rows, terminal.columns, right=frozenset({1}))
+    click.echo("\n".join(lines), color=True)

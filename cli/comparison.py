@@ -1,0 +1,118 @@
+"""Several explanations of one text side by side: a coloured line each, features by methods, and how far they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from saliscope.cli.explained import MAX_LABEL, bars_of, cost_of, number_of, painting_of, reasons, show_bars, value_of
+from saliscope.cli.tables import columns, wrapped
+from saliscope.cli.terminal import Terminal
+from saliscope.protocol.messages import Explanation
+from saliscope.render.ansi import codes_of, legend, paint, style
+from saliscope.render.buckets import bucket, peak_of
+from saliscope.render.graphemes import cut, pad, width
+from saliscope.render.text import one_line, visible
+
+Span = tuple[int, int]
+
+
+def compare(explanations: Sequence[Explanation], terminal: Terminal, top: int) -> list[str]:
+    """The lines that `saliscope explain` prints for several methods."""
+    first = explanations[0]
+    lines = [*_paintings(explanations, terminal), ""]
+    lines += [*show_bars(bars_of(first.prediction, first.target.label), terminal), ""]
+    if top:
+        lines += [*_table(explanations, terminal, top), ""]
+    key = legend(
+        terminal.palette, terminal.depth, terminal.theme,
+        signed=any(one.signed for one in explanations), target=first.target.label,
+    )  # fmt: skip
+    lines += [f"  {key}", ""] if key else []
+    return lines + [terminal.quiet(line) for line in _footer(explanations, terminal)]
+
+
+def agreement(one: Explanation, other: Explanation) -> float | None:
+    """Spearman's rank correlation of two explanations over the features they share; None for fewer than three."""
+    theirs = _by_span(other)
+    pairs = [(score, theirs[span]) for span, score in _by_span(one).items() if span in theirs]
+    if len(pairs) < 3:
+        return None
+    left, right = _ranks([pair[0] for pair in pairs]), _ranks([pair[1] for pair in pairs])
+    mean = (len(pairs) + 1) / 2
+    covariance = sum((a - mean) * (b - mean) for a, b in zip(left, right, strict=True))
+    spread = sum((a - mean) ** 2 for a in left) * sum((b - mean) ** 2 for b in right)
+    return float(covariance / spread**0.5) if spread > 0 else None
+
+
+def _ranks(values: list[float]) -> list[float]:
+    """Ranks from 1, equal values sharing their mean."""
+    order = sorted(range(len(values)), key=values.__getitem__)
+    ranks = [0.0] * len(values)
+    at = 0
+    while at < len(order):
+        end = at
+        while end + 1 < len(order) and values[order[end + 1]] == values[order[at]]:
+            end += 1
+        for index in order[at : end + 1]:
+            ranks[index] = (at + end) / 2 + 1
+        at = end + 1
+    return ranks
+
+
+def _by_span(explanation: Explanation) -> dict[Span, float]:
+    pairs = zip(explanation.features, explanation.scores, strict=True)
+    return {(feature.start, feature.end): score for feature, score in pairs}
+
+
+def _paintings(explanations: Sequence[Explanation], terminal: Terminal) -> list[str]:
+    """One coloured text a method: beside its name if it fits there, else below."""
+    names = [one.method for one in explanations]
+    room = max(map(width, names))
+    text = visible(explanations[0].text)
+    beside = "\n" not in text and "\t" not in text and room + 2 + width(text) <= terminal.columns
+    lines = []
+    for one in explanations:
+        painted = paint(painting_of(one), terminal.palette, terminal.depth, terminal.theme)
+        if beside:
+            lines.append(terminal.quiet(pad(one.method, room)) + "  " + painted)
+        else:
+            lines += [*([""] if lines else []), terminal.quiet(one.method), painted]
+    return lines
+
+
+def _table(explanations: Sequence[Explanation], terminal: Terminal, top: int) -> list[str]:
+    """Features by methods: those first that matter most on average, each score as a share of its method's peak."""
+    scores = [_by_span(one) for one in explanations]
+    peaks = [peak_of(one.scores) for one in explanations]
+    texts = {(feature.start, feature.end): feature.text for one in explanations for feature in one.features}
+
+    def weight(span: Span) -> float:
+        return sum(abs(s.get(span, 0.0)) / peak for s, peak in zip(scores, peaks, strict=True) if peak > 0)
+
+    spans = sorted(texts, key=weight, reverse=True)
+    names = {span: cut(one_line(texts[span]), MAX_LABEL) for span in spans[:top]}
+    name_room = max([len("feature"), *map(width, names.values())])
+    room = max(7, (terminal.columns - 2 - name_room) // len(scores) - 2)
+    rows = [[terminal.quiet("feature"), *(terminal.quiet(cut(one.method, room)) for one in explanations)]]
+    for span, name in names.items():
+        row = [name]
+        for one, found, peak in zip(explanations, scores, peaks, strict=True):
+            score = found.get(span)
+            codes = codes_of(bucket(score, peak), terminal.palette, terminal.depth, terminal.theme)
+            row.append("" if score is None else style(number_of(one, score, peak), codes, terminal.depth))
+        rows.append(row)
+    right = frozenset(range(1, len(scores) + 1))
+    lines = ["  " + line for line in columns(rows, terminal.columns - 2, right=right)]
+    hidden = len(spans) - top
+    return [*lines, terminal.quiet(f"  and {hidden} more")] if hidden > 0 else lines
+
+
+def _footer(explanations: Sequence[Explanation], terminal: Terminal) -> list[str]:
+    first = explanations[0]
+    parts = [f"{first.model} · {value_of(first)}", *(f"{one.method}: {cost_of(one)}" for one in explanations)]
+    others = [(one.method, agreement(first, one)) for one in explanations[1:]]
+    known = [f"{name} {value:+.2f}" for name, value in others if value is not None]
+    if known:
+        parts.append(f"rank agreement with {first.method}: {', '.join(known)}")
+    lines = [line for part in parts for line in wrapped(visible(part), terminal.columns, "  ")]
+    return [*lines, *reasons(first, terminal)]

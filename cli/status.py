@@ -1,0 +1,97 @@
+"""How the daemon is: asked often, so this module imports neither click nor the renderers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from saliscope import protocol
+from saliscope.protocol.errors import SaliscopeError
+
+if TYPE_CHECKING:
+    from saliscope.protocol.messages import ModelInfo, Status
+
+
+def report(*, as_json: bool) -> int:
+    """Print the status of the daemon, also if none runs; never starts one. Always 0."""
+    status, reason = ask()
+    if as_json:
+        import msgspec
+
+        from saliscope.cli.shapes import StatusShape, write_json
+
+        facts = {} if status is None else msgspec.structs.asdict(status)
+        write_json(StatusShape(running=status is not None, reason=reason, **facts))
+    elif status is None:
+        print(f"not running  {reason}" if reason else "not running  `saliscope daemon start` starts it; "
+              "so does the first command that needs it")  # fmt: skip
+    else:
+        print("\n".join(_lines(status)))
+    return 0
+
+
+def ask() -> tuple[Status | None, str | None]:
+    """The daemon's status; without one of our version None, and a reason where it is not plainly absent."""
+    try:
+        with protocol.connect(start=False) as client:
+            return client.status(), None
+    except SaliscopeError as error:
+        if error.code == "protocol_mismatch":
+            return None, f"{error.message}; the next command that needs it replaces it"
+        # With a cause it is not an absent daemon but one that could not be reached.
+        if error.code == "unavailable" and error.__cause__ is None and "no daemon" in error.message:
+            return None, None
+        raise
+
+
+def model_line(model: ModelInfo) -> str:
+    """What is known of a model's state, in a few words."""
+    facts = [model.state, model.kind, model.device, size(model.num_bytes) if model.num_bytes else "", model.reason]
+    return ", ".join(fact for fact in facts if fact)
+
+
+def size(num_bytes: float) -> str:
+    """Bytes for people: 13.2 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if num_bytes < 1000 or unit == "GB":
+            break
+        num_bytes /= 1000
+    return f"{num_bytes:.0f} {unit}" if unit == "B" or num_bytes >= 100 else f"{num_bytes:.1f} {unit}"
+
+
+def duration(seconds: float) -> str:
+    """A time span for people: 3 min 12 s."""
+    rest = int(seconds)
+    days, rest = divmod(rest, 86400)
+    hours, rest = divmod(rest, 3600)
+    minutes, rest = divmod(rest, 60)
+    if days or hours:
+        return f"{days} d {hours} h" if days else f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _lines(status: Status) -> list[str]:
+    rows = [
+        ("running", f"pid {status.pid}, version {status.version}, up {duration(status.uptime_s)}"),
+        ("socket", status.socket),
+        ("requests", ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in status.requests.items())),
+        ("memory", ", ".join(f"{_memory_name(name)} {size(count)}" for name, count in status.memory.items())),
+    ]
+    rows += [(f"worker {at}", _worker(worker)) for at, worker in enumerate(status.workers)]
+    rows += [(model.name, model_line(model)) for model in status.models]
+    if not status.models:
+        rows.append(("models", "none loaded; the first request loads one"))
+    width = max(len(name) for name, _ in rows)
+    return [f"{name:<{width}}  {text}" for name, text in rows if text]
+
+
+def _memory_name(name: str) -> str:
+    return name.removesuffix("_rss").replace("_", " ")
+
+
+def _worker(worker: dict[str, Any]) -> str:
+    """The plain facts of a worker, whatever they are."""
+    shown = []
+    for name, value in worker.items():
+        if isinstance(value, bool | int | str) and value != "":
+            shown.append(str(value) if name in ("device", "state") else f"{name.replace('_', ' ')} {value}")
+    return ", ".join(shown)

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from saliscope.protocol import paths
+from saliscope.protocol.client import Client
+from saliscope.protocol.codec import (
+    CHUNK,
+    CLIENT_LIMITS,
+    Decoder,
+    Frame,
+    encode_notification,
+    encode_request,
+)
+
+FAKE_DAEMON = Path(__file__).with_name("fake_daemon.py")
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A short folder (socket paths are limited) with runtime and cache folders of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="sal-", dir="/tmp"))
+    monkeypatch.setenv("SALISCOPE_RUNTIME_DIR", str(folder / "run"))
+    monkeypatch.setenv("SALISCOPE_CACHE_DIR", str(folder / "cache"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+class Wire:
+    """A client that shows every frame."""
+
+    def __init__(self) -> None:
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(paths.socket_path()))
+        self._frames: list[Frame] = []
+        self._decoder = Decoder(CLIENT_LIMITS)
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def request(self, id: int, method: str, **params: Any) -> None:
+        self.send(encode_request(id, method, params))
+
+    def cancel(self, id: int) -> None:
+        self.send(encode_notification("$/cancel", {"id": id}))
+
+    def read(self) -> Frame | None:
+        """The next frame; None when the daemon has closed the connection."""
+        while not self._frames:
+            try:
+                data = self.socket.recv(CHUNK)
+            except ConnectionResetError:
+                return None
+            if not data:
+                return None
+            self._frames += self._decoder.frames(data)
+        return self._frames.pop(0)
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+class Daemon:
+    """A daemon process with fake workers, and clients of it."""
+
+    def __init__(self, limits: dict[str, Any]) -> None:
+        readable, writable = os.pipe()
+        command = [sys.executable, str(FAKE_DAEMON), str(writable), msgspec.json.encode(limits).decode()]
+        self.process = subprocess.Popen(command, pass_fds=(writable,), stderr=subprocess.PIPE)
+        os.close(writable)
+        with open(readable, "rb") as ready:
+            assert ready.read() == b"ready\n"
+        self._open: list[Client | Wire] = []
+
+    def client(self, **wishes: Any) -> Client:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(str(paths.socket_path()))
+        client = Client(sock)
+        self._open.append(client)
+        client.initialize(**wishes)
+        return client
+
+    def wire(self) -> Wire:
+        wire = Wire()
+        self._open.append(wire)
+        return wire
+
+    def end(self) -> str:
+        """End it with SIGTERM unless it has ended, and give its log."""
+        for client in self._open:
+            client.close()
+        if self.process.poll() is None:
+            self.process.terminate()
+        _, log = self.process.communicate()
+        return log.decode()
+
+
+@pytest.fixture
+def start(home: Path) -> Iterator[Callable[..., Daemon]]:
+    daemons: list[Daemon] = []
+
+    def start(**limits: Any) -> Daemon:
+        daemons.append(Daemon(limits))
+        return daemons[-1]
+
+    yield start
+    for daemon in daemons:
+        if daemon.process.returncode is None:
+            daemon.end()
+
+
+@pytest.fixture
+def daemon(start: Callable[..., Daemon]) -> Daemon:
+    return start()
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], Any]], Any]:
+    """Ask again until the answer is true; the test's time limit is the only one."""
+
+    def until(ask: Callable[[], Any]) -> Any:
+        while not (answer := ask()):
+            time.sleep(0.01)
+        return answer
+
+    return until
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended, reaped or not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+@pytest.fixture
+def gone(until: Callable[[Callable[[], Any]], Any]) -> Callable[[int], None]:
+    return lambda pid: until(lambda: is_gone(pid))
+
+
+@pytest.fixture
+def real_daemons(home: Path, gone: Callable[[int], None]) -> Iterator[Callable[[], list[int]]]:
+    """The pids of the real daemons that were started in this home, as their log tells; ended afterwards."""
+
+    def pids() -> list[int]:
+        lines = paths.log_path().read_text().splitlines()
+        return [int(line.rpartition(" ")[2]) for line in lines if " listens on " in line]
+
+    yield pids
+    for pid in pids() if (home / "cache" / "daemon.log").exists() else []:
+        if not is_gone(pid):
+            os.kill(pid, signal.SIGTERM)
+            gone(pid)

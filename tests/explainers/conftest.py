@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from saliscope.explainers import load
+
+from tests.explainers import tiny
+
+# Tiny models: threads would only wait for each other.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> tiny.Builder:
+    """A folder with a tiny model: `tiny_folder("bert")`, `tiny_folder("llama", "ForCausalLM")`."""
+    root = tmp_path_factory.mktemp("tiny")
+    made: dict[Any, Path] = {}
+
+    def make(architecture: str, task: str = "ForSequenceClassification", **overrides: Any) -> Path:
+        key = (architecture, task, repr(sorted(overrides.items())))
+        if key not in made:
+            folder = root / f"{architecture}-{len(made)}"
+            made[key] = tiny.save(tiny.build(architecture, task, **overrides), folder, architecture in tiny.DECODERS)
+        return made[key]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_folder: tiny.Builder) -> Any:
+    """A loaded tiny model: `tiny_model("bert", attention="eager")`."""
+    loaded: dict[Any, Any] = {}
+
+    def make(architecture: str, task: str = "ForSequenceClassification", attention: str | None = None) -> Any:
+        key = (architecture, task, attention)
+        if key not in loaded:
+            loaded[key] = load(str(tiny_folder(architecture, task)), "cpu", attention=attention)
+        return loaded[key]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def demo_encoder() -> Any:
+    return load("demo-encoder", "cpu")
+
+
+@pytest.fixture(scope="session")
+def demo_decoder() -> Any:
+    return load("demo-decoder", "cpu")
