@@ -92,6 +92,11 @@ class LazyGroup(click.Group):
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except click.Abort:
             return INTERRUPTED
+        except SystemExit as end:
+            # click's own answer to a broken pipe; ours is in `guarded`.
+            if isinstance(end.__context__, BrokenPipeError):
+                raise end.__context__ from None
+            raise
         except click.ClickException as error:
             return _report_usage(error, as_json)
 

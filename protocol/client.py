@@ -76,13 +76,11 @@ class Client:
         frame = encode_request(self._last_id + 1, method, params or {})
         self._last_id += 1
         id = self._last_id
-        self._send(frame)
+        self._send(frame, timeout)
         try:
-            self._socket.settimeout(timeout)
             response = self._receive(id, on_notification)
         except BaseException:
             if self._is_open:
-                self._socket.settimeout(None)
                 self.cancel(id)
             raise
         if response.error is not None:
@@ -91,7 +89,7 @@ class Client:
 
     def cancel(self, id: int) -> None:
         """Ask for the end of a request (`id` as partials and progress carry it); it answers with `cancelled`."""
-        self._send(encode_notification("$/cancel", {"id": id}))
+        self._send(encode_notification("$/cancel", {"id": id}), self._socket.gettimeout())
 
     # -- verbs ------------------------------------------------------------------------------------
 
@@ -220,11 +218,12 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _send(self, frame: bytes) -> None:
+    def _send(self, frame: bytes, timeout: float | None) -> None:
         if not self._is_open:
             raise DisconnectedError("this client is closed")
         try:
             with self._write_lock:
+                self._socket.settimeout(timeout)
                 self._socket.sendall(frame)
         except BaseException as error:
             # Half a frame may be out: nothing sensible can follow it.

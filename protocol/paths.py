@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from pathlib import Path
@@ -34,6 +33,8 @@ def socket_path() -> Path:
     path = runtime_dir() / "daemon.sock"
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
         return path
+    import hashlib
+
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
     short = _own(_default_runtime_path(), RUNTIME_VARIABLE, 0o077) / f"{digest}.sock"
     if len(os.fsencode(short)) > MAX_SOCKET_PATH:

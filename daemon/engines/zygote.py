@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -53,13 +54,14 @@ class ZygoteSpawner:
 
     async def spawn(self, sock: socket.socket) -> ZygoteChild:
         """A worker that speaks on `sock`; `internal` if the zygote dies meanwhile."""
-        if self._control is None:
-            await self._start()
-        assert self._control is not None
+        if self._control is not None and self._listener is not None and _is_closed(self._control):
+            # It died with its worker, and the listener has not come to hear of it.
+            await asyncio.wait({self._listener})
+        control = self._control or self._start()
         birth: asyncio.Future[ZygoteChild] = asyncio.get_running_loop().create_future()
         self._births.append(birth)
         # One byte carries the descriptor; the zygote reads byte by byte, so that they stay paired.
-        socket.send_fds(self._control, [b"F"], [sock.fileno()])
+        socket.send_fds(control, [b"F"], [sock.fileno()])
         return await birth
 
     async def close(self) -> None:
@@ -71,11 +73,11 @@ class ZygoteSpawner:
                 self._process.kill()
                 await asyncio.wait({self._listener})
 
-    async def _start(self) -> None:
+    def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         with theirs:
             # A session of its own: Ctrl-C on a daemon in the foreground must first reach the front.
-            self._process = subprocess.Popen(  # noqa: ASYNC220 - returns within milliseconds
+            self._process = subprocess.Popen(
                 [*self._command, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
@@ -84,6 +86,7 @@ class ZygoteSpawner:
         ours.setblocking(False)
         self._control = ours
         self._listener = asyncio.create_task(self._listen(ours, self._process))
+        return ours
 
     async def _listen(self, control: socket.socket, process: subprocess.Popen[bytes]) -> None:
         """Read the zygote's lines until it ends, then fail whoever still waits for it."""
@@ -124,3 +127,10 @@ class ZygoteSpawner:
                 gone.end.set_result(news["how"])
         else:
             log.info("the zygote is ready: pid %s, %s threads", news["ready"], news["threads"])
+
+
+def _is_closed(sock: socket.socket) -> bool:
+    """Whether the peer has closed its end, as the kernel sees it now."""
+    poll = select.poll()
+    poll.register(sock, select.POLLHUP)
+    return any(event & select.POLLHUP for _, event in poll.poll(0))

@@ -11,6 +11,7 @@ import argparse
 import ctypes
 import gc
 import json
+import logging
 import os
 import select
 import signal
@@ -130,6 +131,7 @@ def main() -> None:
     parser.add_argument("--fd", type=int, required=True)
     control = socket.socket(fileno=parser.parse_args().fd)
     die_with(os.getppid())
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     from saliscope.daemon.worker.serve import serve
 
     for name in PRELOADED:

@@ -104,8 +104,10 @@ class Daemon:
             client.close()
         if self.process.poll() is None:
             self.process.terminate()
-        _, log = self.process.communicate()
-        return log.decode()
+        log = self.process.communicate()[1].decode()
+        assert "Traceback" not in log
+        assert "never retrieved" not in log
+        return log
 
 
 @pytest.fixture

@@ -1,0 +1,194 @@
+"""The worker over a socket pair, with the real bundled models."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from saliscope.daemon.worker.batcher import Batcher
+from saliscope.daemon.worker.serve import serve
+from saliscope.explainers import explain, load, methods
+from saliscope.explainers.queries import Evaluate, Outputs, Value
+from saliscope.explainers.targets import Scalar
+from saliscope.protocol.codec import (
+    CHUNK,
+    CLIENT_LIMITS,
+    Decoder,
+    Notification,
+    Response,
+    encode_notification,
+    encode_request,
+)
+from saliscope.protocol.errors import SaliscopeError
+
+torch.set_num_threads(1)
+
+LONG = "the plot is a mess but the cast is wonderful and the music is fine " * 6
+
+
+class Peer:
+    """Speaks frames to a worker that serves on a thread."""
+
+    def __init__(self) -> None:
+        self.sock, theirs = socket.socketpair()
+        self.thread = threading.Thread(target=serve, args=(theirs,), daemon=True)
+        self.thread.start()
+        self.decoder = Decoder(CLIENT_LIMITS)
+        self.frames = self._read()
+        self.ready = next(self.frames)
+
+    def _read(self) -> Iterator[Any]:
+        while data := self.sock.recv(CHUNK):
+            yield from self.decoder.frames(data)
+
+    def ask(self, id: int, method: str, /, **params: Any) -> None:
+        self.sock.sendall(encode_request(id, method, params))
+
+    def cancel(self, id: int) -> None:
+        self.sock.sendall(encode_notification("$/cancel", {"id": id}))
+
+    def answers(self, count: int) -> tuple[dict[int, Response], list[Notification]]:
+        """The next `count` responses by id, and the notifications that came before the last."""
+        responses: dict[int, Response] = {}
+        heard: list[Notification] = []
+        while len(responses) < count:
+            frame = next(self.frames)
+            if isinstance(frame, Response):
+                responses[frame.id] = frame
+            else:
+                heard.append(frame)
+        return responses, heard
+
+    def call(self, method: str, /, **params: Any) -> Any:
+        self.ask(1, method, **params)
+        response = self.answers(1)[0][1]
+        if response.error is not None:
+            raise SaliscopeError.from_wire(response.error)
+        return response.result
+
+
+@pytest.fixture(scope="module")
+def peer() -> Iterator[Peer]:
+    peer = Peer()
+    yield peer
+    peer.ask(9, "shutdown")
+    peer.answers(1)
+    peer.thread.join()
+
+
+def test_it_says_ready_with_its_catalogue_first(peer: Peer) -> None:
+    assert peer.ready.method == "worker/ready"
+    assert [method["name"] for method in peer.ready.params["methods"]] == list(methods())
+
+
+def test_requests_of_different_methods_and_models_are_answered_as_the_library_answers(peer: Peer) -> None:
+    texts = ["a dull, lifeless and boring film", "funny and warm", LONG]
+    asked = [(model, method, text) for model in ("demo-encoder", "demo-decoder") for method in methods() for text in texts]
+    for id, (model, method, text) in enumerate(asked):
+        peer.ask(id, "explain", text=text, model=model, method=method)
+    responses, _ = peer.answers(len(asked))
+    models = {name: load(name, "cpu") for name in ("demo-encoder", "demo-decoder")}
+    for id, (model, method, text) in enumerate(asked):
+        if method == "sp-pi" and model == "demo-encoder":
+            assert responses[id].error[0] == "not_capable"
+            continue
+        expected = explain(models[model], text, method=method)
+        assert responses[id].error is None
+        assert responses[id].result["scores"] == pytest.approx(expected.scores.tolist(), abs=1e-5)
+        assert responses[id].result["truncated_at"] == expected.truncated_at
+
+
+def test_a_request_that_waits_for_a_model_can_be_cancelled() -> None:
+    peer = Peer()
+    peer.ask(1, "explain", text="a", model="demo-encoder")
+    peer.cancel(1)
+    peer.ask(2, "explain", text="a", model="demo-encoder")
+    responses, _ = peer.answers(2)
+    assert responses[1].error[0] == "cancelled"
+    assert responses[2].error is None
+    peer.sock.close()
+    peer.thread.join()
+
+
+def test_a_running_request_is_cancelled_between_micro_batches_and_answered_once(peer: Peer) -> None:
+    peer.call("models/load", model="demo-encoder")
+    peer.ask(5, "explain", text=[LONG] * 40, model="demo-encoder", method="occlusion")
+    peer.ask(6, "ping")
+    peer.answers(1)
+    peer.cancel(5)
+    responses, _ = peer.answers(1)
+    assert responses[5].error[0] == "cancelled"
+    assert peer.call("status")["queue"] == {"requests": 0, "queries": 0, "rows": 0}
+    peer.cancel(5)
+    assert peer.call("ping")["pong"] is True
+
+
+def test_partial_estimates_come_only_when_they_are_asked_for(peer: Peer) -> None:
+    for stream in (True, False):
+        peer.ask(7, "explain", text=LONG, model="demo-encoder", method="occlusion", stream=stream)
+        responses, heard = peer.answers(1)
+        partials = [frame.params for frame in heard if frame.method == "explain/partial"]
+        assert bool(partials) == stream
+        assert responses[7].result["estimate"] == "final"
+        for partial in partials:
+            assert partial["id"] == 7
+            assert partial["explanation"]["estimate"] == "partial"
+
+
+def test_many_texts_come_back_in_order_with_progress(peer: Peer) -> None:
+    texts = [f"film number {i} is {'good' if i % 2 else 'bad'}" for i in range(50)]
+    peer.ask(8, "explain", text=texts, model="demo-decoder")
+    responses, heard = peer.answers(1)
+    assert [row["text"] for row in responses[8].result["explanations"]] == texts
+    assert all(frame.method == "$/progress" for frame in heard)
+
+
+@pytest.mark.parametrize(
+    ("params", "code", "says"),
+    [
+        ({"text": ""}, "bad_request", "empty"),
+        ({"text": " \n"}, "bad_request", "empty"),
+        ({"text": "a", "model": "nobody/nothing"}, "unknown_model", "demo-encoder"),
+        ({"text": "a", "model": "/"}, "loading_failed", "config.json"),
+        ({"text": "a", "method": "magic"}, "unknown_method", "input-x-gradient"),
+        ({"text": "a", "target": "neutral"}, "bad_request", "negative (0), positive (1)"),
+        ({"text": "a", "target": 2}, "bad_request", "negative (0), positive (1)"),
+        ({"text": "a", "target": {"kind": "next-token"}}, "not_capable", "class"),
+        ({"text": "a", "method": "occlusion", "params": {"window": 0}}, "bad_request", "window"),
+        ({"text": "a", "method": "occlusion", "params": {"widow": 1}}, "bad_request", "window"),
+        ({"text": "a", "method": "grad-cam", "params": {"layer": 99}}, "bad_request", "0 to 4"),
+        ({"text": "a" * (1 << 20 | 1)}, "too_large", "1048576"),
+        ({"text": 7}, "bad_request", "text"),
+        ({}, "bad_request", "text"),
+    ],
+)
+def test_bad_input_gets_a_clear_error_and_the_worker_goes_on(
+    peer: Peer, params: dict[str, Any], code: str, says: str
+) -> None:
+    with pytest.raises(SaliscopeError) as caught:
+        peer.call("explain", **params)
+    assert caught.value.code == code
+    assert says in caught.value.message
+    assert peer.call("ping")["pong"] is True
+
+
+def test_unknown_fields_are_listed_as_warnings(peer: Peer) -> None:
+    assert any("colour" in warning for warning in peer.call("explain", text="a film", colour=1)["warnings"])
+
+
+def test_a_failing_query_does_not_take_down_those_it_was_merged_with() -> None:
+    model = load("demo-encoder", "cpu")
+    batcher, delivered = Batcher(), {}
+    good = Evaluate(model.encode("a good film"), Outputs("class"), outputs=True)
+    bad = Evaluate(model.encode("a bad film"), Value(Scalar("class", None, "logit")))
+    for owner, query in enumerate([good, bad, good]):
+        batcher.add(owner, model, query, lambda outcome, owner=owner: delivered.update({owner: outcome}))
+    while batcher.step():
+        pass
+    assert isinstance(delivered[1], SaliscopeError)
+    assert delivered[1].code == "internal"
+    assert delivered[0].values.tolist() == delivered[2].values.tolist()
