@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
-#: What a shell's completion sets to ask for candidates (click's convention).
-_COMPLETE = "_SALISCOPE_COMPLETE"
+from saliscope.cli.guard import COMPLETE, guarded
 
 
 def main() -> int:
     """Run the command line and give its exit status."""
     arguments = sys.argv[1:]
     # Prompts and status bars ask this one often: without click it takes two thirds of the time.
-    if arguments[:1] == ["status"] and {*arguments[1:]} <= {"--json"} and _COMPLETE not in os.environ:
-        from saliscope.cli.guard import guarded
+    if arguments[:1] == ["status"] and {*arguments[1:]} <= {"--json"} and COMPLETE not in os.environ:
         from saliscope.cli.status import report
 
         return guarded(lambda: report(as_json="--json" in arguments), as_json="--json" in arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from saliscope.cli.guard import INTERRUPTED, guarded, report_failure
+from saliscope.cli.guard import COMPLETE, INTERRUPTED, guarded, report_failure
 from saliscope.protocol.errors import SaliscopeError
 
 #: Every command with the line that `saliscope --help` shows, so that the help imports none of them.
@@ -92,11 +93,11 @@ class LazyGroup(click.Group):
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except click.Abort:
             return INTERRUPTED
-        except SystemExit as end:
-            # click's own answer to a broken pipe; ours is in `guarded`.
-            if isinstance(end.__context__, BrokenPipeError):
-                raise end.__context__ from None
-            raise
+        except SystemExit:
+            # Outside of completion click leaves this way only where a pipe broke; our answer is in `guarded`.
+            if COMPLETE in os.environ:
+                raise
+            raise BrokenPipeError from None
         except click.ClickException as error:
             return _report_usage(error, as_json)
 

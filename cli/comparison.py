@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from saliscope.cli.explained import MAX_LABEL, bars_of, cost_of, number_of, painting_of, reasons, show_bars, value_of
+from saliscope.cli.explained import (
+    MAX_LABEL,
+    bars_of,
+    cost_of,
+    names_of,
+    number_of,
+    painting_of,
+    reasons,
+    show_bars,
+    value_of,
+)
 from saliscope.cli.tables import columns, wrapped
 from saliscope.cli.terminal import Terminal
 from saliscope.protocol.messages import Explanation
@@ -90,7 +100,8 @@ def _table(explanations: Sequence[Explanation], terminal: Terminal, top: int) ->
         return sum(abs(s.get(span, 0.0)) / peak for s, peak in zip(scores, peaks, strict=True) if peak > 0)
 
     spans = sorted(texts, key=weight, reverse=True)
-    names = {span: cut(one_line(texts[span]), MAX_LABEL) for span in spans[:top]}
+    named = names_of([(texts[span], span[0]) for span in spans[:top]])
+    names = {span: cut(one_line(name), MAX_LABEL) for span, name in zip(spans, named, strict=False)}
     name_room = max([len("feature"), *map(width, names.values())])
     room = max(7, (terminal.columns - 2 - name_room) // len(scores) - 2)
     rows = [[terminal.quiet("feature"), *(terminal.quiet(cut(one.method, room)) for one in explanations)]]

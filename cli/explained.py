@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from saliscope.cli.tables import columns, wrapped
 from saliscope.cli.terminal import Terminal
 from saliscope.protocol.messages import Explanation, Prediction
@@ -30,6 +33,7 @@ def panel_of(explanation: Explanation, top: int) -> Panel:
     return Panel(
         painting_of(explanation),
         title=f"{explanation.model} · {explanation.method} · {_goal(explanation)}",
+        target=_label(explanation.target.kind, explanation.target.label),
         bars=tuple(bars_of(explanation.prediction, explanation.target.label)),
         rows=tuple(strongest(explanation, top)),
         facts=(f"{value_of(explanation)}, {cost_of(explanation)}", *explanation.warnings),
@@ -47,11 +51,14 @@ def strongest(explanation: Explanation, top: int) -> list[Row]:
     """The `top` features of largest magnitude, with a place where a text occurs twice."""
     pairs = list(zip(explanation.features, explanation.scores, strict=True))
     ranked = sorted(pairs, key=lambda pair: -abs(pair[1]))[:top]
-    names = [feature.text.strip() for feature, _ in ranked]
-    return [
-        Row(f"{feature.text} @{feature.start}" if names.count(feature.text.strip()) > 1 else feature.text, score)
-        for feature, score in ranked
-    ]
+    names = names_of([(feature.text, feature.start) for feature, _ in ranked])
+    return [Row(name, score) for name, (_, score) in zip(names, ranked, strict=True)]
+
+
+def names_of(places: Sequence[tuple[str, int]]) -> list[str]:
+    """What lists call the texts at these places: with the place where one occurs twice."""
+    counts = Counter(text.strip() for text, _ in places)
+    return [f"{text} @{start}" if counts[text.strip()] > 1 else text for text, start in places]
 
 
 def value_of(explanation: Explanation) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from saliscope.protocol.errors import SaliscopeError
 
+#: What a shell's completion sets to ask for candidates (click's convention).
+COMPLETE = "_SALISCOPE_COMPLETE"
 #: Exit statuses beside those of the error table.
 INTERRUPTED = 130
 BROKEN_PIPE = 141

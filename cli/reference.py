@@ -1,10 +1,10 @@
-"""Writes docs/cli.md from the commands, the shapes of `--json` and the error table: `python -m saliscope.cli.reference`."""
+"""Writes docs/cli.md from commands, `--json` shapes and error table: `python -m saliscope.cli.reference`."""
 
 from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
 
 import click
@@ -97,7 +97,7 @@ def _statuses() -> str:
     return head + _table(("status", "code", "what to do"), rows)
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 

@@ -167,6 +167,8 @@ class _Finish:
 def _ask(model: ModelView, question: Question, wish: Wish) -> Asked:
     if not question.text.strip():
         raise BadRequest("text: it is empty; there is nothing to explain")
+    if question.seed < 0:
+        raise BadRequest(f"seed: {question.seed} is negative; give 0 or more")
     scale = parse_scale(question.scale, wish.kind)
     encoding = model.encode(question.text)
     features = build_features(encoding, question.granularity)

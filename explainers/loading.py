@@ -54,15 +54,17 @@ def load(
     stage(f"loading {name}")
     place = pick_device(device)
     options: dict[str, Any] = {"dtype": parse_dtype(dtype)} | ({"attn_implementation": attention} if attention else {})
+    if not allow_pickle:
+        options["use_safetensors"] = True
     try:
         model, unexpected = _load_model(folder, _auto_class(folder), options)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except ExplainerError:
+        tokenizer = _load_tokenizer(folder)
+    except (ExplainerError, torch.OutOfMemoryError):
         raise
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError, TypeError) as error:
+    except Exception as error:  # a damaged file may break its reader in any way
         raise LoadingFailed(f"{name} could not be loaded: {_first_line(error)}") from error
     stage(f"checking {name}")
-    network = Network(model.to(place))
+    network = _network(model.to(place))
     tokenizing = Tokenizing(tokenizer)
     loader = _HeadLoader(folder, network, tokenizing, options, download, allow_pickle)
     facts = _facts(name, network, tokenizing, loader, unexpected)
@@ -74,7 +76,7 @@ def find_folder(name: str, *, download: bool, on_stage: OnStage) -> Path:
     if name in BUNDLED:
         return Path(str(files("saliscope.explainers.demo") / name))
     local = Path(name).expanduser()
-    if local.is_dir():
+    if name and local.is_dir():
         return local
     if local.is_file() or name.startswith(("/", ".", "~")) or not HUB_ID.fullmatch(name):
         raise UnknownModel(f"{name!r} is no folder and no hub id; bundled are {listing(BUNDLED)}")
@@ -96,15 +98,16 @@ def check_weights(folder: Path, allow_pickle: bool) -> None:
     """Refuse a folder that holds no model, or only pickled weights (which can run code when they are read)."""
     if not (folder / "config.json").is_file():
         raise LoadingFailed(f"{folder} is no model: it has no config.json")
-    if any(folder.glob("*.safetensors")):
+    if any(folder.glob("model*.safetensors")):
         return
     pickled = sorted(p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".pkl", ".ckpt"))
     if not pickled:
-        raise LoadingFailed(f"{folder} has a config.json but no weights (*.safetensors)")
+        raise LoadingFailed(f"{folder} has a config.json but no weights (model.safetensors)")
     if not allow_pickle:
         raise LoadingFailed(
             f"{folder} holds only pickled weights ({listing(pickled)}), which may run code when read. Convert them:"
-            " save_pretrained writes safetensors. Or trust them: start the daemon with SALISCOPE_ALLOW_PICKLE=1"
+            " save_pretrained writes safetensors. Or trust them: start the daemon with SALISCOPE_ALLOW_PICKLE=1,"
+            " or load(…, allow_pickle=True)"
         )
 
 
@@ -118,6 +121,10 @@ def pick_device(device: str) -> torch.device:
         raise BadRequest(f"device {device!r} is none; use auto, cpu or cuda:N") from None
     if place.type == "cuda" and not torch.cuda.is_available():
         raise BadRequest(f"device {device!r}: torch sees no GPU here; use cpu")
+    if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
+        raise BadRequest(f"device {device!r}: torch sees {torch.cuda.device_count()} GPUs, counted from cuda:0")
+    if place.type not in ("cpu", "cuda"):
+        raise BadRequest(f"device {device!r} is not supported; use auto, cpu or cuda:N")
     return place
 
 
@@ -169,6 +176,25 @@ def _load_model(folder: Path, auto_class: Any, options: dict[str, Any]) -> tuple
     return model, set(info["unexpected_keys"])
 
 
+def _network(model: Any) -> Network:
+    """The model behind its narrow door, or `NotCapable` where its architecture breaks what we take for granted."""
+    try:
+        return Network(model)
+    except (ExplainerError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        name = type(model).__name__
+        raise NotCapable(f"{name} cannot be run from embeddings ({_first_line(error)}); it needs an adapter") from error
+
+
+def _load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a folder; where its files are missing transformers makes up one of special tokens alone."""
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+        raise LoadingFailed(f"{folder} has no tokenizer; save the model's own there (tokenizer.save_pretrained)")
+    return tokenizer
+
+
 class _HeadLoader:
     """Loads the language-model head of a checkpoint, its own or another's, under the rules of METHODS 2.3."""
 
@@ -202,29 +228,31 @@ class _HeadLoader:
         auto_class = AutoModelForCausalLM if self.network.causal else AutoModelForMaskedLM
         try:
             model, _ = _load_model(folder, auto_class, self.options)
+            other = None if source is None else _load_tokenizer(folder)
         except LoadingFailed as error:
             raise NotCapable(
-                f"the language-model head of {source or 'this checkpoint'} is not trained: {error}"
+                f"the language-model head of {source or 'this checkpoint'} does not serve: {error}"
             ) from error
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
             raise NotCapable(
-                f"{source or 'this checkpoint'} has no language-model head: {_first_line(error)}"
+                f"{source or 'this checkpoint'} gives no language-model head: {_first_line(error)}"
             ) from error
-        self._check_fit(model, folder, source)
+        self._check_fit(model, other, source)
         return Head(model.to(self.network.device).eval().requires_grad_(False), source or "own")
 
-    def _check_fit(self, model: Any, folder: Path, source: str | None) -> None:
+    def _check_fit(self, model: Any, other: Any, source: str | None) -> None:
         """Same hidden size, same vocabulary size, and the same ids for ordinary words."""
         ours, theirs = self.network.model.config, model.config
         if ours.hidden_size != theirs.hidden_size:
             raise NotCapable(
                 f"the head of {source} reads {theirs.hidden_size} dimensions, this model has {ours.hidden_size}"
             )
-        if source is None:
+        if other is None:
             return
         if theirs.vocab_size < ours.vocab_size:
             raise NotCapable(f"the head of {source} knows {theirs.vocab_size} tokens, this model {ours.vocab_size}")
-        other = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         words = "the of and to a in is that it was for on are as with his they at be this from I have or by one had"
         for word in [*words.split(), *(f" {word}" for word in words.split())]:
             if self.tokenizing.tokenizer(word)["input_ids"] != other(word)["input_ids"]:

@@ -48,6 +48,11 @@ class Network:
         """How wide a word embedding is."""
         return int(next(self.embedding.parameters()).shape[-1])
 
+    @property
+    def num_embeddings(self) -> int:
+        """How many ids have an embedding."""
+        return int(next(self.embedding.parameters()).shape[0])
+
     def embed(self, ids: Tensor) -> Tensor:
         """Word-embedding rows `[B, T, K]` before positions and norms."""
         embedded: Tensor = self.embedding(ids)

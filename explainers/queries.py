@@ -183,4 +183,5 @@ def join(pieces: list[Answer]) -> Answer:
     values: list[npt.NDArray[np.float32]] = [piece.values for piece in pieces if isinstance(piece, Evaluated)]
     if len(values) != len(pieces):
         raise TypeError("only Evaluate is cut into pieces")
-    return Evaluated(np.concatenate(values))
+    first = pieces[0]
+    return Evaluated(np.concatenate(values), first.outputs)

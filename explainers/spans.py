@@ -1,166 +1,199 @@
 """Exact character spans for token ids, whatever the tokenizer says about offsets.
 
-Offsets are believed only after a check: some tokenizers return zero-width spans for plain text, others give
-several pieces the same character. Where the check fails the spans are rebuilt by decoding step by step.
+Offsets are believed where they can be true. Zero-width ones (Llama-3 gives them to plain words, trimming tokenizers to
+blanks) are looked up in the gap they leave; where offsets are missing or miss visible text, everything is rebuilt by
+reading the ids and following what they say through the source.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
-from saliscope.explainers.encoding import Token
+from saliscope.explainers.encoding import Span, Token, trim
 
-Span = tuple[int, int]
 Decode = Callable[[list[int]], str]
 
 REPLACEMENT = "\ufffd"
-LOOK_AHEAD = 64
-"""How many source characters may lie between two decoded ones (a normalizer dropped them)."""
+MOST_PIECES = 8
+"""How many ids may be needed to read one character."""
+NEAR, FAR = 64, 4096
+"""Where a piece is looked for after text that no piece matches: visible characters from there on."""
 
 
 def build_tokens(
-    text: str,
-    ids: Sequence[int],
-    special: Sequence[bool],
-    offsets: Sequence[Span] | None,
-    decode: Decode,
+    text: str, ids: Sequence[int], special: Sequence[bool], offsets: Sequence[Span] | None, decode: Decode
 ) -> tuple[Token, ...]:
     """Group `ids` into tokens with spans in `text`; `decode` turns ids to text without cleaning up.
 
     Every non-special token cuts out at least one character, spans are ordered and never overlap, and every id
-    belongs to exactly one token.
+    belongs to exactly one token: pieces that share a character, or stand for none, join their neighbour.
     """
-    if offsets is None or not trustworthy(text, offsets, special):
-        offsets = rebuild_offsets(text, ids, special, decode)
-    tokens: list[Token] = []
-    for positions, (start, end) in _units(offsets, special):
-        group = tuple(ids[p] for p in positions)
-        if special[positions[0]]:
-            tokens.append(Token(decode(list(group)), start, start, True, tuple(positions), group))
-        else:
-            start, end = _trim(text, start, end)
-            tokens.append(Token(text[start:end], start, end, False, tuple(positions), group))
+    reader = _Reader(ids, decode)
+    spans = None if offsets is None or not in_range(offsets, len(text)) else _mended(text, offsets, special, reader)
+    if spans is None or _doubtful(text, spans, special):
+        again, complete = _rebuilt(text, special, reader)
+        if spans is None or (complete and _worth(text, again, special) > _worth(text, spans, special)):
+            spans = again
+    tokens = []
+    for positions, (start, end), fixed in _units(spans, special):
+        group = tuple(ids[position] for position in positions)
+        if not fixed and start == end:
+            start, end = trim(text, 0, len(text))
+        fixed = fixed or start == end
+        tokens.append(Token(decode(list(group)) if fixed else text[start:end], start, end, fixed, positions, group))
     return tuple(tokens)
 
 
-def trustworthy(text: str, offsets: Sequence[Span], special: Sequence[bool]) -> bool:
-    """Whether offsets are in range, ordered, and cover the text between first and last without a visible gap."""
-    cursor, covered = 0, 0
-    for (start, end), fixed in zip(offsets, special, strict=True):
-        if fixed:
-            continue
-        if not 0 <= start <= end <= len(text) or (start < cursor - 1 and end < covered):
-            return False
-        if _visible(text[covered:start]):
-            return False
-        cursor, covered = start, max(covered, end)
-    seen = [span for span, fixed in zip(offsets, special, strict=True) if not fixed]
-    if not seen:
-        return True
-    empty = sum(start == end for start, end in seen)
-    return empty <= len(seen) // 4 + 1 and (covered > 0 or not _visible(text))
+def in_range(offsets: Sequence[Span], length: int) -> bool:
+    """Whether all offsets are spans of a text of this length."""
+    return all(0 <= start <= end <= length for start, end in offsets)
 
 
-def rebuild_offsets(text: str, ids: Sequence[int], special: Sequence[bool], decode: Decode) -> list[Span]:
-    """Spans found by decoding ids one after another and following the result through the source."""
-    spans: list[Span] = []
-    cursor = 0
-    pending: list[int] = []
-    for token_id, fixed in zip(ids, special, strict=True):
-        if fixed:
-            pending = []
-            spans.append((cursor, cursor))
+# -- offsets of the tokenizer ---------------------------------------------------------------------
+
+
+def _mended(text: str, offsets: Sequence[Span], special: Sequence[bool], reader: _Reader) -> list[Span]:
+    """The offsets without blanks at their ends, and runs of zero-width ones looked up in the gap around them."""
+    spans = [trim(text, start, end) for start, end in offsets]
+    at, covered = 0, 0
+    while at < len(spans):
+        stop = at
+        while stop < len(spans) and not special[stop] and spans[stop][0] == spans[stop][1]:
+            stop += 1
+        if stop == at:
+            covered = covered if special[at] else max(covered, spans[at][1])
+            at += 1
             continue
-        pending.append(token_id)
-        piece = decode(pending)
-        if piece.endswith(REPLACEMENT) and len(pending) < 8:
-            spans.append((cursor, cursor))
-            continue
-        start, end = _follow(text, cursor, piece)
-        for back in range(len(pending) - 1):
-            spans[-1 - back] = (start, end)
-        spans.append((start, end))
-        cursor, pending = end, []
+        until = spans[stop][0] if stop < len(spans) and not special[stop] else len(text)
+        if covered < until:
+            spans[at:stop], _ = _align(text, (covered, until), at, stop, reader)
+            covered = max(covered, spans[stop - 1][1])
+        at = stop
     return spans
 
 
-def _follow(text: str, cursor: int, piece: str) -> Span:
-    """The span of `piece` at or after `cursor`: characters are compared case- and accent-blind."""
-    start, end = -1, cursor
-    for char in piece:
-        if char.isspace() or char in (REPLACEMENT, "▁"):
-            continue
-        wanted = _fold(char)
-        for at in range(end, min(len(text), end + LOOK_AHEAD)):
-            folded = _fold(text[at])
-            if folded and (folded.startswith(wanted) or wanted.startswith(folded)):
-                start = at if start < 0 else start
-                end = at + 1
-                break
-    if start >= 0:
-        while end < len(text) and unicodedata.combining(text[end]):
-            end += 1
-        return start, end
-    if piece and piece.isspace():
-        stop = cursor
-        while stop < len(text) and text[stop].isspace() and stop - cursor < len(piece):
-            stop += 1
-        return cursor, stop
-    # An unknown piece (unk): the next run of visible characters, up to one of them.
-    at = cursor
-    while at < len(text) and text[at].isspace():
-        at += 1
-    return at, min(at + 1, len(text))
-
-
-def _units(offsets: Sequence[Span], special: Sequence[bool]) -> list[tuple[list[int], Span]]:
-    """Positions that share a character, or stand for none, joined with their neighbour."""
-    units: list[tuple[list[int], Span]] = []
-    waiting: list[int] = []
-    for position, ((start, end), fixed) in enumerate(zip(offsets, special, strict=True)):
+def _doubtful(text: str, spans: Sequence[Span], special: Sequence[bool]) -> bool:
+    """Whether spans go backwards or leave something visible out."""
+    before, covered = 0, 0
+    for (start, end), fixed in zip(spans, special, strict=True):
         if fixed:
-            waiting = _give_back(units, waiting, special)
-            units.append(([position], (units[-1][1][1] if units else 0, 0)))
             continue
-        last = units[-1] if units and not special[units[-1][0][0]] else None
-        if start == end and not (last and start < last[1][1]):
-            waiting.append(position)
-        elif last and start < last[1][1]:
-            units[-1] = ([*last[0], *waiting, position], (last[1][0], max(last[1][1], end)))
-            waiting = []
-        else:
-            units.append(([*waiting, position], (start, end)))
-            waiting = []
-    _give_back(units, waiting, special)
-    return units
+        if start < before or (start > covered and _visible(text[covered:start])):
+            return True
+        before, covered = start, max(covered, end)
+    return _visible(text[covered:])
 
 
-def _give_back(units: list[tuple[list[int], Span]], waiting: list[int], special: Sequence[bool]) -> list[int]:
-    """Zero-width positions at the end of a text join the token before them, or stand alone."""
-    if waiting:
-        if units and not special[units[-1][0][0]]:
-            units[-1] = ([*units[-1][0], *waiting], units[-1][1])
-        else:
-            at = units[-1][1][0] if units else 0
-            units.append((list(waiting), (at, at)))
-    return []
+def _worth(text: str, spans: Sequence[Span], special: Sequence[bool]) -> tuple[int, int]:
+    """How much of the visible text spans cover, then into how many tokens they divide it."""
+    units = [span for _, span, fixed in _units(spans, special) if not fixed]
+    return sum(bool(_fold(char)) for start, end in units for char in text[start:end]), len(units)
 
 
-def _trim(text: str, start: int, end: int) -> Span:
-    """The span without blanks at its ends, unless it is nothing but blanks."""
-    cut = text[start:end]
-    if not cut.strip():
-        return start, end
-    return start + len(cut) - len(cut.lstrip()), end - (len(cut) - len(cut.rstrip()))
+# -- rebuilding -----------------------------------------------------------------------------------
 
 
-def _visible(text: str) -> bool:
-    """Whether a person would see something: not only blanks, control or format characters."""
-    return any(not char.isspace() and unicodedata.category(char) not in ("Cc", "Cf", "Cn", "Co", "Mn") for char in text)
+def _rebuilt(text: str, special: Sequence[bool], reader: _Reader) -> tuple[list[Span], bool]:
+    """Spans for all ids from what they read as, and whether each was found."""
+    inner = [position for position, fixed in enumerate(special) if not fixed]
+    if not inner:
+        return [(0, 0)] * len(special), True
+    start, stop = inner[0], inner[-1] + 1
+    spans, complete = _align(text, (0, len(text)), start, stop, reader, opening=True)
+    return [*[(0, 0)] * start, *spans, *[(len(text), len(text))] * (len(special) - stop)], complete
 
 
-def _fold(char: str) -> str:
-    """A character in lower case, decomposed, without its accents."""
-    parts = unicodedata.normalize("NFKD", char.casefold())
-    return "".join(part for part in parts if not unicodedata.combining(part)) or parts
+class _Piece(NamedTuple):
+    """What the ids `first` to `last` read as: whole characters."""
+
+    first: int
+    last: int
+    text: str
+    solid: str
+
+
+class _Reader:
+    """Reads ids as they stand in the middle of a text, each way once."""
+
+    def __init__(self, ids: Sequence[int], decode: Decode) -> None:
+        self.ids = ids
+        self._decode = decode
+        self._known: dict[tuple[int, ...], str] = {}
+        self._frame: tuple[list[int], str, str] | None = None
+
+    def read(self, first: int, last: int, opening: bool = False) -> str:
+        """The text of `ids[first..last]`; `opening` if the text begins there."""
+        if opening:
+            return self._decode(list(self.ids[first : last + 1]))
+        key = tuple(self.ids[first : last + 1])
+        if key not in self._known:
+            self._known[key] = self._framed(list(key))
+        return self._known[key]
+
+    def pieces(self, first: int, stop: int, genuine: bool, opening: bool) -> list[_Piece]:
+        """Whole characters of `ids[first:stop]`; pieces share an id that ends one character and begins another.
+
+        `genuine` says that the source itself holds replacement characters, which then need not be cut ones.
+        """
+        found: list[_Piece] = []
+
+        def add(last: int, text: str) -> None:
+            found.append(_Piece(first, last, text, "".join(map(_fold, text))))
+
+        begin, held, shared = first, "", False
+        for last in range(first, stop):
+            text = self.read(first, last, opening and first == begin)
+            if shared:
+                text = text.lstrip(REPLACEMENT)
+            if genuine and held and text.startswith(held) and text.strip(REPLACEMENT):
+                add(last - 1, held)
+                first, text = last, text[len(held) :]
+            whole = text.rstrip(REPLACEMENT)
+            if whole:
+                add(last, whole)
+                shared = whole != text
+                first, held = (last if shared else last + 1), ""
+            elif last - first >= MOST_PIECES:
+                add(last, text)
+                first, held, shared = last + 1, "", False
+            else:
+                held = text
+        if first < stop:
+            add(stop - 1, held)
+        return found
+
+    def _framed(self, ids: list[int]) -> str:
+        """What ids add between two known ones: alone, some decoders drop a leading blank or show `##` and `@@`."""
+        if self._frame is None:
+            self._frame = self._find_frame()
+        anchor, head, tail = self._frame
+        text = self._decode([*anchor, *ids, *anchor])
+        if not anchor or not text.startswith(head):
+            return self._decode(ids)
+        for end in (tail, tail.lstrip()):
+            if text.endswith(end) and len(text) >= len(head) + len(end):
+                return text[len(head) : len(text) - len(end)]
+        return self._decode(ids)
+
+    def _find_frame(self) -> tuple[list[int], str, str]:
+        for token_id in list(dict.fromkeys(self.ids))[:64]:
+            head = self._decode([token_id])
+            both = self._decode([token_id, token_id])
+            if head.strip() and REPLACEMENT not in head and both.startswith(head) and both.endswith(head.strip()):
+                return [token_id], head, both[len(head) :]
+        return [], "", ""
+
+
+def _align(
+    text: str, window: Span, first: int, stop: int, reader: _Reader, opening: bool = False
+) -> tuple[list[Span], bool]:
+    """Spans within `window` of `ids[first:stop]`, and whether each was found; one not found takes what is left."""
+    pieces = reader.pieces(first, stop, REPLACEMENT in text, opening)
+    source = _Source(text, window)
+    spans: list[Span] = []
+    lost: list[int] = []
+    ...

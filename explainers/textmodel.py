@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from saliscope.explainers.encoding import Encoding
-from saliscope.explainers.errors import TooLarge
+from saliscope.explainers.errors import NotCapable, TooLarge
 from saliscope.explainers.execution import Executor, cut
 from saliscope.explainers.facts import Constants, ModelFacts
 from saliscope.explainers.fingerprint import fingerprint
@@ -64,7 +64,14 @@ class TextModel:
         size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
         if size > MAX_TEXT_BYTES:
             raise TooLarge(f"the text has {size} bytes, over the limit of {MAX_TEXT_BYTES}; explain a part of it")
-        return self._tokenizing.encode(text, self._facts.max_tokens)
+        encoding = self._tokenizing.encode(text, self._facts.max_tokens)
+        known = self._network.num_embeddings
+        if len(encoding) and int(encoding.ids.max()) >= known:
+            raise NotCapable(
+                f"the tokenizer gives id {int(encoding.ids.max())}, but the model has {known} embeddings;"
+                " they do not belong together"
+            )
+        return encoding
 
     def token_text(self, token_id: int) -> str:
         """A vocabulary entry as text."""
@@ -97,6 +104,11 @@ class TextModel:
     def _decoder(self, decoding: Decoding) -> Head | EmbeddingHead:
         weight: torch.Tensor = self._network.embedding.weight  # type: ignore[assignment]
         if decoding.lens == "input":
+            hidden = int(self._network.model.config.hidden_size)
+            if weight.shape[1] != hidden:
+                raise NotCapable(
+                    f"lens=input needs embeddings as wide as the layers; here {weight.shape[1]} and {hidden}: use head"
+                )
             return EmbeddingHead(weight, "input-embeddings")
         if decoding.head is None and "lm-head" not in self._facts.capabilities:
             return EmbeddingHead(weight, "embedding", scale=weight.shape[1] ** -0.5)

@@ -106,7 +106,7 @@ def _article(panel: Panel) -> str:
         f'<div class="text" dir="auto">{text_of(panel.painting)}</div>',
         _bars(panel.bars),
         _rows(panel.rows, panel.painting),
-        _legend(panel.painting.signed),
+        _legend(panel.painting.signed, escape(one_line(panel.target))),
         *(f'<p class="facts">{escape(visible(fact))}</p>' for fact in panel.facts),
     ]
     return "<article>\n" + "\n".join(part for part in parts if part) + "\n</article>\n"
@@ -140,7 +140,7 @@ def _score(score: float, painting: Painting) -> str:
     return text if painting.signed else text.removeprefix("+")
 
 
-def _legend(is_signed: bool) -> str:
+def _legend(is_signed: bool, target: str) -> str:
     def swatches(numbers: Iterable[int]) -> str:
         return "".join(
             f'<i class="{_class(number)}" title="{meaning(number, signed=is_signed)}"></i>' for number in numbers
@@ -149,6 +149,6 @@ def _legend(is_signed: bool) -> str:
     if not is_signed:
         return f'<p class="legend">less important {swatches(BUCKETS[3:])} more important</p>'
     return (
-        f'<p class="legend">speaks against the target {swatches(BUCKETS[:3])} '
-        f"{swatches(BUCKETS[3:])} supports the target</p>"
+        f'<p class="legend">speaks against {target} {swatches(BUCKETS[:3])} '
+        f"{swatches(BUCKETS[3:])} supports {target}</p>"
     )

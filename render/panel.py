@@ -25,10 +25,11 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One explanation ready to be drawn: the painting, its title, prediction, strongest features and facts."""
+    """One explanation ready to be drawn: the painting, title, target, prediction, strongest features and facts."""
 
     painting: Painting
     title: str = ""
+    target: str = "the target"
     bars: tuple[Bar, ...] = ()
     rows: tuple[Row, ...] = ()
     facts: tuple[str, ...] = ()

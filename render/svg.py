@@ -95,7 +95,7 @@ def _panel(panel: Panel, columns: int, top: float) -> tuple[list[str], float]:
     if panel.bars:
         out += _bars(panel.bars, small, top)
         top += SMALL_LINE * len(panel.bars) + 8
-    out += _legend(panel.painting.signed, top)
+    out += _legend(panel, top)
     top += SMALL_LINE
     for fact in panel.facts:
         out.append(_text(MARGIN, top + 14, cut(visible(fact).replace("\n", " "), small), "small quiet"))
@@ -142,9 +142,10 @@ def _bars(bars: Sequence[Bar], columns: int, top: float) -> list[str]:
     return out
 
 
-def _legend(is_signed: bool, top: float) -> list[str]:
-    before, after = ("against the target", "for the target") if is_signed else ("less important", "more important")
-    x = MARGIN + len(before) * SMALL_CELL + 8
+def _legend(panel: Panel, top: float) -> list[str]:
+    is_signed, target = panel.painting.signed, cut(one_line(panel.target), 24)
+    before, after = (f"against {target}", f"for {target}") if is_signed else ("less important", "more important")
+    x = MARGIN + width(before) * SMALL_CELL + 8
     out = [_text(MARGIN, top + 14, before, "small quiet")]
     for number in BUCKETS if is_signed else BUCKETS[3:]:
         out.append(f'<rect class="g{_name(number)}" x="{x:.1f}" y="{top + 3:.1f}" width="15" height="14" rx="2"/>')

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from saliscope.cli.guard import COMPLETE
+
 HOW = {
     "bash": "saliscope completion bash > ~/.local/share/bash-completion/completions/saliscope",
     "zsh": "saliscope completion zsh > ~/.zfunc/_saliscope   (a folder of $fpath)",
@@ -18,5 +20,5 @@ def command(shell: str) -> None:
     """Print the script that lets SHELL complete commands, options, models and methods."""
     kind = get_completion_class(shell)
     assert kind is not None
-    completion = kind(click.Command("saliscope"), {}, "saliscope", "_SALISCOPE_COMPLETE")
+    completion = kind(click.Command("saliscope"), {}, "saliscope", COMPLETE)
     click.echo(completion.source_template % completion.source_vars())

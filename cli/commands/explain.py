@@ -56,7 +56,9 @@ class Asked(NamedTuple):
     multiple=True,
     help="A parameter of the method; `saliscope methods NAME` lists them.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="For methods that sample.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="For methods that sample."
+)
 @click.option(
     "-n",
     "--top",

@@ -123,5 +123,5 @@ def _info(entry: Entry) -> dict[str, Any]:
         "num_bytes": sum(weight.numel() * weight.element_size() for weight in weights),
         "device": str(network.device),
         "dtype": str(weights[0].dtype).removeprefix("torch."),
-        "fingerprint": facts.fingerprint,
+        "fingerprint": entry.model.fingerprint(),
     }

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from saliscope.explainers.encoding import FloatArray, IntArray
+from saliscope.explainers.errors import BadRequest
 from saliscope.explainers.methods.gradients import check_layer, gradient_answer, special_share
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Decoded, Decoding, Differentiate
@@ -40,7 +41,7 @@ class DecodedParams(msgspec.Struct):
     )
     lens: Annotated[
         Literal["auto", "head", "input"],
-        msgspec.Meta(description="auto: input embeddings for decoders, else the head"),
+        msgspec.Meta(description="auto: input embeddings for decoders without lm_head_from, else the head"),
     ] = "auto"
     lm_head_from: Annotated[str, msgspec.Meta(description="model whose language-model head to use")] | None = None
 
@@ -67,9 +68,12 @@ def _layer(asked: Asked, params: DecodedParams) -> int:
 
 
 def _lens(asked: Asked, params: DecodedParams) -> Literal["head", "input"]:
+    lent = params.lm_head_from is not None
+    if params.lens == "input" and lent:
+        raise BadRequest("params: lens=input reads with the model's own embeddings, so lm_head_from has no part in it")
     if params.lens != "auto":
         return params.lens
-    return "input" if "causal" in asked.facts.capabilities else "head"
+    return "input" if "causal" in asked.facts.capabilities and not lent else "head"
 
 
 def _open(asked: Asked, params: DecodedParams) -> Differentiate:

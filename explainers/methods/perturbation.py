@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
+from saliscope.explainers.encoding import BoolArray, FloatArray
+from saliscope.explainers.errors import NonFinite, listing
 from saliscope.explainers.methods.openings import read_value, whole_text
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Evaluate, Evaluated, Value
@@ -39,6 +41,7 @@ def _run(problem: Problem, params: OcclusionParams) -> Steps:
         stop = min(start + ROWS_PER_PARTIAL, len(keep))
         answer = yield Evaluate(problem.encoding, read, problem.keep(keep[start:stop]))
         assert isinstance(answer, Evaluated)
+        _check_finite(problem, answer.values, keep[start:stop])
         drops[start:stop] = value - answer.values.astype(np.float64)
         scores = _mean_over_windows(drops[:stop], ~keep[:stop])
         progress = {"done_rows": stop, "total_rows": len(keep)}
@@ -46,6 +49,13 @@ def _run(problem: Problem, params: OcclusionParams) -> Steps:
         if stop < len(keep):
             yield scored
     return scored
+
+
+def _check_finite(problem: Problem, values: FloatArray, keep: BoolArray) -> None:
+    """Name the features whose hiding breaks the model; a mean over windows would spread the NaN over all of them."""
+    for row in np.flatnonzero(~np.isfinite(values)):
+        hidden = listing(repr(problem.features[i].text) for i in np.flatnonzero(~keep[row]))
+        raise NonFinite(f"the model's output is not finite with {hidden} hidden; try float32 weights")
 
 
 def _mean_over_windows(

@@ -68,7 +68,9 @@ METHODS = [
         }}}},
         {"window": 1, "mask": "mask"}, ["Hiding a word may leave a text that no one writes."],
     ),
-    MethodInfo("input-x-gradient", "Gradient times embedding.", "gradient", [], ["class"], True, False, "1 backward", ""),
+    MethodInfo(
+        "input-x-gradient", "Gradient times embedding.", "gradient", [], ["class"], True, False, "1 backward", "",
+    ),
 ]  # fmt: skip
 MODEL = ModelInfo("demo-encoder", "ready", "encoder-classifier", ["negative", "positive"], max_tokens=256,
                   num_bytes=13_600_000, device="cpu")  # fmt: skip

@@ -145,6 +145,7 @@ def test_top_limits_the_list(run: Run) -> None:
 
 def test_a_text_that_occurs_twice_says_where(run: Run) -> None:
     assert "dull @0" in run("explain", "dull dull").stdout
+    assert "dull @5" in run("explain", "dull dull", "-m", "occlusion", "-m", "random").stdout
 
 
 @pytest.mark.parametrize("arguments", [(), ("-",)])

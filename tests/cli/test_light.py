@@ -25,7 +25,7 @@ def modules_after(tmp_path: Path, *arguments: str) -> tuple[set[str], str]:
     found = subprocess.run(
         [sys.executable, "-c", CODE, *arguments],
         capture_output=True, text=True, check=True,
-        env={"PATH": "/usr/bin:/bin", "SALISCOPE_RUNTIME_DIR": str(tmp_path / "r"), "SALISCOPE_CACHE_DIR": str(tmp_path / "c")},
+        env={"PATH": "/usr/bin", "SALISCOPE_RUNTIME_DIR": f"{tmp_path}/r", "SALISCOPE_CACHE_DIR": f"{tmp_path}/c"},
     )  # fmt: skip
     output, _, rest = found.stdout.partition("MODULES ")
     assert "STATUS 0" in rest

@@ -242,11 +242,12 @@ def test_shutdown_answers_what_is_in_flight_and_takes_nothing_new(daemon: Any, u
         return "shutting_down" in str(wire.read().error)
 
     until(is_closing)
-    assert not paths.socket_path().exists()
+    until(lambda: not paths.socket_path().exists())
     wire.cancel(1)
     assert "cancelled" in wire.read().error
     thread.join()
-    assert answers == [{"drained": 1}]
+    # The last "a" before the shutdown may still have been in flight.
+    assert answers[0]["drained"] in (1, 2)
     assert wire.read() is None
     assert daemon.process.wait() == 0
 

@@ -141,8 +141,6 @@ def test_the_five_line_client_of_the_readme_works(environment: dict[str, str], c
 
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     (script,) = re.findall(r"```python\n(import msgpack.*?)```", readme, re.DOTALL)
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "negative" in done.stdout

@@ -16,7 +16,9 @@ from tests.explainers.tiny import ARCHITECTURES, DECODERS, TEXTS, build
 
 CASES = [(name, "ForSequenceClassification") for name in ARCHITECTURES] + [(name, "ForCausalLM") for name in DECODERS]
 WITHOUT_SDPA = {"deberta-v2", "mpnet", "gemma2"}
-MODES = [(*case, mode) for case in CASES for mode in ("sdpa", "eager") if mode == "eager" or case[0] not in WITHOUT_SDPA]
+MODES = [
+    (*case, mode) for case in CASES for mode in ("sdpa", "eager") if mode == "eager" or case[0] not in WITHOUT_SDPA
+]
 
 
 @pytest.fixture(params=MODES, ids="-".join)
@@ -66,13 +68,19 @@ def test_gradients_agree_with_plain_autograd_on_the_hidden_states(model: Any) ->
     encoding = model.encode(TEXTS[1])
     network = model.network
     embeds = network.embed(torch.tensor([list(encoding.ids)])).detach().requires_grad_(True)
-    got = network.model(inputs_embeds=embeds, attention_mask=torch.ones(embeds.shape[:2], dtype=torch.long), output_hidden_states=True)
+    got = network.model(
+        inputs_embeds=embeds, attention_mask=torch.ones(embeds.shape[:2], dtype=torch.long), output_hidden_states=True
+    )
     logits = got.logits[0, -1] if got.logits.dim() == 3 else got.logits[0]
     states = got.hidden_states[:-1]
     grads = torch.autograd.grad(logits[1], [embeds, *states])
-    answer = model.answer(Differentiate(encoding, Scalar(model.facts.kinds[0], 1, "logit"), (INPUT, *range(len(states)))))
+    answer = model.answer(
+        Differentiate(encoding, Scalar(model.facts.kinds[0], 1, "logit"), (INPUT, *range(len(states))))
+    )
     for layer, state, grad in zip((INPUT, *range(len(states))), (embeds, *states), grads, strict=True):
-        np.testing.assert_allclose(answer.inner[layer], (state * grad).sum(-1)[0].detach().numpy(), atol=1e-4, rtol=1e-4)
+        np.testing.assert_allclose(
+            answer.inner[layer], (state * grad).sum(-1)[0].detach().numpy(), atol=1e-4, rtol=1e-4
+        )
 
 
 def test_every_method_that_fits_works_and_keeps_its_promise(model: Any) -> None:

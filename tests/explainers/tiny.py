@@ -37,7 +37,10 @@ ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
 DECODERS: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt2": ("GPT2", {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 64}),
     "gpt-neox": ("GPTNeoX", SMALL),
-    "opt": ("OPT", {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "ffn_dim": 48, "word_embed_proj_dim": 32}),
+    "opt": (
+        "OPT",
+        {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "ffn_dim": 48, "word_embed_proj_dim": 32},
+    ),
     "llama": ("Llama", GROUPED),
     "qwen2": ("Qwen2", {**SMALL, "num_key_value_heads": 2}),
     "qwen3": ("Qwen3", GROUPED),
@@ -67,7 +70,13 @@ def tokenizer(causal: bool) -> Any:
     core.train_from_iterator(CORPUS, trainers.WordPieceTrainer(vocab_size=200, special_tokens=special))
     ends = [("[CLS]", core.token_to_id("[CLS]")), ("[SEP]", core.token_to_id("[SEP]"))]
     core.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
-    names = {"unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]", "mask_token": "[MASK]"}
+    names = {
+        "unk_token": "[UNK]",
+        "cls_token": "[CLS]",
+        "sep_token": "[SEP]",
+        "pad_token": "[PAD]",
+        "mask_token": "[MASK]",
+    }
     return PreTrainedTokenizerFast(tokenizer_object=core, model_max_length=64, **names)
 
 

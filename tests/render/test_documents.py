@@ -55,7 +55,7 @@ def test_reading_the_html_gives_the_visible_text_back(painting: Painting) -> Non
 def test_the_svg_is_well_formed_for_any_text(
     painting: Painting, title: str, label: str, palette: Palette, columns: int
 ) -> None:
-    panel = Panel(painting, title, (Bar(label, 0.5),), (Row(label, 1.0),), (label,))
+    panel = Panel(painting, title, label, (Bar(label, 0.5),), (Row(label, 1.0),), (label,))
     root = ElementTree.fromstring(picture([panel, panel], palette, columns=columns).encode())
     assert root.tag == SVG + "svg"
 
@@ -83,7 +83,7 @@ def test_markup_in_the_text_stays_text() -> None:
 
 
 def test_documents_need_nothing_from_outside() -> None:
-    panel = Panel(Painting("a film", [Mark(2, 6, 1.0)]), "title", (Bar("good", 0.9, True),))
+    panel = Panel(Painting("a film", [Mark(2, 6, 1.0)]), "title", "good", (Bar("good", 0.9, True),))
     for document in (page([panel]), picture([panel])):
         assert not re.search(r"(?:src|href|url\()", document)
         assert document.count("http") == document.count("http://www.w3.org/2000/svg")

@@ -1,0 +1,134 @@
+"""A model that is no model: words are tokens, and the outputs are a known set function of the words that are kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from saliscope.explainers.encoding import Encoding, Token
+from saliscope.explainers.facts import Constants, ModelFacts
+from saliscope.explainers.queries import (
+    Along,
+    Answer,
+    Differentiate,
+    Differentiated,
+    Evaluate,
+    Evaluated,
+    Outputs,
+    Query,
+)
+from saliscope.explainers.scales import scaled, scaled_every
+
+MASK, LEAD, TRAIL = 1, 2, 3
+Game = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
+"""Raw outputs `[C]` of a text whose positions `[T]` are visible (True) or masked."""
+
+DECODER = frozenset({"class", "causal", "mask"})
+ENCODER = frozenset({"class", "mask", "gradients", "layers", "readable", "lm-head"})
+
+
+@dataclass
+class FakeModel:
+    """A `ModelView` whose answers are computed from `game`; `queries` holds what was asked."""
+
+    game: Game
+    labels: tuple[str, ...] = ("no", "yes")
+    capabilities: frozenset[Any] = DECODER
+    leading: int = 0
+    trailing: int = 0
+    max_tokens: int = 4096
+    inner: Mapping[int, Any] = field(default_factory=dict)
+    decoded: Mapping[int, Any] = field(default_factory=dict)
+    constants: Constants = field(default_factory=Constants)
+    queries: list[Query] = field(default_factory=list)
+
+    @property
+    def facts(self) -> ModelFacts:
+        kind: Any = "decoder-classifier" if "causal" in self.capabilities else "encoder-classifier"
+        return ModelFacts(
+            name="fake",
+            kind=kind,
+            labels=self.labels,
+            capabilities=self.capabilities,
+            num_layers=4,
+            max_tokens=self.max_tokens,
+            vocab_size=1000,
+            mask_id=MASK,
+            mask_text="...",
+            fingerprint="fake",
+        )
+
+    def encode(self, text: str) -> Encoding:
+        """One token a word, with fixed tokens around; "~" cuts a word in two tokens, "+" joins two positions."""
+        tokens: list[Token] = [Token("<", 0, 0, True, (k,), (LEAD,)) for k in range(self.leading)]
+        at = self.leading
+        for match in re.finditer(r"[^\s~]+", text):
+            width = 1 + match[0].count("+")
+            ids = tuple(10 + sum(map(ord, match[0])) % 900 + k for k in range(width))
+            tokens.append(Token(match[0], *match.span(), False, tuple(range(at, at + width)), ids))
+            at += width
+        tokens += [Token(">", len(text), len(text), True, (at + k,), (TRAIL,)) for k in range(self.trailing)]
+        return Encoding(text, np.asarray([i for token in tokens for i in token.ids], dtype=np.int64), tuple(tokens))
+
+    def token_text(self, token_id: int) -> str:
+        return f"<{token_id}>"
+
+    def find_token(self, text: str) -> int:
+        return 10
+
+    def answer(self, query: Query) -> Answer:
+        """What a model would say; a query that masks a fixed token is an error of the method."""
+        self.queries.append(query)
+        if isinstance(query, Differentiate):
+            outputs = self.game(np.ones(len(query.encoding), dtype=bool))
+            index = int(np.argmax(outputs)) if query.scalar.index is None else query.scalar.index
+            inner = {layer: np.asarray(self.inner[layer], dtype=np.float32) for layer in query.layers}
+            return Differentiated(_float32(outputs), index, float(outputs[index]), inner, dict(self.decoded))
+        visible = self.visible(query)
+        rows = np.stack([self.game(row) for row in visible]).astype(np.float64)
+        outputs = _float32(rows[0]) if query.outputs else None
+        read = query.read
+        if isinstance(read, Outputs):
+            return Evaluated(_float32(rows), outputs)
+        if isinstance(read, Along):
+            prefixes = [[self.game(row & (np.arange(len(row)) <= p)) for p in read.positions] for row in visible]
+            return Evaluated(_float32(scaled_every(np.asarray(prefixes, dtype=np.float64), read.scalar.scale)), outputs)
+        assert read.scalar.index is not None
+        return Evaluated(_float32(scaled(rows, read.scalar.index, read.scalar.scale)), outputs)
+
+    def visible(self, query: Evaluate) -> np.ndarray[Any, Any]:
+        """Which positions `[B, T]` hold their own id: read off the rows as a model would see them."""
+        if query.rows is None:
+            return (query.encoding.ids != MASK)[None, :]
+        ids = query.rows.ids(query.encoding, MASK, 0, query.num_rows)
+        assert (ids[:, query.encoding.special] != MASK).all(), "a fixed token was masked"
+        return np.asarray(ids == query.encoding.ids)
+
+    @property
+    def rows(self) -> int:
+        """How many rows were asked for so far."""
+        return sum(query.num_rows for query in self.queries)
+
+
+def table_game(num_positions: int, seed: int, num_classes: int = 2) -> Game:
+    """A random set function: one number a class for each of the 2^T coalitions."""
+    table = np.random.default_rng(seed).normal(size=(2**num_positions, num_classes))
+
+    def game(visible: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return np.asarray(table[int(visible @ (1 << np.arange(len(visible))))])
+
+    return game
+
+
+def linear_game(weights: Any) -> Game:
+    """Outputs `[0, sum of the visible weights]`."""
+    weights = np.asarray(weights, dtype=np.float64)
+    return lambda visible: np.asarray([0.0, float(weights @ visible)])
+
+
+def _float32(values: Any) -> Any:
+    return np.asarray(values, dtype=np.float32)
