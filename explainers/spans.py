@@ -1,51 +1,45 @@
 """Exact character spans for token ids, whatever the tokenizer says about offsets.
 
-Offsets are believed where they can be true. Zero-width ones (Llama-3 gives them to plain words, trimming tokenizers to
-blanks) are looked up in the gap they leave; where offsets are missing or miss visible text, everything is rebuilt by
-reading the ids and following what they say through the source.
+Offsets are believed where they can be true. Zero-width ones (some tokenizers give them to plain words, others to
+blanks) are looked up in the gap they leave; where offsets are missing, or leave visible text out, the spans are rebuilt
+by reading the ids and following what they say through the source.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from saliscope.explainers.encoding import Span, Token, trim
-
-Decode = Callable[[list[int]], str]
+from saliscope.explainers.encoding import Span, group_positions, trim
 
 REPLACEMENT = "\ufffd"
-MOST_PIECES = 8
+MOST_IDS = 8
 """How many ids may be needed to read one character."""
 NEAR, FAR = 64, 4096
-"""Where a piece is looked for after text that no piece matches: visible characters from there on."""
+"""Where a piece is looked for if it is not next: so many visible characters from there on."""
 
 
-def build_tokens(
-    text: str, ids: Sequence[int], special: Sequence[bool], offsets: Sequence[Span] | None, decode: Decode
-) -> tuple[Token, ...]:
-    """Group `ids` into tokens with spans in `text`; `decode` turns ids to text without cleaning up.
+class Read(Protocol):
+    """What ids say in the middle of a text, or at its `opening`; cut characters are replacement characters."""
 
-    Every non-special token cuts out at least one character, spans are ordered and never overlap, and every id
-    belongs to exactly one token: pieces that share a character, or stand for none, join their neighbour.
-    """
-    reader = _Reader(ids, decode)
-    spans = None if offsets is None or not in_range(offsets, len(text)) else _mended(text, offsets, special, reader)
-    if spans is None or _doubtful(text, spans, special):
-        again, complete = _rebuilt(text, special, reader)
-        if spans is None or (complete and _worth(text, again, special) > _worth(text, spans, special)):
-            spans = again
-    tokens = []
-    for positions, (start, end), fixed in _units(spans, special):
-        group = tuple(ids[position] for position in positions)
-        if not fixed and start == end:
-            start, end = trim(text, 0, len(text))
-        fixed = fixed or start == end
-        tokens.append(Token(decode(list(group)) if fixed else text[start:end], start, end, fixed, positions, group))
-    return tuple(tokens)
+    def __call__(self, ids: tuple[int, ...], opening: bool) -> str: ...
+
+
+def find_spans(
+    text: str, ids: Sequence[int], special: Sequence[bool], offsets: Sequence[Span] | None, read: Read
+) -> list[Span]:
+    """A span of `text` for each id, without blanks at its ends; ids that stand for no character have an empty one."""
+    if offsets is None or not in_range(offsets, len(text)):
+        return _rebuilt(text, ids, special, read)[0]
+    spans = _mended(text, ids, special, offsets, read)
+    if _doubtful(text, spans, special):
+        again, complete = _rebuilt(text, ids, special, read)
+        if complete and _worth(text, again, special) > _worth(text, spans, special):
+            return again
+    return spans
 
 
 def in_range(offsets: Sequence[Span], length: int) -> bool:
@@ -53,62 +47,55 @@ def in_range(offsets: Sequence[Span], length: int) -> bool:
     return all(0 <= start <= end <= length for start, end in offsets)
 
 
-# -- offsets of the tokenizer ---------------------------------------------------------------------
-
-
-def _mended(text: str, offsets: Sequence[Span], special: Sequence[bool], reader: _Reader) -> list[Span]:
-    """The offsets without blanks at their ends, and runs of zero-width ones looked up in the gap around them."""
+def _mended(text: str, ids: Sequence[int], special: Sequence[bool], offsets: Sequence[Span], read: Read) -> list[Span]:
+    """The offsets, with runs of zero-width ones looked up in the gap around them."""
     spans = [trim(text, start, end) for start, end in offsets]
-    at, covered = 0, 0
+    at = covered = 0
     while at < len(spans):
         stop = at
         while stop < len(spans) and not special[stop] and spans[stop][0] == spans[stop][1]:
             stop += 1
-        if stop == at:
+        if stop > at:
+            until = spans[stop][0] if stop < len(spans) and not special[stop] else len(text)
+            if covered < until:
+                spans[at:stop] = _align(text, (covered, until), ids[at:stop], read, opening=covered == 0)[0]
+            at = stop
+        else:
             covered = covered if special[at] else max(covered, spans[at][1])
             at += 1
-            continue
-        until = spans[stop][0] if stop < len(spans) and not special[stop] else len(text)
-        if covered < until:
-            spans[at:stop], _ = _align(text, (covered, until), at, stop, reader)
-            covered = max(covered, spans[stop - 1][1])
-        at = stop
     return spans
 
 
 def _doubtful(text: str, spans: Sequence[Span], special: Sequence[bool]) -> bool:
     """Whether spans go backwards or leave something visible out."""
-    before, covered = 0, 0
+    before = covered = 0
     for (start, end), fixed in zip(spans, special, strict=True):
         if fixed:
             continue
-        if start < before or (start > covered and _visible(text[covered:start])):
+        if start < before or (start > covered and _folded(text[covered:start])):
             return True
         before, covered = start, max(covered, end)
-    return _visible(text[covered:])
+    return bool(_folded(text[covered:]))
 
 
 def _worth(text: str, spans: Sequence[Span], special: Sequence[bool]) -> tuple[int, int]:
     """How much of the visible text spans cover, then into how many tokens they divide it."""
-    units = [span for _, span, fixed in _units(spans, special) if not fixed]
-    return sum(bool(_fold(char)) for start, end in units for char in text[start:end]), len(units)
+    covered = [span for _, span in group_positions(spans, special) if span[0] < span[1]]
+    return sum(bool(_fold(char)) for start, end in covered for char in text[start:end]), len(covered)
 
 
-# -- rebuilding -----------------------------------------------------------------------------------
-
-
-def _rebuilt(text: str, special: Sequence[bool], reader: _Reader) -> tuple[list[Span], bool]:
-    """Spans for all ids from what they read as, and whether each was found."""
+def _rebuilt(text: str, ids: Sequence[int], special: Sequence[bool], read: Read) -> tuple[list[Span], bool]:
+    """Spans for all ids from what they say alone, and whether each was found."""
     inner = [position for position, fixed in enumerate(special) if not fixed]
-    if not inner:
-        return [(0, 0)] * len(special), True
-    start, stop = inner[0], inner[-1] + 1
-    spans, complete = _align(text, (0, len(text)), start, stop, reader, opening=True)
-    return [*[(0, 0)] * start, *spans, *[(len(text), len(text))] * (len(special) - stop)], complete
+    spans: list[Span] = [(0, 0)] * len(ids)
+    found, complete = _align(text, (0, len(text)), [ids[position] for position in inner], read, opening=True)
+    for position, span in zip(inner, found, strict=True):
+        spans[position] = span
+    return spans, complete
 
 
 class _Piece(NamedTuple):
-    """What the ids `first` to `last` read as: whole characters."""
+    """Whole characters that the ids from `first` to `last` say, and what is `solid` of them, folded."""
 
     first: int
     last: int
@@ -116,84 +103,150 @@ class _Piece(NamedTuple):
     solid: str
 
 
-class _Reader:
-    """Reads ids as they stand in the middle of a text, each way once."""
+def _pieces(ids: Sequence[int], read: Read, opening: bool, genuine: bool) -> list[_Piece]:
+    """Ids as whole characters; two pieces share an id that ends one character and begins the next.
 
-    def __init__(self, ids: Sequence[int], decode: Decode) -> None:
-        self.ids = ids
-        self._decode = decode
-        self._known: dict[tuple[int, ...], str] = {}
-        self._frame: tuple[list[int], str, str] | None = None
-
-    def read(self, first: int, last: int, opening: bool = False) -> str:
-        """The text of `ids[first..last]`; `opening` if the text begins there."""
-        if opening:
-            return self._decode(list(self.ids[first : last + 1]))
-        key = tuple(self.ids[first : last + 1])
-        if key not in self._known:
-            self._known[key] = self._framed(list(key))
-        return self._known[key]
-
-    def pieces(self, first: int, stop: int, genuine: bool, opening: bool) -> list[_Piece]:
-        """Whole characters of `ids[first:stop]`; pieces share an id that ends one character and begins another.
-
-        `genuine` says that the source itself holds replacement characters, which then need not be cut ones.
-        """
-        found: list[_Piece] = []
-
-        def add(last: int, text: str) -> None:
-            found.append(_Piece(first, last, text, "".join(map(_fold, text))))
-
-        begin, held, shared = first, "", False
-        for last in range(first, stop):
-            text = self.read(first, last, opening and first == begin)
-            if shared:
-                text = text.lstrip(REPLACEMENT)
-            if genuine and held and text.startswith(held) and text.strip(REPLACEMENT):
-                add(last - 1, held)
-                first, text = last, text[len(held) :]
-            whole = text.rstrip(REPLACEMENT)
-            if whole:
-                add(last, whole)
-                shared = whole != text
-                first, held = (last if shared else last + 1), ""
-            elif last - first >= MOST_PIECES:
-                add(last, text)
-                first, held, shared = last + 1, "", False
-            else:
-                held = text
-        if first < stop:
-            add(stop - 1, held)
-        return found
-
-    def _framed(self, ids: list[int]) -> str:
-        """What ids add between two known ones: alone, some decoders drop a leading blank or show `##` and `@@`."""
-        if self._frame is None:
-            self._frame = self._find_frame()
-        anchor, head, tail = self._frame
-        text = self._decode([*anchor, *ids, *anchor])
-        if not anchor or not text.startswith(head):
-            return self._decode(ids)
-        for end in (tail, tail.lstrip()):
-            if text.endswith(end) and len(text) >= len(head) + len(end):
-                return text[len(head) : len(text) - len(end)]
-        return self._decode(ids)
-
-    def _find_frame(self) -> tuple[list[int], str, str]:
-        for token_id in list(dict.fromkeys(self.ids))[:64]:
-            head = self._decode([token_id])
-            both = self._decode([token_id, token_id])
-            if head.strip() and REPLACEMENT not in head and both.startswith(head) and both.endswith(head.strip()):
-                return [token_id], head, both[len(head) :]
-        return [], "", ""
+    `genuine` says that the source itself holds replacement characters.
+    """
+    pieces: list[_Piece] = []
+    first, held, shared = 0, "", False
+    for last in range(len(ids)):
+        said = read(tuple(ids[first : last + 1]), opening and first == 0)
+        if shared:
+            said = said.lstrip(REPLACEMENT)
+        if genuine and held and said.startswith(held) and said.strip(REPLACEMENT):
+            pieces.append(_Piece(first, last - 1, held, _folded(held)))
+            first, said = last, said[len(held) :]
+        whole = said.rstrip(REPLACEMENT)
+        if whole or last - first >= MOST_IDS:
+            pieces.append(_Piece(first, last, whole or said, _folded(whole or said)))
+            shared = bool(whole) and whole != said
+            first, held = (last if shared else last + 1), ""
+        else:
+            held = said
+    if held or (first < len(ids) and not shared):
+        pieces.append(_Piece(first, len(ids) - 1, held, _folded(held)))
+    return pieces
 
 
-def _align(
-    text: str, window: Span, first: int, stop: int, reader: _Reader, opening: bool = False
-) -> tuple[list[Span], bool]:
-    """Spans within `window` of `ids[first:stop]`, and whether each was found; one not found takes what is left."""
-    pieces = reader.pieces(first, stop, REPLACEMENT in text, opening)
+def _align(text: str, window: Span, ids: Sequence[int], read: Read, opening: bool) -> tuple[list[Span], bool]:
+    """Spans within `window` of a text, and whether each id was found; those not found share what is left there."""
+    pieces = _pieces(ids, read, opening, REPLACEMENT in text)
     source = _Source(text, window)
-    spans: list[Span] = []
+    spans: list[Span] = [(window[0], window[0])] * len(ids)
     lost: list[int] = []
-    ...
+    complete = True
+    cursor, at = window[0], 0
+    for index, piece in enumerate(pieces):
+        if not piece.solid:
+            span = (cursor, cursor) if lost else source.walk(cursor, at, piece.text)
+        else:
+            found = source.find(pieces, index, at, len(lost))
+            if found < 0:
+                lost.append(index)
+                continue
+            span = source.span(cursor, found, piece)
+            _share(text, (cursor, span[0]), [pieces[i] for i in lost], spans)
+            complete, lost = complete and not lost, []
+            at = found + len(piece.solid)
+        _put(spans, piece, span)
+        cursor = max(cursor, span[1])
+    _share(text, (cursor, window[1]), [pieces[i] for i in lost], spans)
+    return spans, complete and not lost
+
+
+def _put(spans: list[Span], piece: _Piece, span: Span) -> None:
+    """Give a span to the ids of a piece; one that has a character already keeps it."""
+    for position in range(piece.first, piece.last + 1):
+        start, end = spans[position]
+        spans[position] = span if start == end else (min(start, span[0]), max(end, span[1]))
+
+
+def _share(text: str, gap: Span, lost: Sequence[_Piece], spans: list[Span]) -> None:
+    """Give the words of a gap, or its characters, or else all of it, to pieces that were not found."""
+    cut = text[slice(*gap)]
+    if not lost or not cut.strip():
+        return
+    words = [(gap[0] + run.start(), gap[0] + run.end()) for run in re.finditer(r"\S+", cut)]
+    chars = [(at, at + 1) for at, char in enumerate(cut, gap[0]) if _fold(char)]
+    fitting = next((parts for parts in (words, chars) if len(parts) == len(lost)), [trim(text, *gap)] * len(lost))
+    for piece, span in zip(lost, fitting, strict=True):
+        _put(spans, piece, span)
+
+
+class _Source:
+    """A window of the text as its solid characters, folded: `where` each comes from."""
+
+    def __init__(self, text: str, window: Span) -> None:
+        self.text = text
+        self.until = window[1]
+        folds = [(_fold(char), at) for at, char in enumerate(text[slice(*window)], window[0])]
+        self.solid = "".join(fold for fold, _ in folds)
+        self.where = [at for fold, at in folds for _ in fold]
+
+    def find(self, pieces: Sequence[_Piece], index: int, at: int, num_lost: int) -> int:
+        """Where a piece begins, or -1; if it is not next, one that is followed by the next piece is preferred."""
+        solid = pieces[index].solid
+        here = self.solid.startswith(solid, at)
+        if here and not num_lost:
+            return at
+        follow = next((piece.solid for piece in pieces[index + 1 : index + 9] if piece.solid), "")
+        # Each lost piece stands for something.
+        begin = at + num_lost
+        stray, tries, found = -1, 0, self.solid.find(solid, begin, begin + FAR)
+        while found >= 0 and tries < 16:
+            if self.solid.startswith(follow, found + len(solid)):
+                return found
+            if stray < 0 and found < begin + NEAR:
+                stray = found
+            found, tries = self.solid.find(solid, found + 1, begin + FAR), tries + 1
+        if stray >= 0 and self.solid.find(follow, at, at + NEAR) < 0:
+            return stray
+        return at if here else -1
+
+    def span(self, cursor: int, at: int, piece: _Piece) -> Span:
+        """The span of a piece that begins at solid character `at`, with marks that are its own on both sides."""
+        start, end = self.where[at], self.where[at + len(piece.solid) - 1] + 1
+        inner = unicodedata.normalize("NFKD", piece.text.strip())
+        before = inner[: next((i for i, char in enumerate(inner) if _fold(char)), 0)]
+        after = inner[next((len(inner) - i for i, char in enumerate(reversed(inner)) if _fold(char)), 0) :]
+        own = unicodedata.normalize("NFKD", self.text[end - 1])
+        if own[1:] and after.startswith(own[1:]):
+            after = after[len(own) - 1 :]
+        while before and start > cursor and before.endswith(self.text[start - 1]):
+            start, before = start - 1, before[:-1]
+        stop = self._next(at + len(piece.solid))
+        while after and end < stop and after.startswith(mark := unicodedata.normalize("NFKD", self.text[end])):
+            end, after = end + 1, after[len(mark) :]
+        return start, end
+
+    def walk(self, cursor: int, at: int, chars: str) -> Span:
+        """The span of a piece without a solid character, between `cursor` and the solid character `at`."""
+        start, end, stop = -1, cursor, self._next(at)
+        for char in chars:
+            for here in range(end, min(stop, end + NEAR)):
+                if self.text[here] == char or (_is_blank(self.text[here]) and _is_blank(char)):
+                    start, end = (here if start < 0 else start), here + 1
+                    break
+        return trim(self.text, start, end) if start >= 0 else (cursor, cursor)
+
+    def _next(self, at: int) -> int:
+        return self.where[at] if at < len(self.where) else self.until
+
+
+def _is_blank(char: str) -> bool:
+    return char.isspace() or char == "▁"
+
+
+def _folded(text: str) -> str:
+    """The solid characters of a text, folded."""
+    return "".join(map(_fold, text))
+
+
+@lru_cache(maxsize=1 << 16)
+def _fold(char: str) -> str:
+    """A character in lower case without its marks; nothing for one that nobody sees and tokenizers drop at will."""
+    if _is_blank(char) or unicodedata.category(char) in ("Cc", "Cf", "Cn", "Co", "Mn"):
+        return ""
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
+    return "".join(part for part in folded if not part.isspace() and not unicodedata.combining(part)) or char

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from saliscope.explainers.encoding import Encoding, Token
-from saliscope.explainers.errors import BadRequest
-from saliscope.explainers.spans import build_tokens
+from saliscope.explainers.encoding import Encoding, Token, build_tokens
+from saliscope.explainers.errors import BadRequest, NotCapable
+from saliscope.explainers.spans import REPLACEMENT, find_spans, in_range
 
 MARGIN = 16
-"""Tokens looked at beyond the model's length, so that a character is never cut in two."""
+"""Ids looked at beyond the model's length, so that a character is never cut in two."""
+MOST_ANCHORS = 64
+"""Ids tried as the frame in which others are read."""
 
 
 class Tokenizing:
-    """Encodes texts and names tokens; the tokenizer is read and never changed."""
+    """Encodes texts and names tokens; the tokenizer's vocabulary and settings are read and never changed."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
 
     def encode(self, text: str, max_tokens: int) -> Encoding:
-        """At most `max_tokens` ids with the template's special tokens; the rest is reported as truncated."""
+        """At most `max_tokens` ids with the template's special tokens; the rest is reported as truncated.
+
+        A lone surrogate is `BadRequest`; a length that the template alone exceeds is `NotCapable`.
+        """
         got = self.tokenizer(
-            text,
+            _whole(text, "text"),
             return_offsets_mapping=bool(self.tokenizer.is_fast),
             return_special_tokens_mask=True,
             return_attention_mask=False,
@@ -32,44 +39,58 @@ class Tokenizing:
             verbose=False,
         )
         ids, special = list(got["input_ids"]), [bool(flag) for flag in got["special_tokens_mask"]]
-        offsets = got.get("offset_mapping")
-        lead = next((i for i, fixed in enumerate(special) if not fixed), len(ids))
-        trail = next((i for i, fixed in enumerate(reversed(special)) if not fixed), 0) if lead < len(ids) else 0
-        room = max_tokens - trail
-        cut = len(ids) - trail > room
-        body = slice(0, min(len(ids) - trail, room + MARGIN))
-        tokens = build_tokens(text, ids[body], special[body], offsets and offsets[body], self._decode)
+        if sum(special) > max_tokens:
+            raise NotCapable(f"the model reads {max_tokens} tokens and its special tokens alone are {sum(special)}")
+        trail = 0 if all(special) else next(i for i, fixed in enumerate(reversed(special)) if not fixed)
+        length, room = len(ids) - trail, max_tokens - trail
+        tokens = self._tokens(text, ids[:length], special[:length], got.get("offset_mapping"), room)
         truncated_at = None
-        if cut:
-            tokens, truncated_at = _cut(tokens, room)
+        if length > room:
+            tokens = tuple(token for token in tokens if token.positions[-1] < room)
+            truncated_at = _end(tokens)
         kept = sum(len(token.positions) for token in tokens)
-        ending = ids[len(ids) - trail :] if trail else []
+        end, ending = _end(tokens), ids[length:]
         closing = tuple(
-            Token(self.token_text(token_id), _end(tokens), _end(tokens), True, (kept + k,), (token_id,))
+            Token(self.token_text(token_id), end, end, True, (kept + k,), (token_id,))
             for k, token_id in enumerate(ending)
         )
         return Encoding(text, np.asarray([*ids[:kept], *ending], dtype=np.int64), (*tokens, *closing), truncated_at)
 
+    def _tokens(self, text: str, ids: list[int], special: list[bool], offsets: Any, room: int) -> tuple[Token, ...]:
+        """The tokens of `ids`, at least of those that fit `room`."""
+        if offsets is not None:
+            offsets = [(int(start), int(end)) for start, end in offsets[: len(ids)]]
+            stop = room + MARGIN
+            if stop < len(ids) and in_range(offsets, len(text)):
+                reach = max(offsets[stop][0], *(end for _, end in offsets[:stop]))
+                text, ids, special, offsets = text[:reach], ids[:stop], special[:stop], offsets[:stop]
+        spans = find_spans(text, ids, special, offsets, _Reader(ids, self._decode).read)
+        return build_tokens(text, ids, special, spans, self.token_text)
+
     def token_text(self, token_id: int) -> str:
         """A vocabulary entry as text; bytes that are no character alone keep the vocabulary's spelling."""
         text = self._decode([token_id])
-        return text if text and "\ufffd" not in text else str(self.tokenizer.convert_ids_to_tokens(token_id))
+        if text and REPLACEMENT not in text:
+            return text
+        spelling = self.tokenizer.convert_ids_to_tokens(token_id)
+        # Models often have more rows than the vocabulary has entries.
+        return f"<{token_id}>" if spelling is None else str(spelling)
 
     def find_token(self, text: str) -> int:
-        """The first id of a continuation, with a leading blank if that form is a single token."""
+        """The first id of a continuation, with a leading blank if that form is not longer; none is `BadRequest`."""
         forms = [text] if text[:1].isspace() else [f" {text}", text]
-        encoded = [self.tokenizer(form, add_special_tokens=False)["input_ids"] for form in forms]
-        whole = [ids for ids in encoded if ids]
-        if not whole:
+        encoded = [self._plain(_whole(form, "target")) for form in forms if text]
+        found = [ids for ids in encoded if ids]
+        if not found:
             raise BadRequest(f"target: {text!r} gives no token")
-        return int(min(whole, key=len)[0])
+        return int(min(found, key=len)[0])
 
     def mask_token(self, causal: bool) -> int | None:
-        """The id that stands for nothing (METHODS 0.5): mask, "..." for decoders, unk, pad; None if there is none."""
+        """The id that stands for nothing: the mask token, "..." for decoders, unk, pad; None if there is none."""
         if self.tokenizer.mask_token_id is not None:
             return int(self.tokenizer.mask_token_id)
         if causal:
-            forms = [self.tokenizer(form, add_special_tokens=False)["input_ids"] for form in ("...", " ...")]
+            forms = [self._plain(form) for form in ("...", " ...")]
             single = [ids for ids in forms if len(ids) == 1] or [ids for ids in forms if ids]
             if single:
                 return int(single[0][0])
@@ -78,14 +99,57 @@ class Tokenizing:
                 return int(fallback)
         return None
 
+    def _plain(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
     def _decode(self, ids: list[int]) -> str:
         return str(self.tokenizer.decode(ids, clean_up_tokenization_spaces=False))
 
 
-def _cut(tokens: tuple[Token, ...], room: int) -> tuple[tuple[Token, ...], int]:
-    """The tokens that fit `room` positions, and where the first of the others begins."""
-    kept = tuple(token for token in tokens if token.positions[-1] < room)
-    return kept, tokens[len(kept)].start if len(kept) < len(tokens) else _end(tokens)
+class _Reader:
+    """Reads ids as they stand in the middle of a text, each sequence once."""
+
+    def __init__(self, ids: list[int], decode: Callable[[list[int]], str]) -> None:
+        self._decode = decode
+        self._ids = ids
+        self._known: dict[tuple[int, ...], str] = {}
+
+    def read(self, ids: tuple[int, ...], opening: bool) -> str:
+        """What `ids` say; at the `opening` of a text some decoders drop a blank."""
+        if opening:
+            return self._decode(list(ids))
+        if ids not in self._known:
+            self._known[ids] = self._framed(list(ids))
+        return self._known[ids]
+
+    def _framed(self, ids: list[int]) -> str:
+        """What ids add between two others: alone they may lose a blank, or show the marks `##` and `@@`."""
+        anchor, head, tail = self._frame
+        said = self._decode([*anchor, *ids, *anchor])
+        for end in (tail, tail.lstrip()):
+            if said.startswith(head) and said.endswith(end) and len(said) >= len(head) + len(end):
+                return said[len(head) : len(said) - len(end)]
+        return self._decode(ids)
+
+    @cached_property
+    def _frame(self) -> tuple[list[int], str, str]:
+        """An id of the text, what it says first and what it says after itself."""
+        for token_id in list(dict.fromkeys(self._ids))[:MOST_ANCHORS]:
+            head, both = self._decode([token_id]), self._decode([token_id, token_id])
+            if head.strip() and REPLACEMENT not in both and both.startswith(head) and both.endswith(head.strip()):
+                return [token_id], head, both[len(head) :]
+        return [], "", ""
+
+
+def _whole(text: str, name: str) -> str:
+    """The text, if every code point of it is a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequest(
+            f"{name}: character {error.start} is half of a surrogate pair; send the text as valid Unicode"
+        ) from None
+    return text
 
 
 def _end(tokens: tuple[Token, ...]) -> int:

@@ -69,7 +69,7 @@ def decoder_loss(student: Student, batch: SentenceBatch, real: Tensor) -> tuple[
     """Sentiment and next-word loss; every prefix is asked for the whole text's sentiment, at half weight."""
     states = student.states(batch.ids)[-1]  # causal attention never looks at the padding on the right
     logits = student.class_logits(states).float()
-    last = logits[torch.arange(len(real)), real.sum(1) - 1]
+    last = logits[torch.arange(len(real), device=real.device), real.sum(1) - 1]
     row = real.nonzero()[:, 0]
     prefixes = taught_loss(logits[real], batch.teacher[row], batch.gold[row])
     sentiment = taught_loss(last, batch.teacher, batch.gold) + 0.5 * prefixes

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from saliscope.protocol import connect
 from saliscope.protocol.client import Client
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from saliscope.protocol.client import Client
 
+from saliscope.protocol.client import Client
 from tests.e2e.conftest import Saliscope
 
 NEGATIVE = "a dull, lifeless and boring film"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import torch
-from saliscope.explainers import load
 
+from saliscope.explainers import load
 from tests.explainers import tiny
 
 # Tiny models: threads would only wait for each other.

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from saliscope.explainers import explain, methods
 from saliscope.explainers.queries import INPUT, Along, Decoding, Differentiate, Evaluate, Outputs, Piece
 from saliscope.explainers.registry import fitting
 from saliscope.explainers.targets import Scalar
-
 from tests.explainers.tiny import ARCHITECTURES, DECODERS, TEXTS, build
 
 CASES = [(name, "ForSequenceClassification") for name in ARCHITECTURES] + [(name, "ForCausalLM") for name in DECODERS]
@@ -28,8 +28,6 @@ def model(request: pytest.FixtureRequest, tiny_model: Any) -> Any:
 
 def test_a_padded_batch_equals_single_rows(model: Any) -> None:
     kind = model.facts.kinds[0]
-    for text in TEXTS:
-        assert model.network.causal == ("causal" in model.facts.capabilities)
     encodings = [model.encode(text) for text in TEXTS]
     layers = (INPUT, *range(model.facts.num_layers + 1))
     for queries in (

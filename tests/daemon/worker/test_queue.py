@@ -4,6 +4,7 @@ from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from saliscope.daemon.worker.scheduling.queue import Queue, Ticket
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from saliscope.daemon.worker.batcher import Batcher
 from saliscope.daemon.worker.serve import serve
 from saliscope.explainers import explain, load, methods
