@@ -15,7 +15,6 @@ from saliscope.protocol.errors import SaliscopeError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-BUNDLED = ("demo-encoder", "demo-decoder")
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/cli.md has the shape).")
 no_daemon = click.option("--no-daemon", is_flag=True, help="Use a process of its own that ends with the command.")
@@ -87,6 +86,7 @@ def _read_stdin() -> str:
 
 def _complete_models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from saliscope import protocol
+    from saliscope.protocol.messages import BUNDLED
 
     try:
         with protocol.connect(start=False) as client:

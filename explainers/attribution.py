@@ -162,7 +162,7 @@ class Attribution:
         pairs = zip(self.features, self.scores, strict=True)
         marks = [Mark(feature.start, feature.end, float(score)) for feature, score in pairs]
         painting = Painting(self.text, marks, signed=self.signed, seen_to=self.truncated_at)
-        return fragment([Panel(painting, title=f"{self.method} · {self.target.label}")])
+        return fragment([Panel(painting, title=self.method, target=self.target.label)])
 
 
 def target_dict(target: Target) -> dict[str, Any]:

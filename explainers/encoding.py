@@ -93,9 +93,12 @@ def group_positions(spans: Sequence[Span], special: Sequence[bool]) -> list[tupl
             groups.append(([position], (0, 0)))
             waiting, growing = [], len(groups)
             continue
-        joins = len(groups) > growing and start < groups[-1][1][1]
-        if start == end and not joins:
-            waiting.append(position)
+        if start == end:
+            if len(groups) > growing and start < groups[-1][1][1]:
+                groups[-1][0].extend([*waiting, position])
+                waiting = []
+            else:
+                waiting.append(position)
             continue
         members = [*waiting, position]
         while len(groups) > growing and start < groups[-1][1][1]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from saliscope.explainers.encoding import Span, group_positions, trim
 
@@ -21,25 +21,33 @@ MOST_IDS = 8
 NEAR, FAR = 64, 4096
 """Where a piece is looked for if it is not next: so many visible characters from there on."""
 
+WORD_OR_MARK = r"[^\s!-/:-@\[-`{-~\u2010-\u205e\u3001-\u303f]+|\S"
 
-class Read(Protocol):
-    """What ids say in the middle of a text, or at its `opening`; cut characters are replacement characters."""
-
-    def __call__(self, ids: tuple[int, ...], opening: bool) -> str: ...
+Read = Callable[[tuple[int, ...], bool], str]
+"""What ids say in the middle of a text, or at its opening if so told; cut characters are replacement characters."""
 
 
 def find_spans(
     text: str, ids: Sequence[int], special: Sequence[bool], offsets: Sequence[Span] | None, read: Read
 ) -> list[Span]:
     """A span of `text` for each id, without blanks at its ends; ids that stand for no character have an empty one."""
-    if offsets is None or not in_range(offsets, len(text)):
-        return _rebuilt(text, ids, special, read)[0]
-    spans = _mended(text, ids, special, offsets, read)
-    if _doubtful(text, spans, special):
-        again, complete = _rebuilt(text, ids, special, read)
-        if complete and _worth(text, again, special) > _worth(text, spans, special):
-            return again
-    return spans
+    spans = None
+    if offsets is not None and in_range(offsets, len(text)):
+        spans = _mended(text, ids, special, offsets, read)
+        if not _doubtful(text, spans, special):
+            return spans
+    inner = [position for position, fixed in enumerate(special) if not fixed]
+    pieces = _pieces([ids[position] for position in inner], read, True, REPLACEMENT in text)
+    found, complete = _align(text, (0, len(text)), pieces, len(inner))
+    if spans is not None:
+        theirs = [spans[position] for position in inner]
+        mine, yours = _agreement(text, pieces, found), _agreement(text, pieces, theirs)
+        if mine < yours or (mine == yours and (not complete or _worth(text, found) <= _worth(text, theirs))):
+            return spans
+    rebuilt: list[Span] = [(0, 0)] * len(ids)
+    for position, span in zip(inner, found, strict=True):
+        rebuilt[position] = span
+    return rebuilt
 
 
 def in_range(offsets: Sequence[Span], length: int) -> bool:
@@ -58,7 +66,7 @@ def _mended(text: str, ids: Sequence[int], special: Sequence[bool], offsets: Seq
         if stop > at:
             until = spans[stop][0] if stop < len(spans) and not special[stop] else len(text)
             if covered < until:
-                spans[at:stop] = _align(text, (covered, until), ids[at:stop], read, opening=covered == 0)[0]
+                spans[at:stop] = _looked_up(text, (covered, until), ids[at:stop], read)
             at = stop
         else:
             covered = covered if special[at] else max(covered, spans[at][1])
@@ -78,20 +86,25 @@ def _doubtful(text: str, spans: Sequence[Span], special: Sequence[bool]) -> bool
     return bool(_folded(text[covered:]))
 
 
-def _worth(text: str, spans: Sequence[Span], special: Sequence[bool]) -> tuple[int, int]:
+def _agreement(text: str, pieces: Sequence[_Piece], spans: Sequence[Span]) -> int:
+    """How many visible characters lie in spans that hold just what their ids say."""
+    agreed = 0
+    for piece in pieces:
+        members = spans[piece.first : piece.last + 1]
+        start, end = min(start for start, _ in members), max(end for _, end in members)
+        agreed += len(piece.solid) if _folded(text[start:end]) == piece.solid else 0
+    return agreed
+
+
+def _worth(text: str, spans: Sequence[Span]) -> tuple[int, int]:
     """How much of the visible text spans cover, then into how many tokens they divide it."""
-    covered = [span for _, span in group_positions(spans, special) if span[0] < span[1]]
+    covered = [span for _, span in group_positions(spans, [False] * len(spans)) if span[0] < span[1]]
     return sum(bool(_fold(char)) for start, end in covered for char in text[start:end]), len(covered)
 
 
-def _rebuilt(text: str, ids: Sequence[int], special: Sequence[bool], read: Read) -> tuple[list[Span], bool]:
-    """Spans for all ids from what they say alone, and whether each was found."""
-    inner = [position for position, fixed in enumerate(special) if not fixed]
-    spans: list[Span] = [(0, 0)] * len(ids)
-    found, complete = _align(text, (0, len(text)), [ids[position] for position in inner], read, opening=True)
-    for position, span in zip(inner, found, strict=True):
-        spans[position] = span
-    return spans, complete
+def _looked_up(text: str, window: Span, ids: Sequence[int], read: Read) -> list[Span]:
+    pieces = _pieces(ids, read, window[0] == 0, REPLACEMENT in text)
+    return _align(text, window, pieces, len(ids))[0]
 
 
 class _Piece(NamedTuple):
@@ -109,31 +122,31 @@ def _pieces(ids: Sequence[int], read: Read, opening: bool, genuine: bool) -> lis
     `genuine` says that the source itself holds replacement characters.
     """
     pieces: list[_Piece] = []
-    first, held, shared = 0, "", False
+    first, held, known = 0, "", ""
     for last in range(len(ids)):
         said = read(tuple(ids[first : last + 1]), opening and first == 0)
-        if shared:
-            said = said.lstrip(REPLACEMENT)
+        if known:
+            said = said.removeprefix(known).lstrip(REPLACEMENT)
         if genuine and held and said.startswith(held) and said.strip(REPLACEMENT):
             pieces.append(_Piece(first, last - 1, held, _folded(held)))
             first, said = last, said[len(held) :]
         whole = said.rstrip(REPLACEMENT)
         if whole or last - first >= MOST_IDS:
             pieces.append(_Piece(first, last, whole or said, _folded(whole or said)))
-            shared = bool(whole) and whole != said
-            first, held = (last if shared else last + 1), ""
+            cut = bool(whole) and whole != said
+            first, held = (last if cut else last + 1), ""
+            known = read((ids[last],), opening and last == 0).rstrip(REPLACEMENT) or REPLACEMENT if cut else ""
         else:
             held = said
-    if held or (first < len(ids) and not shared):
+    if held or (first < len(ids) and not known):
         pieces.append(_Piece(first, len(ids) - 1, held, _folded(held)))
     return pieces
 
 
-def _align(text: str, window: Span, ids: Sequence[int], read: Read, opening: bool) -> tuple[list[Span], bool]:
-    """Spans within `window` of a text, and whether each id was found; those not found share what is left there."""
-    pieces = _pieces(ids, read, opening, REPLACEMENT in text)
+def _align(text: str, window: Span, pieces: Sequence[_Piece], num_ids: int) -> tuple[list[Span], bool]:
+    """Spans within `window` of a text for each id, and whether each piece was found; those not found share the rest."""
     source = _Source(text, window)
-    spans: list[Span] = [(window[0], window[0])] * len(ids)
+    spans: list[Span] = [(window[0], window[0])] * num_ids
     lost: list[int] = []
     complete = True
     cursor, at = window[0], 0
@@ -152,7 +165,7 @@ def _align(text: str, window: Span, ids: Sequence[int], read: Read, opening: boo
         _put(spans, piece, span)
         cursor = max(cursor, span[1])
     _share(text, (cursor, window[1]), [pieces[i] for i in lost], spans)
-    return spans, complete and not lost
+    return [trim(text, start, end) for start, end in spans], complete and not lost
 
 
 def _put(spans: list[Span], piece: _Piece, span: Span) -> None:
@@ -165,12 +178,15 @@ def _put(spans: list[Span], piece: _Piece, span: Span) -> None:
 def _share(text: str, gap: Span, lost: Sequence[_Piece], spans: list[Span]) -> None:
     """Give the words of a gap, or its characters, or else all of it, to pieces that were not found."""
     cut = text[slice(*gap)]
-    if not lost or not cut.strip():
-        return
-    words = [(gap[0] + run.start(), gap[0] + run.end()) for run in re.finditer(r"\S+", cut)]
-    chars = [(at, at + 1) for at, char in enumerate(cut, gap[0]) if _fold(char)]
-    fitting = next((parts for parts in (words, chars) if len(parts) == len(lost)), [trim(text, *gap)] * len(lost))
-    for piece, span in zip(lost, fitting, strict=True):
+    if not cut.strip():
+        gap = (gap[0], gap[0])
+    for pattern in (r"\S+", WORD_OR_MARK, r"\S"):
+        parts = [(gap[0] + part.start(), gap[0] + part.end()) for part in re.finditer(pattern, cut)]
+        if len(parts) == len(lost):
+            break
+    else:
+        parts = [gap] * len(lost)
+    for piece, span in zip(lost, parts, strict=True):
         _put(spans, piece, span)
 
 
@@ -200,7 +216,8 @@ class _Source:
             if stray < 0 and found < begin + NEAR:
                 stray = found
             found, tries = self.solid.find(solid, found + 1, begin + FAR), tries + 1
-        if stray >= 0 and self.solid.find(follow, at, at + NEAR) < 0:
+        # What comes next may be unknown too, but must not lie before.
+        if stray >= 0 and self.solid.find(follow, at, stray + len(follow)) < 0:
             return stray
         return at if here else -1
 
@@ -228,7 +245,7 @@ class _Source:
                 if self.text[here] == char or (_is_blank(self.text[here]) and _is_blank(char)):
                     start, end = (here if start < 0 else start), here + 1
                     break
-        return trim(self.text, start, end) if start >= 0 else (cursor, cursor)
+        return (start, end) if start >= 0 else (cursor, cursor)
 
     def _next(self, at: int) -> int:
         return self.where[at] if at < len(self.where) else self.until

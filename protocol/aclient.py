@@ -199,12 +199,12 @@ class AsyncClient:
         self, model: str, *, download: bool = False, on_progress: OnProgress | None = None
     ) -> ModelInfo:
         """Load a model now, so that the first explanation does not wait."""
-        fields = {"model": model, "download": download}
+        fields = given(model=model, download=download)
         return read(await self.call("models/load", fields, requests.listener(None, on_progress)), ModelInfo)
 
     async def unload_model(self, model: str) -> bool:
         """Free a model; False if it was not loaded."""
-        return bool((await self.call("models/unload", {"model": model})).get("unloaded"))
+        return bool((await self.call("models/unload", given(model=model))).get("unloaded"))
 
     async def methods(self) -> list[MethodInfo]:
         """The catalogue of explanation methods."""

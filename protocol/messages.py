@@ -12,6 +12,9 @@ from msgspec import Meta, Struct, field
 
 PROTOCOL_VERSION: Final = 1
 
+#: Models that come with the package.
+BUNDLED: Final = ("demo-encoder", "demo-decoder")
+
 Count = Annotated[int, Meta(ge=0)]
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Name = Annotated[str, Meta(min_length=1, max_length=4096)]

@@ -79,7 +79,10 @@ def _user_cache() -> Path:
 def _own(path: Path, variable: str, forbidden: int) -> Path:
     """The folder, made if it is missing; refused if the mode bits `forbidden` are set or it is not ours."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in reversed([path, *path.parents]):
+            # `parents=True` would make those in between with the umask's mode.
+            if not folder.exists():
+                folder.mkdir(mode=0o700, exist_ok=True)
         found = path.lstat()
     except OSError as error:
         raise SaliscopeError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypedDict, TypeVar
 
@@ -9,7 +10,7 @@ import msgspec
 
 from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.messages import Explanation, Explanations, Partial, Progress, Target
+from saliscope.protocol.messages import BUNDLED, Explanation, Explanations, Partial, Progress, Target
 
 T = TypeVar("T")
 OnNotification = Callable[[Notification], None]
@@ -49,8 +50,13 @@ def explain_params(text: str | Sequence[str], options: ExplainOptions, *, stream
 
 
 def given(**params: Any) -> dict[str, Any]:
-    """The parameters that are not None."""
-    return {name: value for name, value in params.items() if value is not None}
+    """The parameters that are not None; a model that is a folder here is named by its absolute path."""
+    fields = {name: value for name, value in params.items() if value is not None}
+    model = fields.get("model")
+    if isinstance(model, str) and model not in BUNDLED and os.path.isdir(os.path.expanduser(model)):
+        # The daemon has another working directory.
+        fields["model"] = os.path.abspath(os.path.expanduser(model))
+    return fields
 
 
 def read(result: Any, type_: type[T]) -> T:

@@ -18,6 +18,7 @@ from saliscope.daemon.front import catalogue
 from saliscope.protocol.codec import CLIENT_LIMITS, SERVER_LIMITS
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.messages import (
+    BUNDLED,
     METHODS,
     PROTOCOL_VERSION,
     Initialize,
@@ -32,7 +33,6 @@ from saliscope.protocol.requests import OnNotification
 from saliscope.protocol.validate import parse
 
 #: Models that come with the package: known without a worker.
-BUNDLED: Final = ("demo-encoder", "demo-decoder")
 #: How long `shutdown` waits for the requests in flight before it cancels them.
 DRAIN_S: Final = 30.0
 _CAPABILITIES: Final = ["partials", "progress", "cancel", "floats:f32", "notify"]

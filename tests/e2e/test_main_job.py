@@ -121,6 +121,18 @@ def test_pickled_weights_are_refused_and_the_message_says_how_to_allow_them(
     assert "SALISCOPE_ALLOW_PICKLE=1" in failed.stderr
 
 
+def test_a_folder_may_be_named_relative_to_where_the_user_is(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+    from importlib.resources import files
+
+    shutil.copytree(str(files("saliscope.explainers.demo") / "demo-encoder"), tmp_path / "mine")
+    monkeypatch.chdir(tmp_path)
+    assert client.explain(NEGATIVE, model="mine").model == str(tmp_path / "mine")
+    assert client.unload_model("mine")
+
+
 def test_random_bytes_on_the_socket_leave_the_daemon_up(client: Client) -> None:
     noise = os.urandom(10_000)
     with socket.socket(socket.AF_UNIX) as rude:
@@ -141,6 +153,7 @@ def test_the_five_line_client_of_the_readme_works(environment: dict[str, str], c
 
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     (script,) = re.findall(r"```python\n(import msgpack.*?)```", readme, re.DOTALL)
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    here = {**environment, "PATH": f"{Path(sys.executable).parent}:{environment['PATH']}"}
+    done = subprocess.run([sys.executable, "-c", script], env=here, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "negative" in done.stdout

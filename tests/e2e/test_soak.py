@@ -6,9 +6,7 @@ import random
 
 from saliscope.protocol.client import Client
 
-WORDS = """the a plot cast film is was dull funny warm boring clever mess but and very not wonderful 映画 🎬 . , !""".split()
-    ["the", "a", "plot", "cast", "film", "is", "was", "dull", "funny", "warm", "boring", "clever", "mess", "but", "and", "very", "not", "wonderful", "映画", "🎬", ".", ",", "!"]
-)
+WORDS = ["the", "plot", "cast", "film", "is", "was", "dull", "funny", "warm", "mess", "but", "not", "映画", "🎬", "."]
 FITS = {
     "demo-encoder": ["decoded-grad-cam", "input-x-gradient", "grad-cam", "occlusion", "random"],
     "demo-decoder": ["sp-pi", "decoded-grad-cam", "input-x-gradient", "grad-cam", "occlusion", "random"],

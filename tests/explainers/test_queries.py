@@ -16,6 +16,7 @@ from saliscope.explainers.explaining import explaining
 from saliscope.explainers.queries import INPUT, Decoded, Differentiate, Evaluate, Evaluated, Masked, Outputs
 from tests.explainers.fakes import ENCODER, MASK, FakeModel, linear_game, table_game
 
+PARAMS = ("window", "p0", "layer", "relu", "split", "tau", "include_special")
 exact = settings(deadline=None, derandomize=True, max_examples=25)
 
 
@@ -24,9 +25,7 @@ def words(count: int) -> str:
 
 
 def run(model: FakeModel, text: str, method: str, **options: Any) -> Attribution:
-    params = {
-        name: options.pop(name) for name in list(options) if name in ("window", "p0", "layer", "relu", "split", "tau")
-    }
+    params = {name: options.pop(name) for name in list(options) if name in PARAMS}
     partials = options.pop("partials", None)
     question = Question(text, method, params=params, **options)
     return drive(explaining(model, question), model.answer, None if partials is None else partials.append)
@@ -222,6 +221,32 @@ def test_decoded_grad_cam_keeps_the_signs_in_reserve_where_nothing_is_positive()
     assert any("relu=none shows the signs" in text for text in inner.warnings)
     np.testing.assert_allclose(signed.scores, [-1.0, -1.25])
     np.testing.assert_allclose(inner.diagnostics["signed_scores"], signed.scores)
+
+
+def test_special_tokens_compete_for_the_decoded_mass_only_if_asked() -> None:
+    encoding = FakeModel(table_game(3, 0), leading=1).encode("a b")
+    ids = encoding.ids.tolist()
+    assert ids == sorted(ids)
+    share = np.asarray([[0.9, 0.6, 0.1], [0.1, 0.3, 0.2], [0.0, 0.1, 0.7]], dtype=np.float32)
+    decoded = {2: Decoded(np.asarray(ids), share, 0.5, "own")}
+    inner = {2: [4.0, 2.0, 1.0]}
+    model = FakeModel(table_game(3, 0), capabilities=ENCODER, leading=1, inner=inner, decoded=decoded)
+    without, competing = (run(model, "a b", "decoded-grad-cam", tau=1, include_special=flag) for flag in (False, True))
+    np.testing.assert_allclose(without.scores, [4 * 0.1 + 2 * 0.3, 0.7], atol=1e-6)
+    np.testing.assert_allclose(competing.scores, [0.0, 0.7], atol=1e-6)
+    unfiltered = run(model, "a b", "decoded-grad-cam", include_special=True)
+    np.testing.assert_allclose(unfiltered.scores, share[1:] @ inner[2], atol=1e-6)
+    assert unfiltered.diagnostics["special_share"] == pytest.approx(4 / 7)
+
+
+def test_a_decoder_credits_no_token_before_it_is_read_and_no_attention_sink() -> None:
+    encoding = FakeModel(table_game(3, 0), leading=1).encode("a b")
+    decoded = {2: Decoded(encoding.ids, np.full((3, 3), 0.25, dtype=np.float32), 0.5, "own")}
+    capabilities = ENCODER | {"causal"}
+    inner = {2: [64.0, 2.0, 1.0]}
+    model = FakeModel(table_game(3, 0), capabilities=capabilities, leading=1, inner=inner, decoded=decoded)
+    got = run(model, "a b", "decoded-grad-cam")
+    np.testing.assert_allclose(got.scores, [0.25 * 3, 0.25 * 1], atol=1e-6)
 
 
 # -- random ---------------------------------------------------------------------------------------

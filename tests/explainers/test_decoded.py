@@ -1,0 +1,322 @@
+"""Decoded Grad-CAM against the paper's loops, and the rules for where a head may come from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSequenceClassification
+
+from saliscope.explainers import explain, load
+from saliscope.explainers.errors import BadRequest, NotCapable, UnknownModel
+from saliscope.explainers.loading import find_folder
+from saliscope.explainers.methods.decoded import decode, paper_layer
+from saliscope.explainers.queries import Decoding, Differentiate
+from saliscope.explainers.targets import Scalar
+
+TEXT = "the plot is a mess but the cast is wonderful and the music is fine"
+METHOD = "decoded-grad-cam"
+
+
+def loop(share: Any, products: Any, relu: str, tau: int | None) -> Any:
+    """Algorithm 1 and equation 6, read aloud: `share [U, T]`, `products [T]`."""
+    num_ids, num_positions = share.shape
+    scores = [0.0] * num_ids
+    for j in range(num_positions):
+        column = sorted((float(share[i, j]) for i in range(num_ids)), reverse=True)
+        least = column[min(tau, num_ids) - 1] if tau is not None else -1.0
+        for i in range(num_ids):
+            if share[i, j] >= least:
+                term = float(share[i, j]) * float(products[j])
+                scores[i] += max(term, 0.0) if relu == "inner" else term
+    return np.asarray([max(score, 0.0) if relu == "outer" else score for score in scores])
+
+
+def naive(folders: tuple[Any, Any], encoding: Any, index: int, layer: int, relu: str, tau: int | None) -> Any:
+    """Scores of the positions of an encoder, from two plain models: the classifier and the masked language model."""
+    classifier = AutoModelForSequenceClassification.from_pretrained(folders[0]).eval()
+    reader = AutoModelForMaskedLM.from_pretrained(folders[1]).eval()
+    ids = torch.from_numpy(encoding.ids)[None]
+    got = classifier(input_ids=ids, output_hidden_states=True)
+    hidden = got.hidden_states[layer]
+    (gradient,) = torch.autograd.grad(got.logits[0, index], hidden)
+    products = (gradient * hidden).sum(-1)[0].detach()
+    with torch.no_grad():
+        probability = reader.cls(hidden)[0].softmax(-1)
+    unique = [i for i in dict.fromkeys(encoding.ids.tolist()) if i in encoding.ids[~encoding.special]]
+    by_type = dict(zip(unique, loop(probability[:, unique].T.numpy(), products.numpy(), relu, tau), strict=True))
+    return np.asarray([by_type[i] for i in encoding.ids[~encoding.special].tolist()])
+
+
+@pytest.fixture(scope="module")
+def encoder_folder() -> Path:
+    return find_folder("demo-encoder", download=False, on_stage=lambda text: None)
+
+
+@pytest.fixture(scope="module")
+def readable(tiny_folder: Any) -> Any:
+    """A tiny classifier without a language-model head, to lend heads to."""
+    return load(str(tiny_folder("bert")), "cpu")
+
+
+# -- the formula ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("relu", ["inner", "outer", "none"])
+@pytest.mark.parametrize("tau", [None, 1, 3, 50])
+def test_the_matrix_form_equals_the_loops(relu: Any, tau: int | None) -> None:
+    rng = np.random.default_rng(11)
+    for _ in range(10):
+        num_ids, num_positions = rng.integers(1, 9), rng.integers(1, 12)
+        share = rng.dirichlet(np.ones(num_ids + 3), num_positions).T[:num_ids].astype(np.float32)
+        products = rng.normal(size=num_positions).astype(np.float32)
+        np.testing.assert_allclose(decode(share, products, relu, tau), loop(share, products, relu, tau), atol=1e-6)
+
+
+def test_ties_at_the_last_place_that_tau_keeps_are_all_kept() -> None:
+    share = np.asarray([[0.2], [0.2], [0.1], [0.3]], dtype=np.float32)
+    one = np.ones(1, dtype=np.float32)
+    np.testing.assert_allclose(decode(share, one, tau=1), [0, 0, 0, 0.3], atol=1e-7)
+    np.testing.assert_allclose(decode(share, one, tau=2), [0.2, 0.2, 0, 0.3], atol=1e-7)
+
+
+@pytest.mark.parametrize("relu", ["inner", "outer", "none"])
+@pytest.mark.parametrize("tau", [None, 1, 3])
+@pytest.mark.parametrize("layer", [0, 2, 3])
+def test_the_bundled_encoder_is_explained_as_the_paper_says(
+    relu: str, tau: int | None, layer: int, demo_encoder: Any, encoder_folder: Path
+) -> None:
+    got = explain(demo_encoder, TEXT, method=METHOD, target=1, relu=relu, tau=tau, layer=layer)
+    folders = (encoder_folder, encoder_folder)
+    wanted = naive(folders, demo_encoder.encode(TEXT), 1, layer, relu, tau)
+    np.testing.assert_allclose(got.scores, wanted, atol=1e-5, rtol=1e-4)
+    assert got.outputs[0].layer == layer
+    assert np.abs(wanted).max() > 1e-5
+
+
+def test_a_lent_head_reads_as_the_plain_model_would(readable: Any, tiny_folder: Any) -> None:
+    lender = tiny_folder("bert", "ForMaskedLM")
+    got = explain(readable, TEXT, method=METHOD, target=2, relu="none", lm_head_from=str(lender))
+    wanted = naive((tiny_folder("bert"), lender), readable.encode(TEXT), 2, 2, "none", None)
+    np.testing.assert_allclose(got.scores, wanted, atol=1e-5)
+    assert got.diagnostics["head"] == str(lender)
+
+
+@pytest.mark.parametrize("lens", ["head", "input"])
+def test_a_decoder_is_read_without_looking_ahead(lens: Any, demo_decoder: Any) -> None:
+    folder = find_folder("demo-decoder", download=False, on_stage=lambda text: None)
+    encoding = demo_decoder.encode(TEXT)
+    ids = torch.from_numpy(encoding.ids)[None]
+    classifier = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    reader = AutoModelForCausalLM.from_pretrained(folder).eval()
+    got = classifier(input_ids=ids, output_hidden_states=True)
+    hidden = got.hidden_states[2]
+    (gradient,) = torch.autograd.grad(got.logits[0, 0], hidden)
+    products = (gradient * hidden).sum(-1)[0].detach().numpy()
+    with torch.no_grad():
+        normed = classifier.transformer.ln_f(hidden)[0]
+        logits = reader.lm_head(normed) if lens == "head" else normed @ classifier.transformer.wte.weight.T
+    probability = logits.softmax(-1).numpy()
+    scores = dict.fromkeys(encoding.ids.tolist(), 0.0)
+    for i in scores:
+        for j in range(len(encoding)):
+            if i in encoding.ids[: j + 1]:
+                scores[i] += probability[j, i] * products[j]
+    explained = explain(demo_decoder, TEXT, method=METHOD, target=0, relu="none", lens=lens, layer=2)
+    np.testing.assert_allclose(explained.scores, [scores[i] for i in encoding.ids.tolist()], atol=1e-5, rtol=1e-4)
+    assert any("experimental on decoders" in text for text in explained.warnings)
+
+
+def test_decoders_are_read_with_their_input_embeddings_unless_told_otherwise(demo_decoder: Any) -> None:
+    auto, lens = (explain(demo_decoder, TEXT, method=METHOD, lens=lens) for lens in ("auto", "input"))
+    np.testing.assert_array_equal(auto.scores, lens.scores)
+    assert auto.params["lens"] == "input"
+    assert auto.diagnostics["head"] == "input-embeddings"
+
+
+# -- shares ---------------------------------------------------------------------------------------
+
+
+def test_the_shares_of_a_position_sum_to_one_at_most(demo_encoder: Any, demo_decoder: Any) -> None:
+    for model in (demo_encoder, demo_decoder):
+        layers = tuple(range(5))
+        query = Differentiate(model.encode(TEXT), Scalar("class", 0, "logit"), layers, Decoding("head"))
+        answer = model.answer(query)
+        for layer in layers:
+            share = answer.decoded[layer].share
+            assert share.shape == (len(set(query.encoding.ids.tolist())), len(query.encoding))
+            assert (share >= 0).all()
+            assert share.sum(axis=0).max() <= 1 + 1e-5
+
+
+def test_the_bundled_head_reads_more_than_half_of_the_tokens_at_the_last_block(demo_encoder: Any) -> None:
+    texts = [TEXT, "a dull, lifeless and boring film that never finds its feet", "one of the best films of the year"]
+    rates = [explain(demo_encoder, text, method=METHOD, layer=4).diagnostics["decode_rate"] for text in texts]
+    assert min(rates) > 0.5
+    assert max(rates) <= 1
+
+
+def test_repeated_tokens_share_one_score(demo_encoder: Any) -> None:
+    got = explain(demo_encoder, TEXT, method=METHOD)
+    by_word: dict[str, set[float]] = {}
+    for feature, score in zip(got.features, got.scores, strict=True):
+        by_word.setdefault(feature.text, set()).add(float(score))
+    assert {len(scores) for scores in by_word.values()} == {1}
+    assert len(by_word) < len(got.features)
+    assert len({score for scores in by_word.values() for score in scores}) > 5
+
+
+@pytest.mark.parametrize("relu", ["inner", "none"])
+def test_occurrences_divide_the_score_of_their_type(relu: str, demo_encoder: Any) -> None:
+    whole = explain(demo_encoder, TEXT, method=METHOD, relu=relu)
+    parts = explain(demo_encoder, TEXT, method=METHOD, relu=relu, split="occurrence")
+    words = [feature.text for feature in whole.features]
+    for word in set(words):
+        places = [i for i, text in enumerate(words) if text == word]
+        assert parts.scores[places].sum() == pytest.approx(whole.scores[places[0]], abs=1e-6)
+    the = [i for i, text in enumerate(words) if text == "the"]
+    assert len(set(parts.scores[the].tolist())) == len(the) == 3
+
+
+# -- layers ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("depth", "layer"), [(12, 7), (24, 14), (6, 4), (4, 2), (3, 2), (2, 1), (1, 1)])
+def test_the_default_layer_is_the_papers_share_of_the_depth(depth: int, layer: int) -> None:
+    assert paper_layer(depth) == layer
+
+
+def test_the_layer_that_was_used_is_named(demo_encoder: Any) -> None:
+    got = explain(demo_encoder, TEXT, method=METHOD)
+    assert got.params["layer"] == got.outputs[0].layer == 2
+
+
+def test_a_layer_out_of_range_is_refused_with_the_range(demo_encoder: Any) -> None:
+    with pytest.raises(BadRequest, match=r"params\.layer: 5 is out of range; demo-encoder has 0 to 4"):
+        explain(demo_encoder, TEXT, method=METHOD, layer=5)
+    with pytest.raises(BadRequest, match="layer"):
+        explain(demo_encoder, TEXT, method=METHOD, layer=-1)
+
+
+def test_at_the_last_layer_only_the_pooled_position_counts_and_it_says_so(demo_encoder: Any) -> None:
+    got = explain(demo_encoder, TEXT, method=METHOD, layer=4)
+    assert got.diagnostics["special_share"] == pytest.approx(1.0, abs=1e-6)
+    assert any("last layer" in text for text in got.warnings)
+    assert not any("last layer" in text for text in explain(demo_encoder, TEXT, method=METHOD, layer=3).warnings)
+
+
+@pytest.mark.parametrize("params", [{"tau": 0}, {"relu": "both"}, {"split": "word"}, {"lens": "next"}, {"taw": 1}])
+def test_wrong_parameters_are_refused_by_name(params: dict[str, Any], demo_encoder: Any) -> None:
+    (name,) = params
+    with pytest.raises(BadRequest, match=rf"decoded-grad-cam.*{name}|{name}.*decoded-grad-cam"):
+        explain(demo_encoder, TEXT, method=METHOD, **params)
+
+
+# -- heads ----------------------------------------------------------------------------------------
+
+
+def test_the_own_head_is_the_one_in_the_checkpoint(demo_encoder: Any) -> None:
+    own = explain(demo_encoder, TEXT, method=METHOD)
+    lent = explain(demo_encoder, TEXT, method=METHOD, lm_head_from="demo-encoder")
+    np.testing.assert_array_equal(own.scores, lent.scores)
+    assert (own.diagnostics["head"], lent.diagnostics["head"]) == ("own", "demo-encoder")
+
+
+def test_a_classifier_lends_no_head_because_its_head_would_be_random(readable: Any, tiny_folder: Any) -> None:
+    classifier = tiny_folder("bert", "ForSequenceClassification", num_labels=2)
+    with pytest.raises(NotCapable, match=r"BertForMaskedLM needs weights that the checkpoint lacks.*random"):
+        explain(readable, TEXT, method=METHOD, lm_head_from=str(classifier))
+
+
+def test_a_head_of_another_width_or_a_smaller_vocabulary_is_refused(readable: Any, tiny_folder: Any) -> None:
+    wide = tiny_folder("bert", "ForMaskedLM", hidden_size=48)
+    with pytest.raises(NotCapable, match="reads 48 dimensions, this model has 32"):
+        explain(readable, TEXT, method=METHOD, lm_head_from=str(wide))
+    small = tiny_folder("bert", "ForMaskedLM", vocab_size=100)
+    with pytest.raises(NotCapable, match="knows 100 tokens, this model"):
+        explain(readable, TEXT, method=METHOD, lm_head_from=str(small))
+
+
+def test_a_head_with_other_ids_for_common_words_is_refused(readable: Any, tiny_folder: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "shuffled"
+    shutil.copytree(tiny_folder("bert", "ForMaskedLM"), folder)
+    pieces = json.loads((folder / "tokenizer.json").read_text())
+    vocabulary = pieces["model"]["vocab"]
+    vocabulary["the"], vocabulary["is"] = vocabulary["is"], vocabulary["the"]
+    (folder / "tokenizer.json").write_text(json.dumps(pieces))
+    with pytest.raises(NotCapable, match="another vocabulary: 'the' has different ids"):
+        explain(readable, TEXT, method=METHOD, lm_head_from=str(folder))
+
+
+def test_a_head_with_more_tokens_of_the_same_vocabulary_is_accepted(readable: Any, tiny_folder: Any) -> None:
+    larger = tiny_folder("bert", "ForMaskedLM", vocab_size=150)
+    assert np.isfinite(explain(readable, TEXT, method=METHOD, lm_head_from=str(larger)).scores).all()
+
+
+def test_a_head_from_something_that_has_none_is_refused(
+    readable: Any, tiny_folder: Any, tmp_path: Path, demo_decoder: Any
+) -> None:
+    with pytest.raises(NotCapable, match="demo-decoder gives no language-model head"):
+        explain(readable, TEXT, method=METHOD, lm_head_from="demo-decoder")
+    with pytest.raises(NotCapable, match="demo-encoder"):
+        explain(demo_decoder, TEXT, method=METHOD, lm_head_from="demo-encoder")
+    with pytest.raises(UnknownModel, match="demo-encoder, demo-decoder"):
+        explain(readable, TEXT, method=METHOD, lm_head_from="no-such-model")
+    torn = tmp_path / "torn"
+    shutil.copytree(tiny_folder("bert", "ForMaskedLM"), torn)
+    weights = torn / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:600])
+    with pytest.raises(NotCapable, match="torn gives no language-model head"):
+        explain(readable, TEXT, method=METHOD, lm_head_from=str(torn))
+
+
+def test_a_lent_head_and_the_input_lens_exclude_each_other(demo_decoder: Any) -> None:
+    with pytest.raises(BadRequest, match="lm_head_from has no part in it"):
+        explain(demo_decoder, TEXT, method=METHOD, lens="input", lm_head_from="demo-decoder")
+    lent = explain(demo_decoder, TEXT, method=METHOD, lm_head_from="demo-decoder")
+    own = explain(demo_decoder, TEXT, method=METHOD, lens="head")
+    np.testing.assert_array_equal(lent.scores, own.scores)
+    assert lent.params["lens"] == "head"
+
+
+def test_without_a_head_positions_are_read_with_the_input_embeddings(readable: Any) -> None:
+    assert "lm-head" not in readable.facts.capabilities
+    encoding = readable.encode(TEXT)
+    answer = readable.answer(Differentiate(encoding, Scalar("class", 0, "logit"), (2,), Decoding("head")))
+    ids = torch.from_numpy(encoding.ids)[None]
+    with torch.no_grad():
+        hidden = readable.network.model(input_ids=ids, output_hidden_states=True).hidden_states[2][0]
+        weight = readable.network.model.get_input_embeddings().weight
+        wanted = (hidden @ weight.T / weight.shape[1] ** 0.5).softmax(-1)[:, answer.decoded[2].unique].T
+    np.testing.assert_allclose(answer.decoded[2].share, wanted.numpy(), atol=1e-6)
+    got = explain(readable, TEXT, method=METHOD)
+    assert got.diagnostics["head"] == answer.decoded[2].head == "embedding"
+    assert any("no language-model head was found" in text for text in got.warnings)
+
+
+def test_a_head_that_cannot_read_the_layer_is_warned_about(readable: Any, demo_encoder: Any) -> None:
+    got = explain(readable, TEXT, method=METHOD)
+    assert got.diagnostics["decode_rate"] < 0.05
+    assert any("the head cannot read it" in text for text in got.warnings)
+    assert explain(demo_encoder, TEXT, method=METHOD).warnings == ()
+
+
+def test_embeddings_narrower_than_the_layers_need_a_lent_head(tiny_model: Any, tiny_folder: Any) -> None:
+    model = tiny_model("albert")
+    with pytest.raises(NotCapable, match=r"lm_head_from=MODEL lends a head.*these fit: input-x-gradient"):
+        explain(model, TEXT, method=METHOD)
+    lender = str(tiny_folder("albert", "ForMaskedLM"))
+    assert explain(model, TEXT, method=METHOD, lm_head_from=lender).diagnostics["head"] == lender
+    query = Differentiate(model.encode(TEXT), Scalar("class", 0, "logit"), (2,), Decoding("input"))
+    with pytest.raises(NotCapable, match="lens=input needs embeddings as wide as the layers; here 16 and 32"):
+        model.answer(query)
+
+
+def test_a_next_token_has_no_decoded_map(demo_decoder: Any) -> None:
+    with pytest.raises(NotCapable, match="cannot explain a next-token target; these can: sp-pi"):
+        explain(demo_decoder, TEXT, method=METHOD, target="next-token")
