@@ -72,7 +72,7 @@ class Output:
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
-    """Which features decided: `scores [n]` (float32) align with `features`; see DESIGN's list of fields.
+    """Which features decided: `scores [n]` (float32) align with `features`.
 
     `value` is the target on the text, `base_value` on the reference where the method has one, and `gap` what an
     additive method fails to distribute.

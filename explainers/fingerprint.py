@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 import torch
@@ -12,9 +13,13 @@ SAMPLES = 1024
 
 
 def fingerprint(model: Any) -> str:
-    """A digest of the names, shapes and sampled values of all weights, of the configuration and of the hooks."""
+    """A digest of the names, shapes and sampled values of all weights, of the configuration and of the hooks.
+
+    The same model gives the same digest wherever its folder lies.
+    """
     digest = hashlib.blake2b(digest_size=12)
-    digest.update(model.config.to_json_string(use_diff=False).encode())
+    settings = {name: value for name, value in model.config.to_dict().items() if name != "_name_or_path"}
+    digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
     with torch.inference_mode():
         for name, tensor in sorted(model.state_dict().items()):
             flat = tensor.detach().reshape(-1)

@@ -56,7 +56,7 @@ class Head:
 
 
 class EmbeddingHead:
-    """Reads positions with the input embeddings, `h W_E^T * scale` (METHODS 2.4 `lens="input"`, 2.5)."""
+    """Reads positions with the input embeddings, `h W_E^T * scale` (a stand-in for a head)."""
 
     def __init__(self, weight: Tensor, source: str, scale: float = 1.0) -> None:
         self.source = source

@@ -196,7 +196,7 @@ def _load_tokenizer(folder: Path) -> Any:
 
 
 class _HeadLoader:
-    """Loads the language-model head of a checkpoint, its own or another's, under the rules of METHODS 2.3."""
+    """Loads the language-model head of a checkpoint, its own or another's, if it is trained and fits."""
 
     def __init__(
         self,

@@ -130,7 +130,7 @@ class Network:
         return state
 
     def _is_causal(self) -> bool:
-        """Whether no position looks ahead: changing the last id leaves the earlier states alone (METHODS 3.1)."""
+        """Whether no position looks ahead: changing the last id leaves the earlier states alone."""
         other = self._probe.clone()
         other[0, -1] = self._probe[0, 0]
         before, after = self._state(self._probe)[:, :-1], self._state(other)[:, :-1]

@@ -1,4 +1,4 @@
-"""From raw outputs to the scalar that is explained (METHODS 0.2); the same formulas for numpy and torch arrays."""
+"""From raw outputs to the scalar that is explained; the same formulas for numpy and torch arrays."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ INPUT_X_GRADIENT = Method(
     run=_input_x_gradient,
     promise=_one_of_each,
     cost="1 forward, 1 backward",
-    source="Shrikumar et al. 2016; METHODS 4 (embeddings before positions and LayerNorm)",
+    source="Shrikumar et al. 2016 (word embeddings, before positions and LayerNorm)",
     needs=frozenset({"gradients"}),
     caveats=("Local: it says what an infinitesimal scaling of a word would do, and saturates with the model.",),
 )

@@ -79,7 +79,7 @@ OCCLUSION = Method(
     run=_run,
     promise=_promise,
     cost="n + 1 forwards (n - window + 2 with a window)",
-    source="Zeiler & Fergus 2014; METHODS 4",
+    source="Zeiler & Fergus 2014",
     needs=frozenset({"mask"}),
     caveats=("Redundant words hide each other: masking one of two synonyms changes little.",),
 )

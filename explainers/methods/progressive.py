@@ -22,7 +22,7 @@ Wide = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 class SpPiParams(msgspec.Struct):
-    """`p0` is the prediction before the first feature, which the paper leaves open (METHODS 3.2)."""
+    """`p0` is the prediction before the first feature, which the paper leaves open."""
 
     p0: Annotated[
         Literal["auto", "mask", "zero"],
