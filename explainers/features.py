@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from saliscope.explainers.encoding import Encoding
+from saliscope.explainers.encoding import Encoding, Span, trim
 from saliscope.explainers.errors import BadRequest, listing
 
 Granularity = Literal["token", "word", "sentence"]
 GRANULARITIES: Final[tuple[Granularity, ...]] = get_args(Granularity)
 
-_SENTENCE_END = re.compile(r"""[.!?…]+["'”’)\]]*(?=\s)|[。！？｡]+["'”’）」』]*|\n\s*\n|\n(?=\s*[-*•\d])""")
-_ABBREVIATION = re.compile(r"(?:\b(?:mr|mrs|ms|dr|prof|st|vs|etc|e\.g|i\.e|no|jr|sr|inc|cf)|\b[a-z])\.$", re.IGNORECASE)
+_LONE = (
+    r"\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d\U00020000-\U000323af"
+)
+_MARKS = r"\u0300-\u036f\u200d\u3099\u309a\ufe00-\ufe0f\uff9e\uff9f\U000e0100-\U000e01ef"
+_WORD = re.compile(rf"[{_LONE}][{_MARKS}]*|[^\s{_LONE}]+")
+
+_NEWLINE = r"(?>\r\n?|[\n\x85\u2028\u2029])"
+# Possessive, and never begun in the middle of a run: a megabyte of dots takes no longer than one of words.
+_MARK = re.compile(
+    r"""(?P<western>(?<![.!?…])[.!?…]++)(?P<closing>["'”’»)\]]*+)(?=\s)"""
+    r"""|[。！？｡]++["'”’）」』】]*+"""
+    rf"|{_NEWLINE}[^\S\r\n]*+{_NEWLINE}"
+    rf"|{_NEWLINE}(?=[^\S\r\n]*+(?:[-*•]|\d{{1,3}}[.)])\s)"
+)
+_TITLES = frozenset("mr mrs ms dr prof st vs cf e.g i.e fig approx".split())
+_MAY_END = frozenset("etc inc ltd co jr sr al a.m p.m".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,65 +45,75 @@ class Feature:
 def build_features(encoding: Encoding, granularity: str) -> tuple[Feature, ...]:
     """The features of a text in reading order; special tokens belong to none of them.
 
-    A token belongs to the word or sentence that holds its first visible character (METHODS 0.3).
+    A token belongs to the word or sentence that holds its first visible character, a blank one to the word before.
     """
     if granularity not in GRANULARITIES:
         raise BadRequest(f"granularity {granularity!r} is none of {listing(GRANULARITIES)}")
-    visible = [(index, token) for index, token in enumerate(encoding.tokens) if not token.special]
+    members = [(index, token) for index, token in enumerate(encoding.tokens) if not token.special]
     if granularity == "token":
-        return tuple(_feature(encoding, [index]) for index, _ in visible)
-    seen_to = max((token.end for _, token in visible), default=0)
-    cut = encoding.text[:seen_to]
-    spans = list(word_spans(cut) if granularity == "word" else sentence_spans(cut))
+        return tuple(_feature(encoding, [index]) for index, _ in members)
+    seen = encoding.text[: members[-1][1].end] if members else ""
+    spans = list(word_spans(seen) if granularity == "word" else sentence_spans(seen))
     groups: dict[int, list[int]] = {}
     at = 0
-    for index, token in visible:
+    for index, token in members:
         while at + 1 < len(spans) and spans[at + 1][0] <= token.start:
             at += 1
         groups.setdefault(at, []).append(index)
     return tuple(_feature(encoding, group) for group in groups.values())
 
 
-def word_spans(text: str) -> Iterable[tuple[int, int]]:
+def word_spans(text: str) -> Iterator[Span]:
     """Runs of visible characters; scripts written without blanks give one word a character."""
-    for run in re.finditer(r"\S+", text):
-        start = run.start()
-        for at in range(run.start(), run.end()):
-            if _stands_alone(text[at]):
-                if start < at:
-                    yield start, at
-                end = at + 1
-                while end < run.end() and unicodedata.combining(text[end]):
-                    end += 1
-                yield at, end
-                start = end
-        if start < run.end():
-            yield start, run.end()
+    return (match.span() for match in _WORD.finditer(text))
 
 
-def sentence_spans(text: str) -> Iterable[tuple[int, int]]:
-    """Sentences by their closing marks, blank lines and list items; blanks between them belong to none."""
-    start = 0
-    for mark in _SENTENCE_END.finditer(text):
-        if mark.end() <= start or _ABBREVIATION.search(text[start : mark.end()]):
+def sentence_spans(text: str) -> Iterator[Span]:
+    """Sentences by their closing marks, blank lines and list items; blanks between them belong to none.
+
+    Marks without a letter or digit of their own (". . .", "!!", an emoji) stay with the sentence before.
+    """
+    held: Span | None = None
+    begin, looked, spoken = 0, 0, False
+    for mark in (*_MARK.finditer(text), None):
+        end = mark.end() if mark else len(text)
+        spoken = spoken or any(map(str.isalnum, text[looked:end]))
+        looked = end
+        if mark and not _ends(text, begin, mark):
             continue
-        yield from _stripped(text, start, mark.end())
-        start = mark.end()
-    yield from _stripped(text, start, len(text))
+        start, stop = trim(text, begin, end)
+        if spoken or (not mark and not held):
+            if held:
+                yield held
+            held, begin, spoken = (start, stop), end, False
+        elif held:
+            held, begin = (held[0], stop if text[start:stop].strip() else held[1]), end
+    if held and text[slice(*held)].strip():
+        yield held
 
 
-def _stripped(text: str, start: int, end: int) -> Iterable[tuple[int, int]]:
-    cut = text[start:end]
-    if cut.strip():
-        yield start + len(cut) - len(cut.lstrip()), end - (len(cut) - len(cut.rstrip()))
-
-
-def _stands_alone(char: str) -> bool:
-    return "\u3040" <= char <= "\u30ff" or "\u3400" <= char <= "\u9fff" or "\U00020000" <= char <= "\U0003134f"
+def _ends(text: str, begin: int, mark: re.Match[str]) -> bool:
+    """Whether a mark ends the sentence that began at `begin`: not after an abbreviation, a list number or a title."""
+    dots = mark["western"]
+    if dots is None:
+        return True
+    follows = next((char for char in text[mark.end() : mark.end() + 8] if not char.isspace()), "")
+    if follows.islower() and (mark["closing"] or "…" in dots or dots.startswith("..")):
+        return False
+    if dots != "." or mark["closing"]:
+        return True
+    before = text[max(begin, mark.start() - 16) : mark.start()]
+    word = before.split()[-1].lstrip("\"'“‘([").lower() if before.strip() and not before[-1].isspace() else ""
+    if word == "no" or (word.isdigit() and text[begin : mark.start()].strip() == word and len(word) < 4):
+        return word == "no" and not follows.isdigit()
+    if word in _MAY_END:
+        return follows.isupper()
+    initial = len(word) == 1 and word.isalpha() and word != "i"
+    return not (word in _TITLES or initial or re.fullmatch(r"(?:\w\.)+\w", word))
 
 
 def _feature(encoding: Encoding, tokens: list[int]) -> Feature:
     members = [encoding.tokens[index] for index in tokens]
-    start, end = members[0].start, max(token.end for token in members)
+    start, end = trim(encoding.text, members[0].start, members[-1].end)
     positions = tuple(position for token in members for position in token.positions)
     return Feature(encoding.text[start:end], start, end, tuple(tokens), positions)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from importlib.resources import files
@@ -163,10 +162,18 @@ def _load_model(folder: Path, auto_class: Any, options: dict[str, Any]) -> tuple
     transformers.logging.disable_progress_bar()
     try:
         model, info = auto_class.from_pretrained(
-            folder, output_loading_info=True, local_files_only=True, trust_remote_code=False, **options
+            folder,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # to say below which ones
+            local_files_only=True,
+            trust_remote_code=False,
+            **options,
         )
     finally:
         transformers.logging.set_verbosity(before)
+    odd = sorted(f"{key} {list(stored)}, not {list(wanted)}" for key, stored, wanted in info["mismatched_keys"])
+    if odd:
+        raise LoadingFailed(f"{folder.name}: the weights have other shapes than config.json says ({listing(odd, 3)})")
     missing = sorted(info["missing_keys"])
     if missing:
         raise LoadingFailed(
@@ -332,4 +339,6 @@ def max_tokens(network: Network, tokenizer: Any) -> int:
 
 def _first_line(error: BaseException) -> str:
     text = str(error).strip()
-    return json.dumps(text.splitlines()[0])[1:-1] if text else type(error).__name__
+    if not text:
+        return type(error).__name__
+    return "".join(char if char.isprintable() else " " for char in text.splitlines()[0])

@@ -10,21 +10,34 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
 
 from saliscope.explainers.encoding import Span, group_positions, trim
 
-REPLACEMENT = "\ufffd"
-MOST_IDS = 8
-"""How many ids may be needed to read one character."""
 NEAR, FAR = 64, 4096
 """Where a piece is looked for if it is not next: so many visible characters from there on."""
-
 WORD_OR_MARK = r"[^\s!-/:-@\[-`{-~\u2010-\u205e\u3001-\u303f]+|\S"
 
-Read = Callable[[tuple[int, ...], bool], str]
-"""What ids say in the middle of a text, or at its opening if so told; cut characters are replacement characters."""
+
+@dataclass(slots=True)
+class Piece:
+    """Whole characters that the ids from `first` to `last` say, and what is `solid` of them, folded."""
+
+    first: int
+    last: int
+    text: str
+    solid: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.solid = _folded(self.text)
+
+
+Read = Callable[[Sequence[int], bool], list[Piece]]
+"""What ids say as whole characters, in the middle of a text, or at its opening if so told.
+
+Two pieces share an id that ends one character and begins the next.
+"""
 
 
 def find_spans(
@@ -37,7 +50,7 @@ def find_spans(
         if not _doubtful(text, spans, special):
             return spans
     inner = [position for position, fixed in enumerate(special) if not fixed]
-    pieces = _pieces([ids[position] for position in inner], read, True, REPLACEMENT in text)
+    pieces = read([ids[position] for position in inner], True)
     found, complete = _align(text, (0, len(text)), pieces, len(inner))
     if spans is not None:
         theirs = [spans[position] for position in inner]
@@ -66,7 +79,7 @@ def _mended(text: str, ids: Sequence[int], special: Sequence[bool], offsets: Seq
         if stop > at:
             until = spans[stop][0] if stop < len(spans) and not special[stop] else len(text)
             if covered < until:
-                spans[at:stop] = _looked_up(text, (covered, until), ids[at:stop], read)
+                spans[at:stop], _ = _align(text, (covered, until), read(ids[at:stop], covered == 0), stop - at)
             at = stop
         else:
             covered = covered if special[at] else max(covered, spans[at][1])
@@ -86,7 +99,7 @@ def _doubtful(text: str, spans: Sequence[Span], special: Sequence[bool]) -> bool
     return bool(_folded(text[covered:]))
 
 
-def _agreement(text: str, pieces: Sequence[_Piece], spans: Sequence[Span]) -> int:
+def _agreement(text: str, pieces: Sequence[Piece], spans: Sequence[Span]) -> int:
     """How many visible characters lie in spans that hold just what their ids say."""
     agreed = 0
     for piece in pieces:
@@ -102,48 +115,7 @@ def _worth(text: str, spans: Sequence[Span]) -> tuple[int, int]:
     return sum(bool(_fold(char)) for start, end in covered for char in text[start:end]), len(covered)
 
 
-def _looked_up(text: str, window: Span, ids: Sequence[int], read: Read) -> list[Span]:
-    pieces = _pieces(ids, read, window[0] == 0, REPLACEMENT in text)
-    return _align(text, window, pieces, len(ids))[0]
-
-
-class _Piece(NamedTuple):
-    """Whole characters that the ids from `first` to `last` say, and what is `solid` of them, folded."""
-
-    first: int
-    last: int
-    text: str
-    solid: str
-
-
-def _pieces(ids: Sequence[int], read: Read, opening: bool, genuine: bool) -> list[_Piece]:
-    """Ids as whole characters; two pieces share an id that ends one character and begins the next.
-
-    `genuine` says that the source itself holds replacement characters.
-    """
-    pieces: list[_Piece] = []
-    first, held, known = 0, "", ""
-    for last in range(len(ids)):
-        said = read(tuple(ids[first : last + 1]), opening and first == 0)
-        if known:
-            said = said.removeprefix(known).lstrip(REPLACEMENT)
-        if genuine and held and said.startswith(held) and said.strip(REPLACEMENT):
-            pieces.append(_Piece(first, last - 1, held, _folded(held)))
-            first, said = last, said[len(held) :]
-        whole = said.rstrip(REPLACEMENT)
-        if whole or last - first >= MOST_IDS:
-            pieces.append(_Piece(first, last, whole or said, _folded(whole or said)))
-            cut = bool(whole) and whole != said
-            first, held = (last if cut else last + 1), ""
-            known = read((ids[last],), opening and last == 0).rstrip(REPLACEMENT) or REPLACEMENT if cut else ""
-        else:
-            held = said
-    if held or (first < len(ids) and not known):
-        pieces.append(_Piece(first, len(ids) - 1, held, _folded(held)))
-    return pieces
-
-
-def _align(text: str, window: Span, pieces: Sequence[_Piece], num_ids: int) -> tuple[list[Span], bool]:
+def _align(text: str, window: Span, pieces: Sequence[Piece], num_ids: int) -> tuple[list[Span], bool]:
     """Spans within `window` of a text for each id, and whether each piece was found; those not found share the rest."""
     source = _Source(text, window)
     spans: list[Span] = [(window[0], window[0])] * num_ids
@@ -159,23 +131,25 @@ def _align(text: str, window: Span, pieces: Sequence[_Piece], num_ids: int) -> t
                 lost.append(index)
                 continue
             span = source.span(cursor, found, piece)
-            _share(text, (cursor, span[0]), [pieces[i] for i in lost], spans)
-            complete, lost = complete and not lost, []
+            if lost:
+                _share(text, (cursor, span[0]), [pieces[i] for i in lost], spans)
+                complete, lost = False, []
             at = found + len(piece.solid)
         _put(spans, piece, span)
         cursor = max(cursor, span[1])
-    _share(text, (cursor, window[1]), [pieces[i] for i in lost], spans)
+    if lost:
+        _share(text, (cursor, window[1]), [pieces[i] for i in lost], spans)
     return [trim(text, start, end) for start, end in spans], complete and not lost
 
 
-def _put(spans: list[Span], piece: _Piece, span: Span) -> None:
+def _put(spans: list[Span], piece: Piece, span: Span) -> None:
     """Give a span to the ids of a piece; one that has a character already keeps it."""
     for position in range(piece.first, piece.last + 1):
         start, end = spans[position]
         spans[position] = span if start == end else (min(start, span[0]), max(end, span[1]))
 
 
-def _share(text: str, gap: Span, lost: Sequence[_Piece], spans: list[Span]) -> None:
+def _share(text: str, gap: Span, lost: Sequence[Piece], spans: list[Span]) -> None:
     """Give the words of a gap, or its characters, or else all of it, to pieces that were not found."""
     cut = text[slice(*gap)]
     if not cut.strip():
@@ -200,7 +174,7 @@ class _Source:
         self.solid = "".join(fold for fold, _ in folds)
         self.where = [at for fold, at in folds for _ in fold]
 
-    def find(self, pieces: Sequence[_Piece], index: int, at: int, num_lost: int) -> int:
+    def find(self, pieces: Sequence[Piece], index: int, at: int, num_lost: int) -> int:
         """Where a piece begins, or -1; if it is not next, one that is followed by the next piece is preferred."""
         solid = pieces[index].solid
         here = self.solid.startswith(solid, at)
@@ -221,10 +195,13 @@ class _Source:
             return stray
         return at if here else -1
 
-    def span(self, cursor: int, at: int, piece: _Piece) -> Span:
+    def span(self, cursor: int, at: int, piece: Piece) -> Span:
         """The span of a piece that begins at solid character `at`, with marks that are its own on both sides."""
         start, end = self.where[at], self.where[at + len(piece.solid) - 1] + 1
-        inner = unicodedata.normalize("NFKD", piece.text.strip())
+        inner = piece.text.strip()
+        if inner.isascii() and inner.isprintable():
+            return start, end
+        inner = unicodedata.normalize("NFKD", inner)
         before = inner[: next((i for i, char in enumerate(inner) if _fold(char)), 0)]
         after = inner[next((len(inner) - i for i, char in enumerate(reversed(inner)) if _fold(char)), 0) :]
         own = unicodedata.normalize("NFKD", self.text[end - 1])

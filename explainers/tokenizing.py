@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,10 +10,16 @@ import numpy as np
 
 from saliscope.explainers.encoding import Encoding, Token, build_tokens
 from saliscope.explainers.errors import BadRequest, NotCapable
-from saliscope.explainers.spans import REPLACEMENT, find_spans, in_range
+from saliscope.explainers.spans import Piece, find_spans, in_range
 
+REPLACEMENT = "\ufffd"
+"""What decoding says for a part of a character."""
+MOST_IDS = 8
+"""How many ids may be needed for one character."""
 MARGIN = 16
 """Ids looked at beyond the model's length, so that a character is never cut in two."""
+LONGEST = 64
+"""Characters that an id is first taken to stand for at most, if the tokenizer does not say."""
 MOST_ANCHORS = 64
 """Ids tried as the frame in which others are read."""
 
@@ -58,13 +64,23 @@ class Tokenizing:
 
     def _tokens(self, text: str, ids: list[int], special: list[bool], offsets: Any, room: int) -> tuple[Token, ...]:
         """The tokens of `ids`, at least of those that fit `room`."""
+        stop = room + MARGIN
         if offsets is not None:
             offsets = [(int(start), int(end)) for start, end in offsets[: len(ids)]]
-            stop = room + MARGIN
             if stop < len(ids) and in_range(offsets, len(text)):
                 reach = max(offsets[stop][0], *(end for _, end in offsets[:stop]))
-                text, ids, special, offsets = text[:reach], ids[:stop], special[:stop], offsets[:stop]
-        spans = find_spans(text, ids, special, offsets, _Reader(ids, self._decode).read)
+                return self._joined(text[:reach], ids[:stop], special[:stop], offsets[:stop])
+        elif stop < len(ids):
+            head = text[: stop * LONGEST]
+            tokens = self._joined(head, ids[:stop], special[:stop], None)
+            # Ids that were not found take what is left of a text: only all of it can then say where they are.
+            if _end(tokens) < len(head.rstrip()) or not head.strip():
+                return tokens
+        return self._joined(text, ids, special, offsets)
+
+    def _joined(self, text: str, ids: list[int], special: list[bool], offsets: Any) -> tuple[Token, ...]:
+        reader = _Reader(ids, self._decode, REPLACEMENT in text)
+        spans = find_spans(text, ids, special, offsets, reader.pieces)
         return build_tokens(text, ids, special, spans, self.token_text)
 
     def token_text(self, token_id: int) -> str:
@@ -107,16 +123,40 @@ class Tokenizing:
 
 
 class _Reader:
-    """Reads ids as they stand in the middle of a text, each sequence once."""
+    """Reads ids as whole characters; `genuine` says that the source itself holds replacement characters."""
 
-    def __init__(self, ids: list[int], decode: Callable[[list[int]], str]) -> None:
+    def __init__(self, ids: list[int], decode: Callable[[list[int]], str], genuine: bool) -> None:
         self._decode = decode
         self._ids = ids
+        self._genuine = genuine
         self._known: dict[tuple[int, ...], str] = {}
 
-    def read(self, ids: tuple[int, ...], opening: bool) -> str:
-        """What `ids` say; at the `opening` of a text some decoders drop a blank."""
+    def pieces(self, ids: Sequence[int], opening: bool) -> list[Piece]:
+        """What `ids` say; two pieces share an id that ends one character and begins the next."""
+        pieces: list[Piece] = []
+        first, held, told = 0, "", ""
+        for last, token_id in enumerate(ids):
+            said = self._said(tuple(ids[first : last + 1]), opening and first == 0)
+            if told:
+                said = said.removeprefix(told).lstrip(REPLACEMENT)
+            if self._genuine and held and said.startswith(held) and said.strip(REPLACEMENT):
+                pieces.append(Piece(first, last - 1, held))
+                first, said = last, said[len(held) :]
+            whole = said.rstrip(REPLACEMENT)
+            if not whole and last - first < MOST_IDS:
+                held = said
+                continue
+            pieces.append(Piece(first, last, whole or said))
+            cut = whole not in ("", said)
+            first, held = (last if cut else last + 1), ""
+            told = (self._said((token_id,), opening and last == 0).rstrip(REPLACEMENT) or REPLACEMENT) if cut else ""
+        if held or (first < len(ids) and not told):
+            pieces.append(Piece(first, len(ids) - 1, held))
+        return pieces
+
+    def _said(self, ids: tuple[int, ...], opening: bool) -> str:
         if opening:
+            # Some decoders drop a blank there.
             return self._decode(list(ids))
         if ids not in self._known:
             self._known[ids] = self._framed(list(ids))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from pathlib import Path
@@ -290,8 +291,9 @@ def test_without_a_head_positions_are_read_with_the_input_embeddings(readable: A
     answer = readable.answer(Differentiate(encoding, Scalar("class", 0, "logit"), (2,), Decoding("head")))
     ids = torch.from_numpy(encoding.ids)[None]
     with torch.no_grad():
-        hidden = readable.network.model(input_ids=ids, output_hidden_states=True).hidden_states[2][0]
-        weight = readable.network.model.get_input_embeddings().weight
+        plain = copy.deepcopy(readable.network.model)
+        hidden = plain(input_ids=ids, output_hidden_states=True).hidden_states[2][0]
+        weight = plain.get_input_embeddings().weight
         wanted = (hidden @ weight.T / weight.shape[1] ** 0.5).softmax(-1)[:, answer.decoded[2].unique].T
     np.testing.assert_allclose(answer.decoded[2].share, wanted.numpy(), atol=1e-6)
     got = explain(readable, TEXT, method=METHOD)

@@ -156,7 +156,9 @@ def test_damaged_weights_are_a_loading_failure(damage: Any, copied: Any) -> None
 
 
 def test_weights_of_another_shape_are_a_loading_failure(copied: Any) -> None:
-    assert "could not be loaded" in refusal(LoadingFailed, edit_config(copied(), intermediate_size=50))
+    message = refusal(LoadingFailed, edit_config(copied(), intermediate_size=50))
+    assert "other shapes than config.json says" in message
+    assert "bert.encoder.layer.0.intermediate.dense.bias [48], not [50]" in message
 
 
 def test_missing_classifier_weights_are_refused_because_answers_would_be_random(copied: Any) -> None:
