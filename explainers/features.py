@@ -27,8 +27,9 @@ _MARK = re.compile(
     rf"|{_NEWLINE}[^\S\r\n]*+{_NEWLINE}"
     rf"|{_NEWLINE}(?=[^\S\r\n]*+(?:[-*•]|\d{{1,3}}[.)])\s)"
 )
-_TITLES = frozenset("mr mrs ms dr prof st vs cf e.g i.e fig approx".split())
-_MAY_END = frozenset("etc inc ltd co jr sr al a.m p.m".split())
+_TITLES = frozenset(["mr", "mrs", "ms", "dr", "prof", "st", "vs", "cf", "e.g", "i.e", "fig", "approx"])
+_MAY_END = frozenset(["etc", "inc", "ltd", "co", "jr", "sr", "al", "a.m", "p.m"])
+_INITIALS = re.compile(r"(?:[^\W\d]\.)+[^\W\d]|(?!i)[^\W\d]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +80,22 @@ def sentence_spans(text: str) -> Iterator[Span]:
         end = mark.end() if mark else len(text)
         spoken = spoken or any(map(str.isalnum, text[looked:end]))
         looked = end
-        if mark and not _ends(text, begin, mark):
+        if mark and (not _ends(text, begin, mark) or not (spoken or held)):
             continue
-        start, stop = trim(text, begin, end)
-        if spoken or (not mark and not held):
-            if held:
-                yield held
-            held, begin, spoken = (start, stop), end, False
-        elif held:
-            held, begin = (held[0], stop if text[start:stop].strip() else held[1]), end
+        part = trim(text, begin, end)
+        begin = end
+        if held and not spoken:
+            held = (held[0], part[1]) if text[slice(*part)].strip() else held
+            continue
+        if held:
+            yield held
+        held, spoken = part, False
     if held and text[slice(*held)].strip():
         yield held
 
 
 def _ends(text: str, begin: int, mark: re.Match[str]) -> bool:
-    """Whether a mark ends the sentence that began at `begin`: not after an abbreviation, a list number or a title."""
+    """Whether a mark ends the sentence that began at `begin`: not after an abbreviation, initials or a list number."""
     dots = mark["western"]
     if dots is None:
         return True
@@ -104,12 +106,12 @@ def _ends(text: str, begin: int, mark: re.Match[str]) -> bool:
         return True
     before = text[max(begin, mark.start() - 16) : mark.start()]
     word = before.split()[-1].lstrip("\"'“‘([").lower() if before.strip() and not before[-1].isspace() else ""
-    if word == "no" or (word.isdigit() and text[begin : mark.start()].strip() == word and len(word) < 4):
-        return word == "no" and not follows.isdigit()
+    if word == "no":
+        return not follows.isdigit()
     if word in _MAY_END:
         return follows.isupper()
-    initial = len(word) == 1 and word.isalpha() and word != "i"
-    return not (word in _TITLES or initial or re.fullmatch(r"(?:\w\.)+\w", word))
+    numbers_item = word.isdigit() and len(word) < 4 and text[begin : mark.start()].strip() == word
+    return not (numbers_item or word in _TITLES or _INITIALS.fullmatch(word))
 
 
 def _feature(encoding: Encoding, tokens: list[int]) -> Feature:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +32,8 @@ BUNDLED: Final = ("demo-encoder", "demo-decoder")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 HUB_FILES: Final = ["*.json", "*.safetensors", "*.model", "*.txt"]
 OnStage = Callable[[str], None]
+
+_LOADING = threading.Lock()
 
 
 def load(
@@ -157,10 +161,7 @@ def _auto_class(folder: Path) -> Any:
 
 def _load_model(folder: Path, auto_class: Any, options: dict[str, Any]) -> tuple[Any, set[str]]:
     """A model whose weights are all in the checkpoint, and the names of the weights it did not use."""
-    before = transformers.logging.get_verbosity()
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    try:
+    with _alone_and_quiet():
         model, info = auto_class.from_pretrained(
             folder,
             output_loading_info=True,
@@ -169,8 +170,6 @@ def _load_model(folder: Path, auto_class: Any, options: dict[str, Any]) -> tuple
             trust_remote_code=False,
             **options,
         )
-    finally:
-        transformers.logging.set_verbosity(before)
     odd = sorted(f"{key} {list(stored)}, not {list(wanted)}" for key, stored, wanted in info["mismatched_keys"])
     if odd:
         raise LoadingFailed(f"{folder.name}: the weights have other shapes than config.json says ({listing(odd, 3)})")
@@ -200,6 +199,22 @@ def _load_tokenizer(folder: Path) -> Any:
     if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
         raise LoadingFailed(f"{folder} has no tokenizer; save the model's own there (tokenizer.save_pretrained)")
     return tokenizer
+
+
+@contextmanager
+def _alone_and_quiet() -> Iterator[None]:
+    """One load at a time: `from_pretrained` patches classes of its library meanwhile, and so does its logging."""
+    with _LOADING:
+        before = transformers.logging.get_verbosity()
+        bars = transformers.logging.is_progress_bar_enabled()
+        transformers.logging.set_verbosity_error()
+        transformers.logging.disable_progress_bar()
+        try:
+            yield
+        finally:
+            transformers.logging.set_verbosity(before)
+            if bars:
+                transformers.logging.enable_progress_bar()
 
 
 class _HeadLoader:

@@ -116,7 +116,10 @@ class Network:
 
     def _probe_ids(self) -> Tensor:
         """Six ordinary ids, none of them a pad, whatever the vocabulary."""
-        special = {self.model.config.pad_token_id, self.model.config.eos_token_id, self.model.config.bos_token_id}
+        config = self.model.config
+        special: set[int] = set()
+        for ids in (config.pad_token_id, config.eos_token_id, config.bos_token_id):
+            special.update(ids if isinstance(ids, list | tuple) else [ids])
         plain = [i for i in range(int(self.model.config.vocab_size)) if i not in special]
         picks = [plain[len(plain) * (k + 1) // 8] for k in range(6)]
         return torch.tensor([picks], device=self.device)

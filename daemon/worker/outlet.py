@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from saliscope.protocol.codec import encode_notification, encode_response
+from saliscope.protocol.codec import CLIENT_LIMITS, encode_notification, encode_response
 from saliscope.protocol.errors import SaliscopeError
 
 PROGRESS_EVERY_S = 0.1
@@ -23,8 +23,13 @@ class Outlet:
 
     def answer(self, request_id: int, result: dict[str, Any]) -> None:
         """Answer a request with its result."""
+        frame = encode_response(request_id, None, result)
+        if len(frame) > CLIENT_LIMITS.frame:
+            size = f"{len(frame):,} bytes, the limit is {CLIENT_LIMITS.frame:,}"
+            self.fail(request_id, SaliscopeError("too_large", f"the answer has {size}; ask for fewer texts at once"))
+            return
         self.counters["answers"] += 1
-        self._send(encode_response(request_id, None, result))
+        self._send(frame)
 
     def fail(self, request_id: int, error: SaliscopeError) -> None:
         """Answer a request with its error."""

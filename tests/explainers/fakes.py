@@ -63,10 +63,19 @@ class FakeModel:
         )
 
     def encode(self, text: str) -> Encoding:
-        """One token a word, with fixed tokens around; "~" cuts a word in two tokens, "+" joins two positions."""
+        """One token a word, with fixed tokens around; "~" cuts a word in two tokens, "+" joins two positions.
+
+        The word "|" is a fixed token of a template, and "^" is the leading token's id typed by a person.
+        """
         tokens: list[Token] = [Token("<", 0, 0, True, (k,), (LEAD,)) for k in range(self.leading)]
         at = self.leading
         for match in re.finditer(r"[^\s~]+", text):
+            if match[0] in ("|", "^"):
+                fixed = match[0] == "|"
+                span = (match.start(), match.start()) if fixed else match.span()
+                tokens.append(Token(match[0], *span, fixed, (at,), (TRAIL if fixed else LEAD,)))
+                at += 1
+                continue
             width = 1 + match[0].count("+")
             ids = tuple(10 + sum(map(ord, match[0])) % 900 + k for k in range(width))
             tokens.append(Token(match[0], *match.span(), False, tuple(range(at, at + width)), ids))

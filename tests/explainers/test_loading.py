@@ -205,8 +205,9 @@ def test_pickled_weights_load_once_they_are_allowed(copied: Any, tiny_folder: An
 
 def test_a_decoy_does_not_let_pickled_weights_in(copied: Any) -> None:
     folder = pickled(copied())
-    (folder / "model.fp16.safetensors").write_bytes(b"")
     (folder / "training.safetensors").write_bytes(b"")
+    assert "SALISCOPE_ALLOW_PICKLE=1" in refusal(LoadingFailed, folder)
+    (folder / "model.fp16.safetensors").write_bytes(b"")
     refusal(LoadingFailed, folder)
 
 

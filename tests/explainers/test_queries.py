@@ -163,6 +163,17 @@ def test_the_masked_row_of_sp_pi_never_exceeds_the_models_length() -> None:
     assert set(model.queries[1].encoding.ids) == {MASK}
 
 
+def test_a_fixed_token_between_two_words_is_read_with_the_first_and_never_masked() -> None:
+    game = table_game(4, 8)
+    model = FakeModel(game)
+    got = run(model, "a | b c", "sp-pi", target="yes")
+    assert [feature.positions for feature in got.features] == [(0,), (2,), (3,)]
+    steps = [[False, True, False, False], [True, True, False, False], [True, True, True, False], [True] * 4]
+    curve = [game(np.asarray(step))[1] for step in steps]
+    np.testing.assert_allclose(got.scores, np.diff(curve), atol=1e-6)
+    assert got.cost.forward_rows == 2
+
+
 def test_sp_pi_starts_from_nothing_if_told_so() -> None:
     model = FakeModel(linear_game([2.0, 3.0]))
     got = run(model, words(2), "sp-pi", target="yes", p0="zero")
@@ -246,6 +257,18 @@ def test_a_decoder_credits_no_token_before_it_is_read_and_no_attention_sink() ->
     inner = {2: [64.0, 2.0, 1.0]}
     model = FakeModel(table_game(3, 0), capabilities=capabilities, leading=1, inner=inner, decoded=decoded)
     got = run(model, "a b", "decoded-grad-cam")
+    np.testing.assert_allclose(got.scores, [0.25 * 3, 0.25 * 1], atol=1e-6)
+
+
+def test_an_attention_sink_credits_not_even_its_own_id_where_a_person_typed_it() -> None:
+    encoding = FakeModel(table_game(3, 0), leading=1).encode("^ a")
+    unique = np.unique(encoding.ids)
+    assert len(unique) == 2
+    decoded = {2: Decoded(unique, np.full((2, 3), 0.25, dtype=np.float32), 0.5, "own")}
+    capabilities = ENCODER | {"causal"}
+    inner = {2: [64.0, 2.0, 1.0]}
+    model = FakeModel(table_game(3, 0), capabilities=capabilities, leading=1, inner=inner, decoded=decoded)
+    got = run(model, "^ a", "decoded-grad-cam")
     np.testing.assert_allclose(got.scores, [0.25 * 3, 0.25 * 1], atol=1e-6)
 
 
