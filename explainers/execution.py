@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from saliscope.explainers.batches import Batch
 from saliscope.explainers.encoding import FloatArray
 from saliscope.explainers.facts import ModelFacts
 from saliscope.explainers.heads import POSITIONS_PER_CHUNK, EmbeddingHead, Head, read_layer
 from saliscope.explainers.network import Network
 from saliscope.explainers.queries import (
+    INPUT,
     Along,
     Answer,
     Decoded,
@@ -23,25 +24,34 @@ from saliscope.explainers.queries import (
     Evaluate,
     Evaluated,
     Layer,
+    Masked,
+    ModelQuery,
+    Moment,
+    Moved,
     Outputs,
     Piece,
-    Query,
     Read,
+    Reduction,
 )
+from saliscope.explainers.rows import displace, materialise, reference
 from saliscope.explainers.scales import scaled, scaled_every
 from saliscope.explainers.targets import Scalar
 
-BatchKey = tuple[str, str]
+BatchKey = tuple[object, ...]
+Decoders = Mapping[Decoding, Head | EmbeddingHead]
 
 
-def batch_key(query: Query) -> BatchKey:
-    """Queries with the same key may share a pass: forward or gradient, and the head they read."""
+def batch_key(query: ModelQuery) -> BatchKey:
+    """Queries with the same key may share a pass: forward or gradient, the head they read, how rows are hidden."""
+    drops = query.rows.hiding if isinstance(query.rows, Masked) else "replace"
+    swaps = isinstance(query.rows, Moved) and query.rows.layer != INPUT
+    apart = id(query) if swaps else None
     if isinstance(query, Evaluate):
-        return "evaluate", query.read.kind
-    return "differentiate", query.scalar.kind
+        return "evaluate", query.read.kind, drops, apart
+    return "differentiate", query.scalar.kind, drops, apart
 
 
-def cut(query: Query, budget: int) -> list[Piece]:
+def cut(query: ModelQuery, budget: int) -> list[Piece]:
     """A query in pieces of at most `budget` tokens, at least one row each."""
     rows = max(1, budget // max(1, len(query.encoding)))
     return [Piece(query, at, min(at + rows, query.num_rows)) for at in range(0, query.num_rows, rows)]
@@ -53,55 +63,46 @@ class Executor:
     def __init__(self, network: Network, facts: ModelFacts) -> None:
         self.network, self.facts = network, facts
 
-    def compute(self, pieces: Sequence[Piece], decoders: dict[Decoding, Head | EmbeddingHead]) -> list[Answer]:
+    def compute(self, pieces: Sequence[Piece], decoders: Decoders) -> list[Answer]:
         """One answer a piece, in order; `decoders` holds the heads that the pieces' decodings name."""
-        ids, mask = self._materialise(pieces)
         if isinstance(pieces[0].query, Evaluate):
             with torch.inference_mode():
-                return self._evaluate(pieces, ids, mask)
-        return self._differentiate(pieces, ids, mask, decoders)
-
-    def _materialise(self, pieces: Sequence[Piece]) -> tuple[Tensor, Tensor]:
-        """Ids and attention mask `[B, T]` of all rows, padded on the right (with a real id: it is masked out)."""
-        blocks = [_rows(piece, self.facts.mask_id) for piece in pieces]
-        total, width = sum(len(block) for block in blocks), max(block.shape[1] for block in blocks)
-        ids = np.full((total, width), self.facts.mask_id, dtype=np.int64)
-        mask = np.zeros((total, width), dtype=np.int64)
-        at = 0
-        for block in blocks:
-            ids[at : at + len(block), : block.shape[1]] = block
-            mask[at : at + len(block), : block.shape[1]] = 1
-            at += len(block)
-        device = self.network.device
-        return torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)
+                return self._evaluate(pieces, materialise(pieces, self.network, self.facts.mask_id))
+        with torch.no_grad():
+            batch = materialise(pieces, self.network, self.facts.mask_id)
+        return self._differentiate(pieces, batch, decoders)
 
     # -- forward ----------------------------------------------------------------------------------
 
-    def _evaluate(self, pieces: Sequence[Piece], ids: Tensor, mask: Tensor) -> list[Answer]:
-        embeds = self.network.embed(ids)
-        if not self.network.causal:
-            logits = self.network.pooled(embeds, mask)
-            return [self._read_pooled(piece, rows) for piece, rows in _parts(pieces, logits)]
-        state = self.network.hidden(embeds, mask)
-        return [self._read_causal(piece, rows) for piece, rows in _parts(pieces, state)]
+    def _evaluate(self, pieces: Sequence[Piece], batch: Batch) -> list[Answer]:
+        with self.network.swapping(batch):
+            if not self.network.causal:
+                states = self.network.pooled(batch.embeds, batch.mask, batch.places)
+            else:
+                states = self.network.hidden(batch.embeds, batch.mask, batch.places)
+        answers: list[Answer] = []
+        for piece, rows, ends in _parts(pieces, states, batch.ends):
+            read = self._read_causal if self.network.causal else self._read_pooled
+            answers.append(read(piece, rows, ends))
+        return answers
 
-    def _read_pooled(self, piece: Piece, logits: Tensor) -> Evaluated:
+    def _read_pooled(self, piece: Piece, logits: Tensor, ends: Tensor) -> Evaluated:
         query = _evaluate_of(piece)
         if isinstance(query.read, Along):
             raise TypeError("a bidirectional model has no intermediate predictions")
-        return Evaluated(self._numbers(logits, query.read), _array(logits[0]) if query.outputs else None)
+        return Evaluated(self._pooled_numbers(piece, logits), _array(logits[0]) if query.outputs else None)
 
-    def _read_causal(self, piece: Piece, state: Tensor) -> Evaluated:
+    def _read_causal(self, piece: Piece, state: Tensor, ends: Tensor) -> Evaluated:
         query = _evaluate_of(piece)
         read, head = query.read, self.network.heads[query.read.kind]
         likeliest = isinstance(read, Along) and read.kind == "next-token" and read.scalar.index is None
         pooled: Tensor | None = None
         if query.outputs or likeliest or not isinstance(read, Along):
-            pooled = head(state[:, len(query.encoding) - 1]).float()
+            pooled = head(state[torch.arange(len(state), device=state.device), ends]).float()
         outputs = _array(pooled[0]) if query.outputs and pooled is not None else None
         if not isinstance(read, Along):
             assert pooled is not None
-            return Evaluated(self._numbers(pooled, read), outputs)
+            return Evaluated(self._pooled_numbers(piece, pooled), outputs)
         if likeliest:
             assert pooled is not None
             read = Along(read.positions, read.scalar.at(int(pooled[0].argmax())))
@@ -111,6 +112,10 @@ class Executor:
             for at in range(0, picked.shape[1], POSITIONS_PER_CHUNK)
         ]
         return Evaluated(np.concatenate(parts, axis=1), outputs)
+
+    def _pooled_numbers(self, piece: Piece, logits: Tensor) -> FloatArray:
+        read = _evaluate_of(piece).read
+        return self._moment(piece, read, logits) if isinstance(read, Moment) else self._numbers(logits, read)
 
     def _numbers(self, logits: Tensor, read: Read) -> FloatArray:
         """What `read` wants of logits `[..., C]`."""
@@ -122,51 +127,79 @@ class Executor:
         assert read.scalar.index is not None
         return _array(scaled(logits, read.scalar.index, read.scalar.scale, activation, torch))
 
+    def _moment(self, piece: Piece, read: Moment, logits: Tensor) -> FloatArray:
+        rows = piece.query.rows
+        assert isinstance(rows, Moved)
+        base = self.network.embed(torch.from_numpy(piece.query.encoding.ids).to(self.network.device))
+        away_from = reference(rows, base, self.network, self.facts.mask_id)
+        noise = displace(rows, piece, base, away_from) - base
+        assert read.scalar.index is not None
+        activation = self.facts.activation if read.kind == "class" else "softmax"
+        values = scaled(logits, read.scalar.index, read.scalar.scale, activation, torch) - read.about
+        moment = torch.einsum("b,btk->tk", values, noise.float())
+        return _array(torch.stack([moment, (base - away_from).float()]))
+
     # -- gradients --------------------------------------------------------------------------------
 
-    def _differentiate(
-        self, pieces: Sequence[Piece], ids: Tensor, mask: Tensor, decoders: dict[Decoding, Head | EmbeddingHead]
-    ) -> list[Answer]:
+    def _differentiate(self, pieces: Sequence[Piece], batch: Batch, decoders: Decoders) -> list[Answer]:
         queries = [_differentiate_of(piece) for piece in pieces]
         layers: tuple[Layer, ...] = tuple(sorted({layer for query in queries for layer in query.layers}))
-        ends = torch.tensor([len(query.encoding) - 1 for query in queries], device=ids.device)
+        owners = [query for piece, query in zip(pieces, queries, strict=True) for _ in range(piece.start, piece.stop)]
         chosen: list[int] = []
 
         def scalars(outputs: Tensor) -> Tensor:
-            chosen.extend(_index(query.scalar, row) for query, row in zip(queries, outputs, strict=True))
-            rows = [
-                self._scalar(query.scalar, index, row)
-                for query, index, row in zip(queries, chosen, outputs, strict=True)
-            ]
-            return torch.stack(rows)
+            chosen.extend(_index(query.scalar, row) for query, row in zip(owners, outputs, strict=True))
+            rows = zip(owners, chosen, outputs, strict=True)
+            return torch.stack([self._scalar(query.scalar, index, row) for query, index, row in rows])
 
-        kind = queries[0].scalar.kind
-        embeds = self.network.embed(ids)
-        outputs, values, hidden, grads = self.network.gradients(kind, embeds, mask, ends, layers, scalars)
-        products = {layer: (grads[layer].float() * hidden[layer].float()).sum(-1) for layer in layers}
+        outputs, values, states, grads = self.network.gradients(queries[0].scalar.kind, batch, layers, scalars)
         answers: list[Answer] = []
-        for row, query in enumerate(queries):
-            length = len(query.encoding)
-            states = {layer: hidden[layer][row, :length] for layer in query.layers}
+        at = 0
+        for piece, query in zip(pieces, queries, strict=True):
+            rows, length = slice(at, at + piece.stop - piece.start), len(query.encoding)
+            own_states = {layer: states[layer][rows, :length] for layer in query.layers}
+            own_grads = {layer: grads[layer][rows, :length] for layer in query.layers}
             answers.append(
                 Differentiated(
-                    outputs=_array(outputs[row]),
-                    index=chosen[row],
-                    value=float(values[row]),
-                    inner={layer: _array(products[layer][row, :length]) for layer in query.layers},
-                    decoded=self._decode(query, states, decoders),
+                    outputs=_array(outputs[at]),
+                    index=chosen[at],
+                    values=_array(values[rows]),
+                    products=self._reduce(query, own_states, own_grads),
+                    decoded=self._decode(query, {layer: state[0] for layer, state in own_states.items()}, decoders),
                 )
             )
+            at = rows.stop
         return answers
+
+    def _reduce(
+        self, query: Differentiate, states: dict[Layer, Tensor], grads: dict[Layer, Tensor]
+    ) -> dict[tuple[Layer, Reduction], FloatArray]:
+        products: dict[tuple[Layer, Reduction], FloatArray] = {}
+        for layer in query.layers:
+            gradient, state = grads[layer].float(), states[layer].float()
+            for kind in query.reductions:
+                products[layer, kind] = _array(self._reduction(query, kind, gradient, state))
+        return products
+
+    def _reduction(self, query: Differentiate, kind: Reduction, gradient: Tensor, state: Tensor) -> Tensor:
+        if kind == "activation":
+            return (gradient * state).sum(-1)
+        if kind == "l1":
+            return gradient.abs().sum(-1)
+        if kind in ("l2", "l2-activation"):
+            vectors = gradient if kind == "l2" else gradient * state
+            return vectors.square().sum(-1).sqrt()
+        ids = torch.from_numpy(query.encoding.ids).to(self.network.device)
+        base = self.network.embed(ids)
+        away_from = reference(query.rows, base, self.network, self.facts.mask_id, query.reference)
+        return (gradient * (base - away_from).float()).sum(-1)
 
     def _scalar(self, scalar: Scalar, index: int, outputs: Tensor) -> Tensor:
         activation = self.facts.activation if scalar.kind == "class" else "softmax"
         value: Tensor = scaled(outputs, index, scalar.scale, activation, torch)
         return value
 
-    def _decode(
-        self, query: Differentiate, states: dict[Layer, Tensor], decoders: dict[Decoding, Head | EmbeddingHead]
-    ) -> dict[Layer, Decoded]:
+    def _decode(self, query: Differentiate, states: dict[Layer, Tensor], decoders: Decoders) -> dict[Layer, Decoded]:
         if query.decoding is None:
             return {}
         head, anatomy = decoders[query.decoding], self.network.anatomy
@@ -184,16 +217,9 @@ class Executor:
         return decoded
 
 
-def _rows(piece: Piece, mask_id: int) -> Any:
-    query = piece.query
-    if isinstance(query, Evaluate) and query.rows is not None:
-        return query.rows.ids(query.encoding, mask_id, piece.start, piece.stop)
-    return query.encoding.ids[None, :]
-
-
-def _parts(pieces: Sequence[Piece], tensor: Tensor) -> list[tuple[Piece, Tensor]]:
+def _parts(pieces: Sequence[Piece], states: Tensor, ends: Tensor) -> list[tuple[Piece, Tensor, Tensor]]:
     sizes = [piece.stop - piece.start for piece in pieces]
-    return list(zip(pieces, torch.split(tensor, sizes), strict=True))
+    return list(zip(pieces, torch.split(states, sizes), torch.split(ends, sizes), strict=True))
 
 
 def _index(scalar: Scalar, outputs: Tensor) -> int:

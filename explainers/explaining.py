@@ -16,7 +16,7 @@ from saliscope.explainers.errors import BadRequest, NonFinite
 from saliscope.explainers.facts import ModelView
 from saliscope.explainers.features import build_features
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import Answer, Differentiate, Differentiated, Query
+from saliscope.explainers.queries import Answer, Differentiate, Differentiated, Query, Solve, Solved
 from saliscope.explainers.registry import Method, default_method, find_method, require
 from saliscope.explainers.targets import Scalar, Target, Wish, find_label, parse_scale, parse_target
 
@@ -200,11 +200,13 @@ def _chosen(model: ModelView) -> tuple[str, tuple[str, ...]]:
 
 
 def _counted(cost: Cost, query: Query) -> Cost:
+    if isinstance(query, Solve):
+        return cost
     return cost.plus(query.num_rows, query.num_rows if isinstance(query, Differentiate) else 0)
 
 
 def _raw_outputs(answer: Answer) -> FloatArray:
-    outputs = answer.outputs
+    outputs = None if isinstance(answer, Solved) else answer.outputs
     if outputs is None:
         raise TypeError("an opening query must read the raw outputs")
     if not np.isfinite(outputs).all():

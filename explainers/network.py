@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from saliscope.explainers.batches import Batch
 from saliscope.explainers.errors import NotCapable
 from saliscope.explainers.heads import Head
 from saliscope.explainers.queries import INPUT, Layer
@@ -15,6 +18,7 @@ from saliscope.explainers.taps import Anatomy, dissect, tapped
 from saliscope.explainers.targets import Kind
 
 PROBE_TOLERANCE = 1e-3
+NOT_ASKED = -1
 
 
 class Network:
@@ -29,6 +33,8 @@ class Network:
         self.body: nn.Module = model.base_model
         self.embedding: nn.Module = model.get_input_embeddings()
         self.heads: dict[Kind, Head | nn.Module] = {}
+        self._mean: Tensor | None = None
+        self._first_place: int | None = NOT_ASKED
         self._probe = self._probe_ids()
         self.causal = self._is_causal()
         own_kind: Kind = "class" if type(model).__name__.endswith("ForSequenceClassification") else "next-token"
@@ -58,48 +64,72 @@ class Network:
         embedded: Tensor = self.embedding(ids)
         return embedded
 
-    def hidden(self, embeds: Tensor, mask: Tensor) -> Tensor:
-        """The last hidden state `[B, T, K]`."""
-        keyword = {"use_cache": False} if self.causal else {}
-        state: Tensor = self.body(inputs_embeds=embeds, attention_mask=mask, **keyword)[0]
+    def mean_embedding(self) -> Tensor:
+        """The mean row of the embedding matrix, `[K]`."""
+        if self._mean is None:
+            weight = next(self.embedding.parameters())
+            self._mean = weight.detach().float().mean(0)
+        return self._mean
+
+    def hidden(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None) -> Tensor:
+        """The last hidden state `[B, T, K]`; `places` are position ids where they do not simply count up."""
+        keywords: dict[str, Any] = {"use_cache": False} if self.causal else {}
+        if places is not None:
+            keywords["position_ids"] = places
+        state: Tensor = self.body(inputs_embeds=embeds, attention_mask=mask, **keywords)[0]
         return state
 
-    def pooled(self, embeds: Tensor, mask: Tensor) -> Tensor:
+    def pooled(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None) -> Tensor:
         """Class logits `[B, C]` of a bidirectional model, float32."""
-        logits: Tensor = self.model(inputs_embeds=embeds, attention_mask=mask).logits
+        keywords = {} if places is None else {"position_ids": places}
+        logits: Tensor = self.model(inputs_embeds=embeds, attention_mask=mask, **keywords).logits
         return logits.float()
 
-    def outputs(self, kind: Kind, embeds: Tensor, mask: Tensor, ends: Tensor) -> Tensor:
-        """Raw outputs `[B, C]` at position `ends [B]` of each row, float32."""
+    def outputs(self, kind: Kind, batch: Batch) -> Tensor:
+        """Raw outputs `[B, C]` at the end of each row, float32."""
         if not self.causal:
-            return self.pooled(embeds, mask)
-        state = self.hidden(embeds, mask)
+            return self.pooled(batch.embeds, batch.mask, batch.places)
+        state = self.hidden(batch.embeds, batch.mask, batch.places)
         rows = torch.arange(len(state), device=state.device)
-        return self.heads[kind](state[rows, ends]).float()
+        return self.heads[kind](state[rows, batch.ends]).float()
+
+    @contextmanager
+    def swapping(self, batch: Batch) -> Iterator[None]:
+        """Forwards inside have the batch's layers swapped."""
+        if not batch.swaps:
+            yield
+            return
+        with tapped(self._need_anatomy(), (), None, batch.swaps):
+            yield
+
+    @torch.no_grad()
+    def layer_states(self, embeds: Tensor, mask: Tensor, layer: Layer) -> Tensor:
+        """The states of one layer, `[B, T, K]`."""
+        with tapped(self._need_anatomy(), (layer,), None) as found:
+            self.hidden(embeds, mask)
+        return found[layer]
 
     def gradients(
-        self, kind: Kind, embeds: Tensor, mask: Tensor, ends: Tensor, layers: Sequence[Layer], scalar: Any
+        self, kind: Kind, batch: Batch, layers: Sequence[Layer], scalar: Any
     ) -> tuple[Tensor, Tensor, dict[Layer, Tensor], dict[Layer, Tensor]]:
         """One forward and one backward: outputs `[B, C]`, values `[B]`, activations and gradients by layer.
 
         `scalar` maps outputs to values. No graph is built below the lowest layer that is asked for.
         """
         inner = tuple(layer for layer in layers if layer != INPUT)
-        embeds = embeds.detach()
-        cut = None
+        embeds, cut = batch.embeds.detach(), None
         if INPUT in layers:
             embeds.requires_grad_(True)
         else:
             cut = min(inner)
-        found: dict[Layer, Tensor]
+        found: dict[Layer, Tensor] = {}
         with torch.enable_grad():
-            if inner:
-                if self.anatomy is None:
-                    raise NotCapable("the blocks of this model could not be found; use a method without layers")
-                with tapped(self.anatomy, inner, cut) as found:
-                    outputs = self.outputs(kind, embeds, mask, ends)
+            forward = replace(batch, embeds=embeds)
+            if inner or batch.swaps:
+                with tapped(self._need_anatomy(), inner, cut, batch.swaps) as found:
+                    outputs = self.outputs(kind, forward)
             else:
-                found, outputs = {}, self.outputs(kind, embeds, mask, ends)
+                outputs = self.outputs(kind, forward)
             if INPUT in layers:
                 found[INPUT] = embeds
             values = scalar(outputs)
@@ -111,6 +141,37 @@ class Network:
         }
         activations = {layer: tensor.detach() for layer, tensor in zip(layers, wanted, strict=True)}
         return outputs.detach(), values.detach(), activations, tangents
+
+    @property
+    def first_place(self) -> int | None:
+        """The position id of the first token; None where position ids do not say where a token stands."""
+        if self._first_place == NOT_ASKED:
+            self._first_place = self._find_first_place()
+        return self._first_place
+
+    @torch.no_grad()
+    def _find_first_place(self) -> int | None:
+        """Try what families count from: leaving a token out must be the same as nobody looking at it."""
+        ids = self._probe
+        steps, keep = torch.arange(ids.shape[1], device=ids.device)[None], [0, 1, 3, 4, 5]
+        everything, blind = torch.ones_like(ids), torch.ones_like(ids)
+        blind[0, 2] = 0
+        plain = self.hidden(self.embed(ids), everything)
+        for first in dict.fromkeys((0, int(self.model.config.pad_token_id or 0) + 1, 2)):
+            try:
+                same = self.hidden(self.embed(ids), everything, steps + first)
+                unseen = self.hidden(self.embed(ids), blind, steps + first)[:, keep]
+                without = self.hidden(self.embed(ids[:, keep]), everything[:, keep], steps[:, keep] + first)
+            except TypeError:
+                return None
+            if torch.allclose(same, plain, atol=1e-4) and torch.allclose(unseen, without, atol=1e-4):
+                return first
+        return None
+
+    def _need_anatomy(self) -> Anatomy:
+        if self.anatomy is None:
+            raise NotCapable("the blocks of this model could not be found; use a method without layers")
+        return self.anatomy
 
     # -- finding out ------------------------------------------------------------------------------
 
@@ -157,7 +218,7 @@ class Network:
         mask = torch.ones_like(padded)
         mask[0, ids.shape[1] :] = 0
         ends = torch.tensor([ids.shape[1] - 1, padded.shape[1] - 1], device=ids.device)
-        ours = self.outputs(self.own_kind, self.embed(padded), mask, ends)[:1]
+        ours = self.outputs(self.own_kind, Batch(padded, mask, None, self.embed(padded), ends, {}))[:1]
         scale = float(plain.float().abs().max().clamp(min=1.0))
         gap = float((ours - plain.float()).abs().max())
         half = plain.dtype in (torch.float16, torch.bfloat16)

@@ -11,7 +11,7 @@ import numpy as np
 from saliscope.explainers.encoding import Encoding, FloatArray
 from saliscope.explainers.facts import Constants, ModelFacts
 from saliscope.explainers.features import Feature
-from saliscope.explainers.queries import Answer, Masked
+from saliscope.explainers.queries import Answer, Hiding, Masked
 from saliscope.explainers.targets import Scalar, Target
 
 
@@ -56,9 +56,9 @@ class Problem:
         """The positions of each feature."""
         return tuple(feature.positions for feature in self.asked.features)
 
-    def keep(self, rows: np.ndarray[Any, np.dtype[np.bool_]]) -> Masked:
-        """Rows `[B, n]` that keep these features and mask the others."""
-        return Masked(rows, self.groups)
+    def keep(self, rows: np.ndarray[Any, np.dtype[np.bool_]], hiding: Hiding = "replace") -> Masked:
+        """Rows `[B, n]` that keep these features and hide the others."""
+        return Masked(rows, self.groups, hiding)
 
     def regroup(self, per_position: FloatArray) -> FloatArray:
         """Sum scores `[T]` of positions into scores `[n]` of features."""

@@ -6,12 +6,11 @@ drives the generator decides when and with whose rows each query is computed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from saliscope.explainers.encoding import BoolArray, Encoding, FloatArray, IntArray
 from saliscope.explainers.targets import Kind, Scalar
@@ -22,20 +21,76 @@ Layer = int
 INPUT: Layer = -1
 
 
+Hiding = Literal["replace", "drop", "attention"]
+"""What hiding a feature means: another id in its place, its tokens left out, or nobody may look at them."""
+
+Reference = Literal["mask", "mean", "zero"]
+"""What a word embedding is compared with: the mask token's, the vocabulary's mean, or nothing."""
+
+
 @dataclass(frozen=True, eq=False)
 class Masked:
-    """Rows with hidden features: `keep [B, n]` over the `groups` of positions; hidden ones hold the mask id."""
+    """Rows with hidden features: `keep [B, n]` over the `groups` of positions."""
 
     keep: BoolArray
     groups: tuple[tuple[int, ...], ...]
+    hiding: Hiding = "replace"
 
-    def ids(self, encoding: Encoding, mask_id: int, start: int, stop: int) -> IntArray:
-        """Materialise rows `start:stop` as ids `[rows, T]`."""
-        rows = np.repeat(encoding.ids[None, :], stop - start, axis=0)
+    def __len__(self) -> int:
+        return len(self.keep)
+
+    def hidden(self, num_positions: int, start: int, stop: int) -> BoolArray:
+        """Which positions rows `start:stop` hide, `[rows, T]`."""
+        hidden = np.zeros((stop - start, num_positions), dtype=np.bool_)
         for feature, positions in enumerate(self.groups):
-            hidden = ~self.keep[start:stop, feature]
-            rows[np.ix_(hidden, np.asarray(positions))] = mask_id
-        return rows
+            hidden[:, list(positions)] = ~self.keep[start:stop, feature, None]
+        return hidden
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Gaussian noise on every position of the features, drawn row by row from `seed` and the row's number.
+
+    `unit` gives `sigma` its size: "range" (largest less smallest embedding value of the text), "norm" (mean length of
+    its embeddings over sqrt(K)). With `antithetic` row 2k+1 has the noise of row 2k with the other sign.
+    """
+
+    sigma: float
+    seed: int
+    unit: Literal["range", "norm"] = "norm"
+    antithetic: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """Rows whose features move away from or towards a reference B: `E_i + z_i D_i`, `D_i = nu_i (E_i - B_i)`.
+
+    `z [B, n]` over the `groups`; z = -1 is the reference itself. nu is 1 ("relative") or gives every feature the median
+    length ("unit"). `layer` says where: the word embeddings, or a block's output (then B is that of the masked text).
+    """
+
+    z: FloatArray
+    groups: tuple[tuple[int, ...], ...]
+    reference: Reference = "mask"
+    normalise: Literal["relative", "unit"] = "relative"
+    layer: Layer = INPUT
+    noise: Noise | None = None
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+
+@dataclass(frozen=True, eq=False)
+class Replaced:
+    """Rows with other ids: `ids [B, T]`, as long as the text."""
+
+    ids: IntArray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+Rows = Masked | Moved | Replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +128,20 @@ class Along:
         return self.scalar.kind
 
 
-Read = Outputs | Value | Along
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Read sum over rows of (value - about) * noise, `[2, T, K]` with the displacements E - B; rows must be `Moved`."""
+
+    scalar: Scalar
+    about: float
+
+    @property
+    def kind(self) -> Kind:
+        """The output that is read."""
+        return self.scalar.kind
+
+
+Read = Outputs | Value | Along | Moment
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +153,13 @@ class Evaluate:
 
     encoding: Encoding
     read: Read
-    rows: Masked | None = None
+    rows: Rows | None = None
     outputs: bool = False
 
     @property
     def num_rows(self) -> int:
         """How many rows go through the model."""
-        return 1 if self.rows is None else len(self.rows.keep)
+        return 1 if self.rows is None else len(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +173,41 @@ class Decoding:
     head: str | None = None
 
 
+Reduction = Literal["activation", "displacement", "l1", "l2", "l2-activation"]
+"""What a gradient g at a position becomes: <g, h>, <g, E - B> (embeddings only), |g|_1, |g|_2, |g * h|_2."""
+
+
 @dataclass(frozen=True, eq=False)
 class Differentiate:
-    """One row forward and back: the gradient of `scalar` at `layers`, reduced to `<gradient, activation>`."""
+    """Rows forward and back: the gradient of `scalar` at `layers`, reduced to one number a position.
+
+    `rows` None is the text itself. `reference` is what displacements are measured from.
+    """
 
     encoding: Encoding
     scalar: Scalar
     layers: tuple[Layer, ...]
     decoding: Decoding | None = None
+    reductions: tuple[Reduction, ...] = ("activation",)
+    rows: Rows | None = None
+    reference: Reference = "mask"
 
     @property
     def num_rows(self) -> int:
         """How many rows go through the model."""
-        return 1
+        return 1 if self.rows is None else len(self.rows)
 
 
-Query = Evaluate | Differentiate
+@dataclass(frozen=True, eq=False)
+class Solve:
+    """Pure computation on the CPU beside the device: `function(*arguments)`, both picklable, no model in it."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+
+
+Query = Evaluate | Differentiate | Solve
+ModelQuery = Evaluate | Differentiate
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,24 +236,42 @@ class Decoded:
 
 @dataclass(frozen=True, eq=False)
 class Differentiated:
-    """Answers `Differentiate`: raw `outputs [C]`, the scalar's `value` at output `index`, products
-    `[T]` by layer."""
+    """Answers `Differentiate`: raw `outputs [C]` of the first row, the scalar's output `index`, `values [B]`, and
+    `products [B, T]` by layer and reduction; `decoded` belongs to the first row.
+    """
 
     outputs: FloatArray
     index: int
-    value: float
-    inner: Mapping[Layer, FloatArray]
+    values: FloatArray
+    products: Mapping[tuple[Layer, Reduction], FloatArray]
     decoded: Mapping[Layer, Decoded] = field(default_factory=dict)
 
+    @property
+    def value(self) -> float:
+        """The scalar on the first row."""
+        return float(self.values[0])
 
-Answer = Evaluated | Differentiated
+    @property
+    def inner(self) -> Mapping[Layer, FloatArray]:
+        """`<gradient, activation>` of the first row, `[T]` by layer."""
+        return {layer: rows[0] for (layer, kind), rows in self.products.items() if kind == "activation"}
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """Answers `Solve`: what the function returned."""
+
+    result: Any
+
+
+Answer = Evaluated | Differentiated | Solved
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
     """Rows `start:stop` of a query: what fits one micro-batch."""
 
-    query: Query
+    query: ModelQuery
     start: int
     stop: int
 
@@ -176,12 +281,18 @@ class Piece:
         return (self.stop - self.start) * len(self.query.encoding)
 
 
-def join(pieces: list[Answer]) -> Answer:
+def join(query: ModelQuery, pieces: list[Answer]) -> Answer:
     """One answer from the answers of a query's pieces, in row order."""
-    if len(pieces) == 1:
-        return pieces[0]
-    values: list[npt.NDArray[np.float32]] = [piece.values for piece in pieces if isinstance(piece, Evaluated)]
-    if len(values) != len(pieces):
-        raise TypeError("only Evaluate is cut into pieces")
     first = pieces[0]
-    return Evaluated(np.concatenate(values), first.outputs)
+    if len(pieces) == 1:
+        return first
+    if isinstance(first, Differentiated):
+        gradients = [piece for piece in pieces if isinstance(piece, Differentiated)]
+        products = {key: np.concatenate([piece.products[key] for piece in gradients]) for key in first.products}
+        return replace(first, values=np.concatenate([piece.values for piece in gradients]), products=products)
+    values = [piece.values for piece in pieces if isinstance(piece, Evaluated)]
+    if isinstance(query, Evaluate) and isinstance(query.read, Moment):
+        moment = np.sum([value[0] for value in values], axis=0, dtype=np.float64)
+        return Evaluated(np.stack([moment.astype(np.float32), values[0][1]]))
+    outputs = first.outputs if isinstance(first, Evaluated) else None
+    return Evaluated(np.concatenate(values), outputs)

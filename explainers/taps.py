@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from saliscope.explainers.queries import Layer
 
 Run = Callable[[], Tensor]
+Swap = Callable[[Tensor], Tensor]
+"""What a layer's states become on the way, `[B, T, K]` to `[B, T, K]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,12 @@ def dissect(body: nn.Module, num_layers: int, run: Run) -> Anatomy | None:
 
 
 @contextmanager
-def tapped(anatomy: Anatomy, layers: Sequence[Layer], cut: Layer | None) -> Iterator[dict[Layer, Tensor]]:
+def tapped(
+    anatomy: Anatomy, layers: Sequence[Layer], cut: Layer | None, swaps: Mapping[Layer, Swap] | None = None
+) -> Iterator[dict[Layer, Tensor]]:
     """Collect the tensors of `layers` during one forward; at `cut` the graph starts anew with a leaf.
+
+    `swaps` change states on the way, before they are collected or cut.
 
     Layer 0 enters the first block, layer l leaves block l. Hooks are removed on the way out.
     """
@@ -58,6 +64,8 @@ def tapped(anatomy: Anatomy, layers: Sequence[Layer], cut: Layer | None) -> Iter
     calls = 0
 
     def touch(layer: Layer, hidden: Tensor) -> Tensor:
+        if swaps and layer in swaps:
+            hidden = swaps[layer](hidden)
         if layer == cut:
             hidden = hidden.detach().requires_grad_(True)
         if layer in layers:

@@ -14,7 +14,7 @@ from saliscope.explainers.facts import Constants, ModelFacts
 from saliscope.explainers.fingerprint import fingerprint
 from saliscope.explainers.heads import EmbeddingHead, Head
 from saliscope.explainers.network import Network
-from saliscope.explainers.queries import Answer, Decoding, Piece, Query, join
+from saliscope.explainers.queries import Answer, Decoding, Piece, Query, Solve, Solved, join
 from saliscope.explainers.tokenizing import Tokenizing
 
 MAX_TEXT_BYTES = 1 << 20
@@ -83,7 +83,9 @@ class TextModel:
 
     def answer(self, query: Query, budget: int = TOKENS_PER_MICRO_BATCH) -> Answer:
         """Compute one query in micro-batches of at most `budget` tokens."""
-        return join([self.compute([piece])[0] for piece in cut(query, budget)])
+        if isinstance(query, Solve):
+            return Solved(query.function(*query.arguments))
+        return join(query, [self.compute([piece])[0] for piece in cut(query, budget)])
 
     def compute(self, pieces: Sequence[Piece]) -> list[Answer]:
         """Compute pieces that share a batch key in one pass, one answer a piece."""

@@ -6,12 +6,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import torch
-
+from saliscope.daemon.worker.errors import to_wire_error
 from saliscope.daemon.worker.scheduling.queue import Queue, Share, Ticket
-from saliscope.explainers.errors import ExplainerError
+from saliscope.daemon.worker.solver import Solver
 from saliscope.explainers.execution import batch_key
-from saliscope.explainers.queries import Answer, Piece, Query, join
+from saliscope.explainers.queries import Answer, ModelQuery, Piece, Query, Solve, join
 from saliscope.explainers.textmodel import TOKENS_PER_MICRO_BATCH, TextModel
 from saliscope.protocol.errors import SaliscopeError
 
@@ -26,7 +25,7 @@ class Asked:
     """A query on its way: its model, the pieces answered so far, and who gets the whole."""
 
     model: TextModel
-    query: Query
+    query: ModelQuery
     deliver: Deliver
     parts: list[Answer] = field(default_factory=list)
 
@@ -34,12 +33,16 @@ class Asked:
 class Batcher:
     """Queues queries and computes them, one micro-batch a `step`."""
 
-    def __init__(self, budget: int = TOKENS_PER_MICRO_BATCH) -> None:
+    def __init__(self, solver: Solver, budget: int = TOKENS_PER_MICRO_BATCH) -> None:
         self.queue: Queue[Asked] = Queue(budget)
+        self._solver = solver
         self.num_batches = self.num_rows = self.num_tokens = 0
 
     def add(self, owner: int, model: TextModel, query: Query, deliver: Deliver) -> None:
         """Queue a query of an owner; `deliver` gets its answer, or the error, on a later `step`."""
+        if isinstance(query, Solve):
+            self._solver.submit(query, deliver)
+            return
         key = (id(model), *batch_key(query))
         self.queue.add(Ticket(owner, key, query.num_rows, len(query.encoding), Asked(model, query, deliver)))
 
@@ -79,20 +82,4 @@ class Batcher:
             return
         asked.parts.append(outcome)
         if share.stop == share.ticket.num_rows:
-            asked.deliver(join(asked.parts))
-
-
-def to_wire_error(error: Exception) -> SaliscopeError:
-    """An exception as the wire's error; what nobody foresaw is `internal`, logged without any text."""
-    if isinstance(error, SaliscopeError):
-        return error
-    if isinstance(error, ExplainerError):
-        return SaliscopeError(error.code, error.message, error.data)
-    if isinstance(error, torch.OutOfMemoryError):
-        return SaliscopeError("oom", "the device ran out of memory for this request")
-    where = error.__traceback__
-    while where is not None and where.tb_next is not None:
-        where = where.tb_next
-    place = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else "?"
-    log.error("%s at %s", type(error).__name__, place)
-    return SaliscopeError("internal", f"{type(error).__name__} in the worker ({place.rsplit('/', 1)[-1]})")
+            asked.deliver(join(asked.query, asked.parts))

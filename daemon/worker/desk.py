@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from saliscope.daemon.worker.batcher import Batcher, to_wire_error
+from saliscope.daemon.worker.batcher import Batcher
+from saliscope.daemon.worker.errors import to_wire_error
 from saliscope.daemon.worker.outlet import Outlet
 from saliscope.daemon.worker.pool import ModelPool
 from saliscope.daemon.worker.running import Running, explain_steps, predict_steps

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from saliscope.daemon.worker.batcher import Batcher, Outcome, to_wire_error
+from saliscope.daemon.worker.batcher import Batcher, Outcome
+from saliscope.daemon.worker.errors import to_wire_error
 from saliscope.explainers.attribution import Attribution
 from saliscope.explainers.errors import BadRequest
 from saliscope.explainers.explaining import Explaining, Question, explaining, predict

@@ -15,6 +15,7 @@ from saliscope.daemon.worker.desk import Desk
 from saliscope.daemon.worker.inbox import Closed, Inbox, Item
 from saliscope.daemon.worker.outlet import Outlet
 from saliscope.daemon.worker.pool import ModelPool
+from saliscope.daemon.worker.solver import Solver
 from saliscope.explainers.registry import methods
 from saliscope.protocol.codec import Notification, Request
 from saliscope.protocol.errors import SaliscopeError
@@ -35,7 +36,8 @@ class Worker:
         self._outlet = Outlet(sock)
         self._device = os.environ.get("SALISCOPE_DEVICE", "auto")
         self._pool = ModelPool(self._device, self._inbox.post)
-        self._batcher = Batcher()
+        self._solver = Solver(self._inbox.post)
+        self._batcher = Batcher(self._solver)
         self._desk = Desk(self._pool, self._batcher, self._outlet)
 
     def run(self) -> None:
@@ -48,6 +50,7 @@ class Worker:
                 self._handle(item)
                 item = self._inbox.take(wait=False)
             self._batcher.step()
+        self._solver.close()
 
     def _handle(self, item: Item) -> None:
         match item:

@@ -9,4 +9,11 @@ from saliscope.explainers.methods.perturbation import OCCLUSION
 from saliscope.explainers.methods.progressive import SP_PI
 
 #: In the order of the catalogue.
-METHODS = (DECODED_GRAD_CAM, SP_PI, INPUT_X_GRADIENT, GRAD_CAM, OCCLUSION, RANDOM)
+METHODS = (
+    DECODED_GRAD_CAM,
+    SP_PI,
+    INPUT_X_GRADIENT,
+    GRAD_CAM,
+    OCCLUSION,
+    RANDOM,
+)

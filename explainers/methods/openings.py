@@ -8,7 +8,7 @@ import numpy as np
 
 from saliscope.explainers.encoding import FloatArray
 from saliscope.explainers.problem import Asked, Problem
-from saliscope.explainers.queries import Evaluate, Outputs
+from saliscope.explainers.queries import Evaluate, Outputs, Solved
 from saliscope.explainers.scales import scaled
 
 
@@ -19,7 +19,7 @@ def whole_text(asked: Asked, params: Any) -> Evaluate:
 
 def read_value(problem: Problem) -> float:
     """The target's value on the text, from the raw outputs of the opening."""
-    outputs = problem.opening.outputs
+    outputs = None if isinstance(problem.opening, Solved) else problem.opening.outputs
     if outputs is None:
         raise TypeError("the opening did not read the raw outputs")
     wide: FloatArray = outputs.astype(np.float64)

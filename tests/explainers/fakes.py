@@ -18,6 +18,7 @@ from saliscope.explainers.queries import (
     Differentiated,
     Evaluate,
     Evaluated,
+    Masked,
     Outputs,
     Query,
 )
@@ -96,7 +97,8 @@ class FakeModel:
             outputs = self.game(np.ones(len(query.encoding), dtype=bool))
             index = int(np.argmax(outputs)) if query.scalar.index is None else query.scalar.index
             inner = {layer: np.asarray(self.inner[layer], dtype=np.float32) for layer in query.layers}
-            return Differentiated(_float32(outputs), index, float(outputs[index]), inner, dict(self.decoded))
+            products = {(layer, "activation"): row[None] for layer, row in inner.items()}
+            return Differentiated(_float32(outputs), index, _float32(outputs[[index]]), products, dict(self.decoded))
         visible = self.visible(query)
         rows = np.stack([self.game(row) for row in visible]).astype(np.float64)
         outputs = _float32(rows[0]) if query.outputs else None
@@ -113,9 +115,10 @@ class FakeModel:
         """Which positions `[B, T]` hold their own id: read off the rows as a model would see them."""
         if query.rows is None:
             return (query.encoding.ids != MASK)[None, :]
-        ids = query.rows.ids(query.encoding, MASK, 0, query.num_rows)
-        assert (ids[:, query.encoding.special] != MASK).all(), "a fixed token was masked"
-        return np.asarray(ids == query.encoding.ids)
+        assert isinstance(query.rows, Masked)
+        hidden = query.rows.hidden(len(query.encoding), 0, query.num_rows)
+        assert not hidden[:, query.encoding.special].any(), "a fixed token was masked"
+        return ~hidden & (query.encoding.ids != MASK)
 
     @property
     def rows(self) -> int:

@@ -135,5 +135,8 @@ def test_the_masked_language_head_of_an_encoder_is_used_as_it_is(architecture: s
     torch.testing.assert_close(apart, whole, atol=1e-5, rtol=1e-5)
 
 
-def test_the_catalogue_is_complete() -> None:
-    assert set(methods()) == {"random", "input-x-gradient", "grad-cam", "decoded-grad-cam", "sp-pi", "occlusion"}
+def test_every_method_of_the_catalogue_has_a_name_of_its_own() -> None:
+    from saliscope.explainers.methods import METHODS
+
+    assert len(methods()) == len(METHODS)
+    assert {"random", "input-x-gradient", "grad-cam", "decoded-grad-cam", "sp-pi", "occlusion"} <= set(methods())

@@ -345,9 +345,8 @@ def test_masked_rows_are_described_and_built_piece_by_piece() -> None:
     encoding = FakeModel(table_game(3, 0)).encode("a b+c d")
     keep = np.asarray([[True, False, True], [False, True, True], [True, True, True]])
     rows = Masked(keep, ((0,), (1, 2), (3,)))
-    a, b, c, d = encoding.ids
-    np.testing.assert_array_equal(rows.ids(encoding, MASK, 0, 2), [[a, MASK, MASK, d], [MASK, b, c, d]])
-    np.testing.assert_array_equal(rows.ids(encoding, MASK, 2, 3), [[a, b, c, d]])
+    np.testing.assert_array_equal(rows.hidden(4, 0, 2), [[False, True, True, False], [True, False, False, False]])
+    np.testing.assert_array_equal(rows.hidden(4, 2, 3), [[False] * 4])
     assert Evaluate(encoding, Outputs("class"), rows).num_rows == 3
 
 

@@ -12,6 +12,7 @@ import torch
 
 from saliscope.daemon.worker.batcher import Batcher
 from saliscope.daemon.worker.serve import serve
+from saliscope.daemon.worker.solver import Solver
 from saliscope.explainers import explain, load, methods
 from saliscope.explainers.queries import Evaluate, Outputs, Value
 from saliscope.explainers.targets import Scalar
@@ -185,7 +186,7 @@ def test_unknown_fields_are_listed_as_warnings(peer: Peer) -> None:
 
 def test_a_failing_query_does_not_take_down_those_it_was_merged_with() -> None:
     model = load("demo-encoder", "cpu")
-    batcher, delivered = Batcher(), {}
+    batcher, delivered = Batcher(Solver(lambda news: news())), {}
     good = Evaluate(model.encode("a good film"), Outputs("class"), outputs=True)
     bad = Evaluate(model.encode("a bad film"), Value(Scalar("class", None, "logit")))
     for owner, query in enumerate([good, bad, good]):

@@ -1,0 +1,24 @@
+"""A micro-batch as tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from saliscope.explainers.queries import Layer
+from saliscope.explainers.taps import Swap
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One micro-batch: `ids` and `mask` `[B, T]` padded on the right, position ids where tokens were dropped, word
+    embeddings `[B, T, K]`, the last position of each row, and layers whose states are swapped on the way.
+    """
+
+    ids: Tensor
+    mask: Tensor
+    places: Tensor | None
+    embeds: Tensor
+    ends: Tensor
+    swaps: dict[Layer, Swap]

@@ -1,0 +1,158 @@
+"""Rows made real: described variants of a text become ids, masks and embeddings, one micro-batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from saliscope.explainers.batches import Batch
+from saliscope.explainers.encoding import BoolArray, IntArray
+from saliscope.explainers.errors import NotCapable
+from saliscope.explainers.network import Network
+from saliscope.explainers.queries import INPUT, Layer, Masked, Moved, Noise, Piece, Replaced, Rows
+from saliscope.explainers.taps import Swap
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The rows of one piece before padding: `ids [rows, T]` and what is seen of them."""
+
+    ids: IntArray
+    seen: BoolArray
+
+
+def materialise(pieces: Sequence[Piece], network: Network, mask_id: int) -> Batch:
+    """Build the rows of all pieces, in order."""
+    plans = [_plan(piece, mask_id) for piece in pieces]
+    width = max(plan.ids.shape[1] for plan in plans)
+    total = sum(len(plan.ids) for plan in plans)
+    # Padding holds a real id: it is masked out.
+    ids = np.full((total, width), mask_id, dtype=np.int64)
+    seen = np.zeros((total, width), dtype=np.int64)
+    at = 0
+    for plan in plans:
+        rows, length = plan.ids.shape
+        ids[at : at + rows, :length] = plan.ids
+        seen[at : at + rows, :length] = plan.seen
+        at += rows
+    ends = np.concatenate([np.full(len(plan.ids), plan.ids.shape[1] - 1) for plan in plans])
+    places = None
+    hiding = {piece.query.rows.hiding for piece in pieces if isinstance(piece.query.rows, Masked)}
+    if hiding & {"drop", "attention"}:
+        ids, seen, places, ends = _place(ids, seen, ends, "drop" in hiding, network.first_place)
+    device = network.device
+    id_rows, mask = torch.from_numpy(ids).to(device), torch.from_numpy(seen).to(device)
+    embeds, at = network.embed(id_rows), 0
+    swaps: dict[Layer, Swap] = {}
+    for piece in pieces:
+        rows = piece.stop - piece.start
+        moved = piece.query.rows
+        if isinstance(moved, Moved) and moved.layer == INPUT:
+            length = len(piece.query.encoding)
+            base = embeds[at, :length]
+            embeds[at : at + rows, :length] = displace(moved, piece, base, reference(moved, base, network, mask_id))
+        elif isinstance(moved, Moved):
+            swaps[moved.layer] = _swap(moved, piece, network, mask_id, at, swaps.get(moved.layer))
+        at += rows
+    place_rows = None if places is None else torch.from_numpy(places).to(device)
+    return Batch(id_rows, mask, place_rows, embeds, torch.from_numpy(ends).to(device), swaps)
+
+
+def reference(rows: Rows | None, base: Tensor, network: Network, mask_id: int, kind: str | None = None) -> Tensor:
+    """What embeddings `base [T, K]` are compared with, `[K]`."""
+    kind = kind or (rows.reference if isinstance(rows, Moved) else "mask")
+    if kind == "mask":
+        return network.embed(torch.tensor([mask_id], device=base.device))[0].to(base.dtype)
+    if kind == "mean":
+        return network.mean_embedding().to(base.dtype)
+    return torch.zeros_like(base[0])
+
+
+def displace(moved: Moved, piece: Piece, base: Tensor, away_from: Tensor) -> Tensor:
+    """Rows `start:stop` of `E + z D + noise`, `[rows, T, K]`."""
+    steps = torch.zeros((piece.stop - piece.start, len(base)), dtype=base.dtype, device=base.device)
+    z = torch.from_numpy(moved.z[piece.start : piece.stop]).to(base.device, base.dtype)
+    difference = base - away_from
+    sizes = torch.stack([difference[list(group)].norm() for group in moved.groups])
+    if moved.normalise == "unit":
+        z = z * torch.where(sizes > 0, sizes.median() / sizes.clamp(min=1e-30), torch.zeros_like(sizes))
+    for feature, group in enumerate(moved.groups):
+        steps[:, list(group)] = z[:, feature, None]
+    rows = base + steps[:, :, None] * difference
+    if moved.noise is not None:
+        rows = rows + draw(moved.noise, moved.groups, base, piece.start, piece.stop)
+    return rows
+
+
+def draw(noise: Noise, groups: tuple[tuple[int, ...], ...], base: Tensor, start: int, stop: int) -> Tensor:
+    """The noise of rows `start:stop`, `[rows, T, K]`: each row from its own seed, so that no cut changes it."""
+    positions = [position for group in groups for position in group]
+    scale = noise.sigma * _unit(noise, base[positions])
+    out = torch.zeros((stop - start, *base.shape), dtype=base.dtype, device=base.device)
+    for row in range(start, stop):
+        pair = row // 2 if noise.antithetic else row
+        generator = torch.Generator().manual_seed((noise.seed * 1_000_003 + pair) % (1 << 63))
+        values = torch.randn((len(positions), base.shape[1]), generator=generator)
+        sign = -1.0 if noise.antithetic and row % 2 else 1.0
+        out[row - start, positions] = (sign * scale) * values.to(base.device, base.dtype)
+    return out
+
+
+def _unit(noise: Noise, base: Tensor) -> float:
+    if noise.unit == "range":
+        return float(base.max() - base.min())
+    return float(base.norm(dim=-1).mean() / base.shape[1] ** 0.5)
+
+
+def _plan(piece: Piece, mask_id: int) -> _Plan:
+    encoding, rows, count = piece.query.encoding, piece.query.rows, piece.stop - piece.start
+    ids = np.repeat(encoding.ids[None, :], count, axis=0)
+    seen = np.ones(ids.shape, dtype=np.bool_)
+    if isinstance(rows, Replaced):
+        ids = rows.ids[piece.start : piece.stop]
+    if isinstance(rows, Masked):
+        hidden = rows.hidden(len(encoding), piece.start, piece.stop)
+        if rows.hiding == "replace":
+            ids = np.where(hidden, mask_id, ids)
+        else:
+            seen = ~hidden
+    return _Plan(ids, seen)
+
+
+def _place(
+    ids: IntArray, seen: IntArray, ends: IntArray, drop: bool, first: int | None
+) -> tuple[IntArray, IntArray, IntArray | None, IntArray]:
+    """Position ids that leave every token at its place; with `drop` what is not seen is not computed either."""
+    if first is None and drop:
+        raise NotCapable("position ids do not place tokens in this model, so none can be left out; use mask=replace")
+    if first is None:
+        return ids, seen, None, ends
+    if not drop:
+        return ids, seen, np.broadcast_to(np.arange(ids.shape[1]) + first, ids.shape).copy(), ends
+    counts = seen.sum(axis=1)
+    order = np.argsort(seen == 0, axis=1, kind="stable")[:, : int(counts.max())]
+    packed = np.take_along_axis(seen, order, axis=1)
+    places = np.where(packed > 0, order, 0) + first
+    return np.take_along_axis(ids, order, axis=1), packed, places, counts - 1
+
+
+def _swap(moved: Moved, piece: Piece, network: Network, mask_id: int, at: int, before: Swap | None) -> Swap:
+    """A change of a block's output for these rows: what `displace` makes of the text's and the masked text's states."""
+    encoding = piece.query.encoding
+    masked = encoding.ids.copy()
+    masked[[position for group in moved.groups for position in group]] = mask_id
+    ids = torch.from_numpy(np.stack([encoding.ids, masked])).to(network.device)
+    states = network.layer_states(network.embed(ids), torch.ones_like(ids), moved.layer)
+    rows = displace(moved, piece, states[0], states[1])
+
+    def swap(hidden: Tensor) -> Tensor:
+        hidden = hidden if before is None else before(hidden)
+        hidden = hidden.clone()
+        hidden[at : at + len(rows), : rows.shape[1]] = rows
+        return hidden
+
+    return swap
