@@ -45,7 +45,7 @@ def ask() -> tuple[Status | None, str | None]:
 
 def model_line(model: ModelInfo) -> str:
     """What is known of a model's state, in a few words."""
-    facts = [model.state, model.kind, model.device, size(model.num_bytes) if model.num_bytes else "", model.reason]
+    facts = [model.state, model.kind, model.device, size(model.num_bytes) if model.num_bytes else ""]
     return ", ".join(fact for fact in facts if fact)
 
 

@@ -18,7 +18,7 @@ from saliscope.explainers.features import build_features
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Answer, Differentiate, Differentiated, Query, Solve, Solved
 from saliscope.explainers.registry import Method, default_method, find_method, require
-from saliscope.explainers.targets import Scalar, Target, Wish, find_label, parse_scale, parse_target
+from saliscope.explainers.targets import KINDS, PREDICTED, Scalar, Target, Wish, find_label, parse_scale, parse_target
 
 Explaining = Generator[Query | Attribution, Answer | None, Attribution]
 
@@ -41,7 +41,8 @@ def explaining(model: ModelView, question: Question) -> Explaining:
     started = time.perf_counter()
     name, why = (question.method, ()) if question.method else _chosen(model)
     method = find_method(name)
-    params = method.parse(dict(question.params))
+    hint, reasons = _hint(model, method, question)
+    params, why = method.parse({**hint, **question.params}), (*why, *reasons)
     wish = parse_target(question.target, model.facts.kinds)
     require(method, params, model.facts, wish.kind)
     asked = _ask(model, question, wish)
@@ -160,13 +161,17 @@ class _Finish:
             fingerprint=facts.fingerprint,
             why=self.why,
             diagnostics=scored.diagnostics,
-            warnings=(*_truncation(problem.encoding), *scored.warnings),
+            warnings=(*_truncation(problem.encoding), *_first_piece(self.question, problem.target), *scored.warnings),
         )
 
 
 def _ask(model: ModelView, question: Question, wish: Wish) -> Asked:
+    if not isinstance(question.text, str):
+        raise BadRequest(f"text: expected a string, got {type(question.text).__name__}")
+    if isinstance(question.seed, bool) or not isinstance(question.seed, int) or question.seed < 0:
+        raise BadRequest(f"seed: expected a whole number from 0, got {question.seed!r}")
     if not question.text.strip():
-        raise BadRequest("text: it is empty; there is nothing to explain")
+        raise BadRequest("text: it is empty or blank; there is nothing to explain")
     if question.seed < 0:
         raise BadRequest(f"seed: {question.seed} is negative; give 0 or more")
     scale = parse_scale(question.scale, wish.kind)
@@ -197,6 +202,17 @@ def _label(model: ModelView, kind: str, index: int) -> str:
 def _chosen(model: ModelView) -> tuple[str, tuple[str, ...]]:
     name, reason = default_method(model.facts)
     return name, (f"method {name}: {reason}",)
+
+
+def _hint(model: ModelView, method: Method, question: Question) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What the checkpoint recommends for parameters that nobody gave, and a line for each."""
+    found = model.facts.hints.get(method.name, {})
+    hint = {key: value for key, value in found.items() if key not in question.params}
+    try:
+        method.parse(hint)
+    except BadRequest as error:
+        return {}, (f"what {model.facts.name} recommends was ignored ({error.message})",)
+    return hint, tuple(f"{key} {value}: recommended by {model.facts.name} itself" for key, value in hint.items())
 
 
 def _counted(cost: Cost, query: Query) -> Cost:
@@ -230,6 +246,15 @@ def _other_classes(problem: Problem, scored: Scored, labels: tuple[str, ...]) ->
         for c in range(scored.every.shape[1])
         if c != problem.target.index
     )
+
+
+def _first_piece(question: Question, target: Target) -> tuple[str, ...]:
+    asked = question.target.get("label") if isinstance(question.target, Mapping) else question.target
+    if target.kind != "next-token" or not isinstance(asked, str) or asked in (PREDICTED, *KINDS):
+        return ()
+    if target.label.strip() == asked.strip():
+        return ()
+    return (f"target: {asked!r} is more than one token; what is explained is its first, {target.label!r}",)
 
 
 def _truncation(encoding: Encoding) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
 from saliscope.explainers.encoding import Encoding
@@ -39,6 +40,8 @@ class ModelFacts:
     mask_text: str
     fingerprint: str
     activation: Literal["softmax", "sigmoid"] = "softmax"
+    hints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Parameters by method that the checkpoint's maker recommends: `"saliscope": {method: {…}}` in its config."""
 
     @property
     def kinds(self) -> tuple[Kind, ...]:

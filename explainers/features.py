@@ -20,12 +20,13 @@ _MARKS = r"\u0300-\u036f\u200d\u3099\u309a\ufe00-\ufe0f\uff9e\uff9f\U000e0100-\U
 _WORD = re.compile(rf"[{_LONE}][{_MARKS}]*|[^\s{_LONE}]+")
 
 _NEWLINE = r"(?>\r\n?|[\n\x85\u2028\u2029])"
+_BLANKS = r"[^\S\r\n\x85\u2028\u2029]*+"
 # Possessive, and never begun in the middle of a run: a megabyte of dots takes no longer than one of words.
 _MARK = re.compile(
     r"""(?P<western>(?<![.!?…])[.!?…]++)(?P<closing>["'”’»)\]]*+)(?=\s)"""
     r"""|[。！？｡]++["'”’）」』】]*+"""
-    rf"|{_NEWLINE}[^\S\r\n]*+{_NEWLINE}"
-    rf"|{_NEWLINE}(?=[^\S\r\n]*+(?:[-*•]|\d{{1,3}}[.)])\s)"
+    rf"|{_NEWLINE}{_BLANKS}{_NEWLINE}"
+    rf"|{_NEWLINE}(?={_BLANKS}(?:[-*•]|\d{{1,3}}[.)])\s)"
 )
 _TITLES = frozenset(["mr", "mrs", "ms", "dr", "prof", "st", "vs", "cf", "e.g", "i.e", "fig", "approx"])
 _MAY_END = frozenset(["etc", "inc", "ltd", "co", "jr", "sr", "al", "a.m", "p.m"])

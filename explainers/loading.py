@@ -316,7 +316,16 @@ def _facts(
         mask_text="" if mask_id is None else tokenizing.token_text(mask_id),
         fingerprint=fingerprint(network.model),
         activation="sigmoid" if network.own_kind == "class" and sigmoid else "softmax",
+        hints=_hints(config),
     )
+
+
+def _hints(config: Any) -> dict[str, dict[str, Any]]:
+    """The checkpoint's own recommendations, `{method: {parameter: value}}`; anything of another shape is none."""
+    found = getattr(config, "saliscope", None)
+    if not isinstance(found, dict):
+        return {}
+    return {str(method): dict(params) for method, params in found.items() if isinstance(params, dict)}
 
 
 def _own_head(network: Network, loader: _HeadLoader, unexpected: set[str]) -> bool:

@@ -90,7 +90,7 @@ def find_label(label: str | int, labels: tuple[str, ...]) -> int:
     folded = [name.casefold() for name in labels]
     if label.casefold() in folded:
         return folded.index(label.casefold())
-    if label.isdecimal() and int(label) < len(labels):
+    if label.isdecimal() and len(label) <= len(str(len(labels))) and int(label) < len(labels):
         return int(label)
     raise BadRequest(f"target: {label!r} is not a label of this model; it has {_described(labels)}")
 

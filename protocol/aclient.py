@@ -246,7 +246,8 @@ class AsyncClient:
                         failure = failure or requests.failure_of(frame)
                     self._dispatch(frame)
         except FrameError as error:
-            failure = error
+            # The stream is lost to every call on it, whoever's frame it was.
+            failure = DisconnectedError(f"the peer sent what cannot be read ({error.message})")
         except OSError as error:
             failure = failure or DisconnectedError(f"the connection was lost ({error.strerror})")
         finally:

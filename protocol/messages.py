@@ -128,10 +128,10 @@ class Initialized(Struct):
 
 
 class ModelInfo(Struct):
-    """What is known of one model: facts, not promises. `state` is available, loading, ready or failed."""
+    """What is known of one model: facts, not promises. `state` is available, loading or ready."""
 
     name: str
-    state: Literal["available", "loading", "ready", "failed"]
+    state: Literal["available", "loading", "ready"]
     kind: str = ""
     labels: list[str] = field(default_factory=list)
     capabilities: list[str] = field(default_factory=list)
@@ -144,7 +144,6 @@ class ModelInfo(Struct):
     dtype: str = ""
     fingerprint: str = ""
     source: str = ""
-    reason: str = ""
 
 
 class Models(Struct):

@@ -44,19 +44,25 @@ def explain_params(text: str | Sequence[str], options: ExplainOptions, *, stream
         if name not in ExplainOptions.__annotations__:
             raise TypeError(f"explain() got an unexpected keyword argument {name!r}")
     fields = given(**options)
+    if isinstance(lender := (fields.get("params") or {}).get("lm_head_from"), str):
+        fields["params"] = {**fields["params"], "lm_head_from": _absolute(lender)}
     if isinstance(fields.get("target"), Target):
         fields["target"] = msgspec.to_builtins(fields["target"])
     return {"text": text if isinstance(text, str) else list(text), "stream": stream, **fields}
 
 
 def given(**params: Any) -> dict[str, Any]:
-    """The parameters that are not None; a model that is a folder here is named by its absolute path."""
+    """The parameters that are not None, with a folder as model made absolute."""
     fields = {name: value for name, value in params.items() if value is not None}
-    model = fields.get("model")
-    if isinstance(model, str) and model not in BUNDLED and os.path.isdir(os.path.expanduser(model)):
-        # The daemon has another working directory.
-        fields["model"] = os.path.abspath(os.path.expanduser(model))
+    if isinstance(model := fields.get("model"), str):
+        fields["model"] = _absolute(model)
     return fields
+
+
+def _absolute(model: str) -> str:
+    """A model that is a folder here by its absolute path: the daemon has another working directory."""
+    folder = os.path.expanduser(model)
+    return os.path.abspath(folder) if model not in BUNDLED and os.path.isdir(folder) else model
 
 
 def read(result: Any, type_: type[T]) -> T:

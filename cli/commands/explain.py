@@ -123,11 +123,14 @@ def command(
 
 
 def read_target(target: str | None) -> Any:
-    """A label or index as it is; `next-token` and `next-token:TEXT` as the target of that kind."""
-    kind, _, label = (target or "").partition(":")
+    """A label or index as it is; `next-token`, `next-token:TEXT` and `next-token:#ID` as the target of that kind."""
+    kind, colon, label = (target or "").partition(":")
     if kind != "next-token":
         return target
-    return {"kind": kind, "label": label or None}
+    if colon and not label:
+        raise SaliscopeError("bad_request", "target: nothing follows `next-token:`; name a token, or an id as #ID")
+    is_id = label.startswith("#") and label[1:].isdecimal() and len(label) < 12
+    return {"kind": kind, "label": int(label[1:]) if is_id else label or None}
 
 
 def _explain(opened: Session, asked: Asked, method: str | None) -> Explanation:

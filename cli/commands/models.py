@@ -69,12 +69,12 @@ def _print(models: list[ModelInfo], color: str) -> None:
     from saliscope.render.text import one_line, visible
 
     terminal = Terminal.of_stdout(color)
-    states = {"ready": "32", "loading": "33", "failed": "31"}
+    states = {"ready": "32", "loading": "33"}
     rows = []
     for model in models:
         labels = ", ".join(model.labels[:4]) + (f", … ({len(model.labels)})" if len(model.labels) > 4 else "")
         room = f"{model.max_tokens} tokens" if model.max_tokens else ""
-        facts = [model.kind, labels, room, size(model.num_bytes) if model.num_bytes else "", model.device, model.reason]
+        facts = [model.kind, labels, room, size(model.num_bytes) if model.num_bytes else "", model.device]
         state = terminal.tinted(model.state, states.get(model.state, ""))
         rows.append([one_line(model.name), state, visible(", ".join(fact for fact in facts if fact) or model.source)])
     click.echo("\n".join(columns(rows, terminal.columns)) if rows else "no models", color=True)

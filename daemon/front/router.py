@@ -32,7 +32,6 @@ from saliscope.protocol.messages import (
 from saliscope.protocol.requests import OnNotification
 from saliscope.protocol.validate import parse
 
-#: Models that come with the package: known without a worker.
 #: How long `shutdown` waits for the requests in flight before it cancels them.
 DRAIN_S: Final = 30.0
 _CAPABILITIES: Final = ["partials", "progress", "cancel", "floats:f32", "notify"]

@@ -107,7 +107,6 @@ class Desk:
         def run(model: TextModel) -> None:
             running = self._new(request_id, model, explain_steps(model, params), finish)
             running.on_partial = partial if params.stream else None
-            running.on_done = self._outlet.counting(request_id) if many else None
             self._start(running)
 
         self._with_model(request_id, params.model, params.download, run)
@@ -127,7 +126,7 @@ class Desk:
             del self._running[request_id]
             self._outlet.fail(request_id, error)
 
-        return Running(request_id, model, steps, self._batcher, finish, fail)
+        return Running(request_id, model, steps, self._batcher, finish, fail, on_done=self._outlet.counting(request_id))
 
     def _start(self, running: Running) -> None:
         self._running[running.id] = running

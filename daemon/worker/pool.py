@@ -15,7 +15,7 @@ from saliscope.explainers.textmodel import TextModel
 
 Waiter = Callable[["TextModel | ExplainerError"], None]
 Listener = Callable[[str], None]
-State = Literal["available", "loading", "ready", "failed"]
+State = Literal["loading", "ready"]
 
 
 @dataclass(slots=True)
@@ -25,7 +25,6 @@ class Entry:
     name: str
     state: State = "loading"
     model: TextModel | None = None
-    reason: str = ""
     stage: str = ""
     waiters: list[tuple[object, Waiter, Listener]] = field(default_factory=list)
 
@@ -45,7 +44,7 @@ class ModelPool:
         if entry is not None and entry.state == "ready" and entry.model is not None:
             waiter(entry.model)
             return
-        if entry is None or entry.state == "failed":
+        if entry is None:
             entry = self._entries[name] = Entry(name)
             threading.Thread(target=self._load, args=(entry, download), name=f"load {name}", daemon=True).start()
         entry.waiters.append((owner, waiter, listener))
@@ -58,7 +57,7 @@ class ModelPool:
             entry.waiters = [row for row in entry.waiters if row[0] != owner]
 
     def unload(self, name: str) -> bool:
-        """Free a model that is ready or has failed; False if there is none (or it still loads)."""
+        """Free a model that is ready; False if there is none (or it still loads)."""
         entry = self._entries.get(name)
         if entry is None or entry.state == "loading":
             return False
@@ -72,8 +71,9 @@ class ModelPool:
         return known + bundled
 
     def info(self, name: str) -> dict[str, Any]:
-        """One loaded model as the wire's `ModelInfo`."""
-        return _info(self._entries[name])
+        """One loaded model as the wire's `ModelInfo`, with its fingerprint as it is now."""
+        entry = self._entries[name]
+        return _info(entry) | ({} if entry.model is None else {"fingerprint": entry.model.fingerprint()})
 
     def _load(self, entry: Entry, download: bool) -> None:
         def stage(text: str) -> None:
@@ -95,9 +95,8 @@ class ModelPool:
 
     def _loaded(self, entry: Entry, outcome: TextModel | ExplainerError) -> None:
         if isinstance(outcome, ExplainerError):
-            entry.state, entry.reason = "failed", outcome.message
-            if outcome.code == "unknown_model":
-                self._entries.pop(entry.name, None)
+            # Whoever waits is told; a name that gave no model is not kept.
+            self._entries.pop(entry.name, None)
         else:
             entry.state, entry.model = "ready", outcome
         waiters, entry.waiters = entry.waiters, []
@@ -107,7 +106,7 @@ class ModelPool:
 
 def _info(entry: Entry) -> dict[str, Any]:
     if entry.model is None:
-        return {"name": entry.name, "state": entry.state, "reason": entry.reason}
+        return {"name": entry.name, "state": entry.state}
     facts, network = entry.model.facts, entry.model.network
     weights = list(network.model.parameters())
     return {
@@ -123,5 +122,5 @@ def _info(entry: Entry) -> dict[str, Any]:
         "num_bytes": sum(weight.numel() * weight.element_size() for weight in weights),
         "device": str(network.device),
         "dtype": str(weights[0].dtype).removeprefix("torch."),
-        "fingerprint": entry.model.fingerprint(),
+        "fingerprint": facts.fingerprint,
     }

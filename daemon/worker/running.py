@@ -18,7 +18,7 @@ from saliscope.explainers.textmodel import TextModel
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.messages import Explain, Predict, Target
 
-TEXTS_AT_ONCE = 32
+TEXTS_AT_ONCE = 8
 """Texts of one request that are in work together; the others wait unencoded."""
 
 Steps = Explaining | Iterator[Any]
@@ -28,7 +28,8 @@ Steps = Explaining | Iterator[Any]
 class Running:
     """One request: starts a generator a text, at most `TEXTS_AT_ONCE` together, and gathers the results in order.
 
-    `finish` gets all results, `fail` the first error; `on_partial` gets (index, attribution); `on_done` counts.
+    `finish` gets all results, `fail` the first error; `on_partial` gets (index, attribution); `on_done`
+    counts the texts that are done, or the rows of a single one.
     """
 
     id: int
@@ -69,6 +70,8 @@ class Running:
             while isinstance(step, Attribution):
                 if self.on_partial is not None:
                     self.on_partial(index, step)
+                if self.on_done is not None and len(self.steps) == 1:
+                    self.on_done(step.cost.forward_rows, step.cost.promised_forward_rows)
                 step = steps.send(None)
         except StopIteration as end:
             self._done(index, end.value)
@@ -125,7 +128,7 @@ def predict_steps(model: TextModel, asked: Predict) -> list[Callable[[], Any]]:
     def make(text: str) -> Callable[[], Any]:
         def steps() -> Any:
             if not text.strip():
-                raise BadRequest("text: it is empty; there is nothing to predict")
+                raise BadRequest("text: it is empty or blank; there is nothing to predict")
             encoding = model.encode(text)
             query: Query = Evaluate(encoding, Outputs(kind), outputs=True)
             answer = yield query

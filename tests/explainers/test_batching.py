@@ -100,11 +100,12 @@ def test_pieces_cover_every_row_once_within_the_budget(length: int, num_rows: in
 def test_joined_pieces_keep_the_row_order_and_the_raw_outputs_of_the_first_row() -> None:
     rows = np.arange(12, dtype=np.float32).reshape(6, 2)
     parts: list[Answer] = [Evaluated(rows[:1], rows[0]), Evaluated(rows[1:4], rows[1]), Evaluated(rows[4:], rows[4])]
-    joined = join(parts)
+    query = described(2, 6)
+    joined = join(query, parts)
     assert isinstance(joined, Evaluated)
     np.testing.assert_array_equal(joined.values, rows)
     np.testing.assert_array_equal(joined.outputs, rows[0])
-    assert join(parts[:1]) is parts[0]
+    assert join(query, parts[:1]) is parts[0]
 
 
 @pytest.mark.parametrize("model", FEW, indirect=True)

