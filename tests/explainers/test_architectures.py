@@ -140,3 +140,10 @@ def test_every_method_of_the_catalogue_has_a_name_of_its_own() -> None:
 
     assert len(methods()) == len(METHODS)
     assert {"random", "input-x-gradient", "grad-cam", "decoded-grad-cam", "sp-pi", "occlusion"} <= set(methods())
+
+
+def test_a_configuration_with_a_list_of_end_tokens_loads(tiny_folder: Any) -> None:
+    from saliscope.explainers import load
+
+    folder = tiny_folder("llama", "ForSequenceClassification", eos_token_id=[0, 5, 6])
+    assert explain(load(str(folder), "cpu"), TEXTS[0]).method == "sp-pi"

@@ -330,3 +330,15 @@ def test_labels_without_names_are_called_as_the_checkpoint_calls_them(tmp_path: 
     model = load(str(folder), "cpu")
     assert model.facts.labels == ("LABEL_0", "LABEL_1", "LABEL_2")
     assert explain(model, TEXT, method="random", target="label_2").target.index == 2
+
+
+def test_a_label_of_thousands_of_digits_is_no_index(demo_encoder: Any) -> None:
+    with pytest.raises(BadRequest, match=r"negative \(0\), positive \(1\)"):
+        explain(demo_encoder, "a film", target="9" * 5000)
+
+
+def test_a_next_token_of_several_pieces_says_that_only_the_first_is_explained(demo_decoder: Any) -> None:
+    got = explain(demo_decoder, "the film was", target={"kind": "next-token", "label": "unremittingly awful"})
+    assert any("more than one token" in warning for warning in got.warnings)
+    whole = explain(demo_decoder, "the film was", target={"kind": "next-token", "label": "great"})
+    assert whole.warnings == ()
