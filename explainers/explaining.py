@@ -205,9 +205,12 @@ def _chosen(model: ModelView) -> tuple[str, tuple[str, ...]]:
 
 
 def _hint(model: ModelView, method: Method, question: Question) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """What the checkpoint recommends for parameters that nobody gave, and a line for each."""
+    """What the checkpoint recommends for parameters that nobody gave, and a line for each.
+
+    A checkpoint may not name another model to be loaded.
+    """
     found = model.facts.hints.get(method.name, {})
-    hint = {key: value for key, value in found.items() if key not in question.params}
+    hint = {key: value for key, value in found.items() if key not in question.params and key not in method.lenders}
     try:
         method.parse(hint)
     except BadRequest as error:

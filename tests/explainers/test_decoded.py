@@ -218,6 +218,24 @@ def test_wrong_parameters_are_refused_by_name(params: dict[str, Any], demo_encod
         explain(demo_encoder, TEXT, method=METHOD, **params)
 
 
+def test_a_checkpoint_recommends_a_layer_but_not_another_model_to_load(tiny_folder: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "recommending"
+    shutil.copytree(tiny_folder("bert"), folder)
+    config = json.loads((folder / "config.json").read_text())
+    lender = str(tiny_folder("bert", "ForMaskedLM"))
+    config["saliscope"] = {METHOD: {"layer": 1, "lm_head_from": lender}, "grad-cam": {"layers": 1}, "occlusion": 7}
+    (folder / "config.json").write_text(json.dumps(config))
+    model = load(str(folder), "cpu")
+    got = explain(model, TEXT, method=METHOD)
+    assert (got.params["layer"], got.params["lm_head_from"], got.diagnostics["head"]) == (1, None, "embedding")
+    assert any("layer 1" in line for line in got.why)
+    assert explain(model, TEXT, method=METHOD, layer=3).params["layer"] == 3
+    got = explain(model, TEXT, method="grad-cam")
+    assert got.params == {"layer": 0}
+    assert any("was ignored" in line for line in got.why)
+    assert explain(model, TEXT, method="occlusion").why == ()
+
+
 # -- heads ----------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,7 +31,7 @@ def sentences(text: str) -> list[str]:
 @pytest.mark.parametrize("granularity", GRANULARITIES)
 @pytest.mark.parametrize("name", NAMES_OF_ALL)
 @given(text=TEXTS, max_tokens=st.integers(2, 40))
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None, derandomize=True)
 def test_features_divide_the_tokens_in_order_and_hold_no_special_one(
     name: str, granularity: str, text: str, max_tokens: int
 ) -> None:
@@ -51,8 +53,8 @@ def test_features_divide_the_tokens_in_order_and_hold_no_special_one(
 @settings(deadline=None, derandomize=True)
 def test_words_and_sentences_are_ordered_and_cover_everything_visible(text: str) -> None:
     for spans in (list(word_spans(text)), list(sentence_spans(text))):
-        assert all(before <= start < end for (_, before), (start, end) in zip([(0, 0), *spans], spans, strict=False))
-        assert "".join(text[start:end] for start, end in spans).split() == text.split() or spans != []
+        assert all(start < end for start, end in spans)
+        assert all(before[1] <= after[0] for before, after in pairwise(spans))
         kept = "".join(text[start:end] for start, end in spans)
         assert "".join(kept.split()) == "".join(text.split())
         assert all(text[start:end].strip() == text[start:end] for start, end in spans)
@@ -107,8 +109,8 @@ def test_sentences_end_where_a_reader_would_end_them(text: str, expected: list[s
 
 
 @pytest.mark.parametrize("unit", [".", ". ", "! ", "a. ", "1. ", "\n", "\n ", "\r", ' "', "mr. ", "no. 1 ", "…\n"])
-def test_a_megabyte_without_sentences_is_divided_in_one_pass(unit: str) -> None:
-    text = (unit * LONG)[: LONG // 2]
+def test_a_long_text_of_marks_alone_is_divided_in_one_pass(unit: str) -> None:
+    text = (unit * LONG)[: LONG // 16]
     spans = list(sentence_spans(text))
     assert all(start < end for start, end in spans)
 

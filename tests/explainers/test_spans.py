@@ -13,7 +13,7 @@ from saliscope.explainers.tokenizing import Tokenizing
 from tests.explainers.tokenizers_zoo import EXACT, NAMES_OF_ALL, TEXTS, Wrapped, check, get, seen, visible, zero_width
 
 ENDLESS = 10**6
-SLOW_LISTS = settings(max_examples=40, deadline=None, derandomize=True)
+SLOW_LISTS = settings(max_examples=30, deadline=None, derandomize=True)
 
 
 def encode(tokenizer: Any, text: str) -> Encoding:
@@ -94,7 +94,7 @@ def test_offsets_that_cannot_be_true_are_replaced(name: str, lie: Any) -> None:
 @pytest.mark.parametrize("lie", [in_bytes, shifted, reversed_, nothing, all_of_it, zero_width])
 @pytest.mark.parametrize("name", ["bytes-prefix-trim", "unigram", "wordpiece", "dropping"])
 @given(text=TEXTS)
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None, derandomize=True)
 def test_no_lie_about_offsets_breaks_an_invariant(name: str, lie: Any, text: str) -> None:
     encode(Wrapped(get(name), lie), text)
 
