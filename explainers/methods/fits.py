@@ -41,27 +41,28 @@ def least_squares(z: Wide, y: Wide, weights: Wide | None = None, intercept: bool
     With fewer rows than unknowns it is the shortest such g, without standard errors.
     """
     w = np.ones(len(y)) if weights is None else weights / weights.mean()
+    leverage = np.zeros(len(y))
     if intercept:
         z, y = z - w @ z / w.sum(), y - w @ y / w.sum()
+        leverage += w / w.sum()
+    rows, changes = np.sqrt(w)[:, None] * z, np.sqrt(w) * y
     freedom = len(y) - z.shape[1] - int(intercept)
-    root = np.sqrt(w)
     if freedom < 0:
-        scores = np.linalg.lstsq(root[:, None] * z, root * y, rcond=None)[0]
-        return Fit(scores, None, *_squares(z, y, scores, w))
-    gram = (z * w[:, None]).T @ z
-    factor = cho_factor(gram + max(RIDGE * np.trace(gram) / len(gram), np.finfo(np.float64).tiny) * np.eye(len(gram)))
-    scores = cho_solve(factor, z.T @ (w * y))
-    residual, total = _squares(z, y, scores, w)
+        scores = np.linalg.lstsq(rows, changes, rcond=None)[0]
+        return Fit(scores, None, *_squares(rows, changes, scores))
+    gram = rows.T @ rows
+    ridge = max(RIDGE * np.trace(gram) / len(gram), np.finfo(np.float64).tiny)
+    factor = cho_factor(gram + ridge * np.eye(len(gram)))
+    scores = cho_solve(factor, rows.T @ changes)
+    squares = _squares(rows, changes, scores)
     if freedom == 0:
-        return Fit(scores, None, residual, total)
-    inverse = cho_solve(factor, np.eye(len(gram)))
-    if weights is None:
-        variances = residual / freedom * np.diag(inverse)
-    else:
-        # The weights say how near a draw is, not how sure it is, so the residuals themselves give the spread.
-        spread = (z @ inverse) * (w * (y - z @ scores))[:, None]
-        variances = np.square(spread).sum(axis=0) * len(y) / freedom
-    return Fit(scores, np.sqrt(variances), residual, total)
+        return Fit(scores, None, *squares)
+    # What a line leaves over is curvature, and grows with the move: errors of a regression with even noise would be
+    # too small. These are the jackknife's (MacKinnon & White 1985, HC3).
+    pull = cho_solve(factor, rows.T).T
+    leverage += np.einsum("mi,mi->m", pull, rows)
+    left = (changes - rows @ scores) / np.maximum(1.0 - leverage, np.finfo(np.float64).eps)
+    return Fit(scores, np.sqrt(np.square(pull * left[:, None]).sum(axis=0)), *squares)
 
 
 def closed_form(z: Wide, y: Wide, variance: float) -> Fit:
@@ -69,7 +70,7 @@ def closed_form(z: Wide, y: Wide, variance: float) -> Fit:
     products = z * y[:, None] / variance
     scores = products.mean(axis=0)
     stderr = products.std(axis=0, ddof=1) / np.sqrt(len(y)) if len(y) > 1 else None
-    return Fit(scores, stderr, *_squares(z, y, scores, np.ones(len(y))))
+    return Fit(scores, stderr, *_squares(z, y, scores))
 
 
 def nearness(z: Wide, bandwidth: float) -> Wide:
@@ -108,5 +109,5 @@ def fit_path(
     )
 
 
-def _squares(z: Wide, y: Wide, scores: Wide, w: Wide) -> tuple[float, float]:
-    return float(w @ np.square(y - z @ scores)), float(w @ np.square(y))
+def _squares(z: Wide, y: Wide, scores: Wide) -> tuple[float, float]:
+    return float(np.square(y - z @ scores).sum()), float(np.square(y).sum())

@@ -71,14 +71,14 @@ def lasso(gram: Wide, correlations: Wide, lam: float) -> Wide:
 def total_variation(gram: Wide, correlations: Wide, lam: float) -> Wide:
     """Scores that are constant over runs of adjacent features: least `|Dg|_1`, D the first differences.
 
-    Subject to `|D+'(correlations - gram g)|_inf <= lam |D+'correlations|_inf`; D does not see the common level of the
-    scores, so that is left with no residual: `sum(correlations - gram g) = 0`.
+    D does not see the common level of the scores, so that is left with no residual: `sum(correlations - gram g) = 0`.
+    Subject to that and to `|D+'(correlations - gram g)|_inf <= lam` times its value for the best constant g.
     """
     gram, correlations, unit = _scaled(gram, correlations)
     n = len(correlations)
     integrate = _integrate(n)
-    seen = integrate @ correlations
-    sides, bounds = _within(integrate @ gram, seen, lam * np.abs(seen).max(initial=0.0))
+    flat = integrate @ (correlations - gram.sum(axis=1) * correlations.sum() / gram.sum())
+    sides, bounds = _within(integrate @ gram, integrate @ correlations, lam * np.abs(flat).max(initial=0.0))
     steps, jumps = np.diff(np.eye(n), axis=0), np.eye(n - 1)
     above = np.vstack([np.hstack([steps, -jumps]), np.hstack([-steps, -jumps])])
     rows = np.vstack([above, np.hstack([sides, np.zeros((len(sides), n - 1))])])
