@@ -33,7 +33,7 @@ from saliscope.explainers.queries import (
     Read,
     Reduction,
 )
-from saliscope.explainers.rows import displace, materialise, reference
+from saliscope.explainers.rows import deviation, draw, materialise, reference
 from saliscope.explainers.scales import scaled, scaled_every
 from saliscope.explainers.targets import Scalar
 
@@ -132,11 +132,13 @@ class Executor:
         assert isinstance(rows, Moved)
         base = self.network.embed(torch.from_numpy(piece.query.encoding.ids).to(self.network.device))
         away_from = reference(rows, base, self.network, self.facts.mask_id)
-        noise = displace(rows, piece, base, away_from) - base
+        assert rows.noise is not None
+        noise = draw(rows.noise, rows.groups, base, piece.start, piece.stop)
+        variance = deviation(rows.noise, rows.groups, base) ** 2
         assert read.scalar.index is not None
         activation = self.facts.activation if read.kind == "class" else "softmax"
         values = scaled(logits, read.scalar.index, read.scalar.scale, activation, torch) - read.about
-        moment = torch.einsum("b,btk->tk", values, noise.float())
+        moment = torch.einsum("b,btk->tk", values, noise.float()) / variance
         return _array(torch.stack([moment, (base - away_from).float()]))
 
     # -- gradients --------------------------------------------------------------------------------

@@ -130,7 +130,10 @@ class Along:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Read sum over rows of (value - about) * noise, `[2, T, K]` with the displacements E - B; rows must be `Moved`."""
+    """Read the sum over rows of (value - about) * noise / its variance, and the displacements E - B: `[2, T, K]`.
+
+    Divided by the rows it estimates the gradient, averaged over the noise (Stein). Rows must be `Moved` with noise.
+    """
 
     scalar: Scalar
     about: float

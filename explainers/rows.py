@@ -79,7 +79,9 @@ def displace(moved: Moved, piece: Piece, base: Tensor, away_from: Tensor) -> Ten
     difference = base - away_from
     sizes = torch.stack([difference[list(group)].norm() for group in moved.groups])
     if moved.normalise == "unit":
-        z = z * torch.where(sizes > 0, sizes.median() / sizes.clamp(min=1e-30), torch.zeros_like(sizes))
+        moving = sizes > 0
+        common = sizes[moving].median() if moving.any() else sizes.new_zeros(())
+        z = z * torch.where(moving, common / sizes.clamp(min=1e-30), torch.zeros_like(sizes))
     for feature, group in enumerate(moved.groups):
         steps[:, list(group)] = z[:, feature, None]
     rows = base + steps[:, :, None] * difference
@@ -91,7 +93,7 @@ def displace(moved: Moved, piece: Piece, base: Tensor, away_from: Tensor) -> Ten
 def draw(noise: Noise, groups: tuple[tuple[int, ...], ...], base: Tensor, start: int, stop: int) -> Tensor:
     """The noise of rows `start:stop`, `[rows, T, K]`: each row from its own seed, so that no cut changes it."""
     positions = [position for group in groups for position in group]
-    scale = noise.sigma * _unit(noise, base[positions])
+    scale = deviation(noise, groups, base)
     out = torch.zeros((stop - start, *base.shape), dtype=base.dtype, device=base.device)
     for row in range(start, stop):
         pair = row // 2 if noise.antithetic else row
@@ -102,10 +104,12 @@ def draw(noise: Noise, groups: tuple[tuple[int, ...], ...], base: Tensor, start:
     return out
 
 
-def _unit(noise: Noise, base: Tensor) -> float:
+def deviation(noise: Noise, groups: tuple[tuple[int, ...], ...], base: Tensor) -> float:
+    """The standard deviation of the noise on embeddings `base [T, K]`."""
+    moved = base[[position for group in groups for position in group]]
     if noise.unit == "range":
-        return float(base.max() - base.min())
-    return float(base.norm(dim=-1).mean() / base.shape[1] ** 0.5)
+        return noise.sigma * float(moved.max() - moved.min())
+    return noise.sigma * float(moved.norm(dim=-1).mean() / moved.shape[1] ** 0.5)
 
 
 def _plan(piece: Piece, mask_id: int) -> _Plan:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from saliscope.explainers.methods.control import RANDOM
 from saliscope.explainers.methods.decoded import DECODED_GRAD_CAM
 from saliscope.explainers.methods.gradients import GRAD_CAM, INPUT_X_GRADIENT
+from saliscope.explainers.methods.mase import MASE
+from saliscope.explainers.methods.mase_sparse import MASE_SPARSE
 from saliscope.explainers.methods.perturbation import OCCLUSION
 from saliscope.explainers.methods.progressive import SP_PI
 
@@ -15,5 +17,7 @@ METHODS = (
     INPUT_X_GRADIENT,
     GRAD_CAM,
     OCCLUSION,
+    MASE,
+    MASE_SPARSE,
     RANDOM,
 )

@@ -97,7 +97,7 @@ def test_noise_is_the_same_however_the_rows_are_cut(tiny_model: Any) -> None:
     assert not torch.equal(everything[0], everything[2])
 
 
-def test_a_moment_is_the_sum_of_values_times_noise(tiny_model: Any) -> None:
+def test_a_moment_is_the_sum_of_values_times_noise_over_its_variance(tiny_model: Any) -> None:
     model = tiny_model("bert")
     encoding, groups = whole(model, TEXTS[0])
     moved = Moved(np.zeros((8, len(groups)), dtype=np.float32), groups, noise=Noise(0.3, 1))
@@ -107,7 +107,9 @@ def test_a_moment_is_the_sum_of_values_times_noise(tiny_model: Any) -> None:
     ).values
     base = model.network.embed(torch.from_numpy(encoding.ids))
     drawn = draw(moved.noise, groups, base, 0, 8).numpy()  # type: ignore[arg-type]
-    np.testing.assert_allclose(moment, np.einsum("b,btk->tk", values - 0.25, drawn), atol=1e-4)
+    inside = base[[position for group in groups for position in group]]
+    variance = (0.3 * float(inside.norm(dim=-1).mean())) ** 2 / base.shape[1]
+    np.testing.assert_allclose(moment, np.einsum("b,btk->tk", values - 0.25, drawn) / variance, rtol=1e-4, atol=1e-3)
     mask = model.network.embed(torch.tensor([model.facts.mask_id]))[0]
     np.testing.assert_allclose(displacement, (base - mask).numpy(), atol=1e-6)
 
