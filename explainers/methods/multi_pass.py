@@ -95,7 +95,8 @@ def _run(problem: Problem, params: MpPiParams) -> Steps:
         )
         if stop:
             return scored
-        yield scored
+        if len(fit.unseen) < n:
+            yield scored
         more = passes.keep[rows : rows + PASSES_PER_PARTIAL]
         answer = yield Evaluate(problem.encoding, read, problem.keep(more))
         assert isinstance(answer, Evaluated)
@@ -167,7 +168,8 @@ def _diagnostics(passes: Passes, fit: Fit, chosen: Plan, rows: int, total: int, 
 
 
 def _unseen(problem: Problem, fit: Fit) -> tuple[str, ...]:
-    if not fit.unseen or len(problem.features) == 1:
+    if len(fit.unseen) < 2:
+        # The two ends of the game leave one such feature no choice.
         return ()
     names = listing(repr(problem.features[i].text) for i in fit.unseen)
     return (f"no weighted pass tells {names} from the rest: these share what is left; raise the budget",)
