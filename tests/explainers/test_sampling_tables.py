@@ -6,8 +6,8 @@ from importlib import resources
 
 import numpy as np
 import pytest
-
 from bench.sampling_tables import lower_bound
+
 from saliscope.explainers.methods.coalitions import class_law, visited_law
 from saliscope.explainers.methods.sampling_tables import (
     LARGEST_SHIPPED,
