@@ -19,13 +19,15 @@ from saliscope.explainers.registry import Method, Promise, Steps
 from saliscope.explainers.targets import Scalar
 
 Wide = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+EmptyText = Literal["auto", "mask", "zero"]
+"""What stands for the text without features: a fixed prefix if there is one, the masked text, or nothing."""
 
 
 class SpPiParams(msgspec.Struct):
     """`p0` is the prediction before the first feature, which the paper leaves open."""
 
     p0: Annotated[
-        Literal["auto", "mask", "zero"],
+        EmptyText,
         msgspec.Meta(description="auto: at the fixed prefix if there is one, else of the fully masked text"),
     ] = "auto"
 
@@ -49,30 +51,43 @@ def prefix_end(asked: Asked) -> int | None:
     return first - 1 if first > 0 and asked.encoding.special[:first].all() else None
 
 
-def _open(asked: Asked, params: SpPiParams) -> Evaluate:
+def read_along(asked: Asked, params: object) -> Evaluate:
+    """The target at the end of the fixed prefix, if there is one, and of every feature: one forward row."""
     prefix = prefix_end(asked)
     ends = feature_ends(asked)
     positions = ends if prefix is None else (prefix, *ends)
     return Evaluate(asked.encoding, Along(positions, asked.scalar), outputs=True)
 
 
-def _promise(asked: Asked, params: SpPiParams) -> Promise:
-    return Promise(1 if params.p0 == "zero" or (params.p0 == "auto" and prefix_end(asked) is not None) else 2)
+def empty_text_rows(asked: Asked, p0: EmptyText) -> int:
+    """How many rows the prediction before the first feature costs at most."""
+    return 0 if p0 == "zero" or (p0 == "auto" and prefix_end(asked) is not None) else 1
 
 
-def _run(problem: Problem, params: SpPiParams) -> Steps:
+def curve_and_start(problem: Problem, p0: EmptyText) -> Generator[Query | Scored, Answer, tuple[Wide, Wide, str]]:
+    """The target after each feature, `[n]` or `[n, C]` for a class, before the first one, and what that stands for.
+
+    The opening was `read_along`.
+    """
     if not isinstance(problem.opening, Evaluated):
         raise TypeError("the opening was not an evaluation")
     along = problem.opening.values[0].astype(np.float64)
     prefix = prefix_end(problem.asked)
     at_prefix, curve = (None, along) if prefix is None else (along[0], along[1:])
-    if params.p0 == "zero":
-        start, baseline = np.zeros_like(curve[0]), "zero"
-    elif params.p0 == "auto" and at_prefix is not None:
-        start, baseline = at_prefix, "the fixed prefix before the text"
-    else:
-        start = yield from _masked_start(problem)
-        baseline = f"every token masked by {problem.facts.mask_text!r}"
+    if p0 == "zero":
+        return curve, np.zeros_like(curve[0]), "zero"
+    if p0 == "auto" and at_prefix is not None:
+        return curve, np.asarray(at_prefix), "the fixed prefix before the text"
+    start = yield from _masked_start(problem)
+    return curve, start, f"every token masked by {problem.facts.mask_text!r}"
+
+
+def _promise(asked: Asked, params: SpPiParams) -> Promise:
+    return Promise(1 + empty_text_rows(asked, params.p0))
+
+
+def _run(problem: Problem, params: SpPiParams) -> Steps:
+    curve, start, baseline = yield from curve_and_start(problem, params.p0)
     scores = np.diff(np.concatenate([start[None], curve]), axis=0)
     every = scores if scores.ndim == 2 else None
     own = scores[:, problem.target.index] if every is not None else scores
@@ -125,7 +140,7 @@ SP_PI = Method(
     summary="Single-pass progressive inference: how the prediction moves as each token is read.",
     group="progressive inference",
     params=SpPiParams,
-    opening=_open,
+    opening=read_along,
     run=_run,
     promise=_promise,
     cost="1 forward (one more, once per model, for the empty text)",

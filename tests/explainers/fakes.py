@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from saliscope.explainers.queries import (
     Masked,
     Outputs,
     Query,
+    Solve,
+    Solved,
 )
 from saliscope.explainers.scales import scaled, scaled_every
 
@@ -93,6 +96,10 @@ class FakeModel:
     def answer(self, query: Query) -> Answer:
         """What a model would say; a query that masks a fixed token is an error of the method."""
         self.queries.append(query)
+        if isinstance(query, Solve):
+            # As a worker does it: through another process.
+            function, arguments = pickle.loads(pickle.dumps((query.function, query.arguments)))
+            return Solved(pickle.loads(pickle.dumps(function(*arguments))))
         if isinstance(query, Differentiate):
             outputs = self.game(np.ones(len(query.encoding), dtype=bool))
             index = int(np.argmax(outputs)) if query.scalar.index is None else query.scalar.index
@@ -123,7 +130,7 @@ class FakeModel:
     @property
     def rows(self) -> int:
         """How many rows were asked for so far."""
-        return sum(query.num_rows for query in self.queries)
+        return sum(query.num_rows for query in self.queries if not isinstance(query, Solve))
 
 
 def table_game(num_positions: int, seed: int, num_classes: int = 2) -> Game:
