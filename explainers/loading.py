@@ -275,6 +275,8 @@ def _facts(
     mask_id = tokenizing.mask_token(network.causal)
     if mask_id is not None:
         found.add("mask")
+    if network.first_place is not None:
+        found.add("drop")
     if _own_head(network, loader, unexpected):
         found.add("lm-head")
         if network.causal:
@@ -294,6 +296,7 @@ def _facts(
         mask_text="" if mask_id is None else tokenizing.token_text(mask_id),
         fingerprint=fingerprint(network.model),
         activation="sigmoid" if network.own_kind == "class" and sigmoid else "softmax",
+        window=network.window,
     )
 
 

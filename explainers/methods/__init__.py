@@ -5,8 +5,13 @@ from __future__ import annotations
 from saliscope.explainers.methods.control import RANDOM
 from saliscope.explainers.methods.decoded import DECODED_GRAD_CAM
 from saliscope.explainers.methods.gradients import GRAD_CAM, INPUT_X_GRADIENT
+from saliscope.explainers.methods.kernelshap import KERNEL_SHAP
+from saliscope.explainers.methods.lime import LIME
+from saliscope.explainers.methods.partition import PARTITION_SHAP
 from saliscope.explainers.methods.perturbation import OCCLUSION
 from saliscope.explainers.methods.progressive import SP_PI
+from saliscope.explainers.methods.replacement import PERMUTATION
+from saliscope.explainers.methods.shapley import SHAPLEY_SAMPLING
 
 #: In the order of the catalogue.
 METHODS = (
@@ -15,5 +20,10 @@ METHODS = (
     INPUT_X_GRADIENT,
     GRAD_CAM,
     OCCLUSION,
+    LIME,
+    KERNEL_SHAP,
+    SHAPLEY_SAMPLING,
+    PARTITION_SHAP,
+    PERMUTATION,
     RANDOM,
 )
