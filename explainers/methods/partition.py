@@ -29,6 +29,7 @@ from saliscope.explainers.registry import Method, Promise, Steps
 
 _SENTENCE_END = re.compile(r"""[.!?…。！？]["'”’)\]]*$""")
 _CLAUSE_END = re.compile(r"""[,;:—–、，；：]["'”’)\]]*$""")
+_NEEDS_NO_BLANK = tuple("。！？，；：、")
 
 
 class PartitionShapParams(msgspec.Struct):
@@ -77,16 +78,17 @@ def boundaries(asked: Asked) -> list[int]:
     strengths = [0]
     for before, after in zip(asked.features, asked.features[1:], strict=False):
         gap = asked.encoding.text[before.end : after.start]
-        around = gap + after.text[: len(after.text) - len(after.text.lstrip())]
+        blanks = [char for char in before.text[-1:] + gap + after.text[:1] if char.isspace()]
         read = before.text.rstrip()
-        if around.count("\n") > 1:
+        apart = bool(blanks) or read[-1:] in _NEEDS_NO_BLANK
+        if blanks.count("\n") > 1:
             strengths.append(4)
-        elif around and _SENTENCE_END.search(read):
+        elif apart and _SENTENCE_END.search(read):
             strengths.append(3)
-        elif around and _CLAUSE_END.search(read):
+        elif apart and _CLAUSE_END.search(read):
             strengths.append(2)
         else:
-            strengths.append(1 if around else 0)
+            strengths.append(1 if blanks else 0)
     return strengths
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from captum._utils.models.linear_model import SkLearnRidge
 from captum.attr import LimeBase
 
 from saliscope.explainers import Attribution, explain
@@ -43,6 +42,9 @@ def test_the_penalty_shrinks_the_scores() -> None:
 )
 def test_lime_is_captums_on_the_same_rows(params: dict[str, Any]) -> None:
     """Tolerance 1e-4: Captum fits in float32."""
+    pytest.importorskip("sklearn")
+    from captum._utils.models.linear_model import SkLearnRidge
+
     count = 6
     game, model = smooth_game(count, 2), FakeModel(smooth_game(count, 2))
     got = ask(model, words(count), "lime", **params)
@@ -166,7 +168,7 @@ def test_a_row_that_is_not_finite_names_what_was_hidden() -> None:
     def game(visible: Any) -> Any:
         return np.asarray([0.0, 1.0 if visible[1] else np.nan])
 
-    with pytest.raises(NonFinite, match="'w1'.* hidden"):
+    with pytest.raises(NonFinite, match=r"'w1'.* hidden"):
         ask(FakeModel(game), words(3), "lime")
 
 
