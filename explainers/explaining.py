@@ -180,7 +180,7 @@ def _ask(model: ModelView, question: Question, wish: Wish) -> Asked:
     if not features:
         raise BadRequest("text: the tokenizer leaves nothing of it; there is nothing to explain")
     scalar = Scalar(wish.kind, _index(model, wish), scale)
-    return Asked(model.facts, model.constants, encoding, features, scalar, question.seed)
+    return Asked(model.facts, model.constants, encoding, features, scalar, question.seed, model.find_token)
 
 
 def _index(model: ModelView, wish: Wish) -> int | None:

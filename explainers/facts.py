@@ -11,7 +11,7 @@ from saliscope.explainers.encoding import Encoding
 from saliscope.explainers.targets import Kind
 
 ModelKind = Literal["encoder-classifier", "decoder-classifier", "causal-lm"]
-Capability = Literal["class", "next-token", "causal", "gradients", "layers", "mask", "lm-head", "readable"]
+Capability = Literal["class", "next-token", "causal", "gradients", "layers", "mask", "drop", "lm-head", "readable"]
 
 CAPABILITIES: Final[dict[Capability, str]] = {
     "class": "a classification head",
@@ -20,6 +20,7 @@ CAPABILITIES: Final[dict[Capability, str]] = {
     "gradients": "gradients to its embeddings",
     "layers": "blocks that can be tapped",
     "mask": "a token that stands for nothing",
+    "drop": "position ids that keep the other tokens in their places when some are left out",
     "lm-head": "a language-model head of its own",
     "readable": "a language-model head, or embeddings as wide as its layers (lm_head_from=MODEL lends a head)",
 }
@@ -42,6 +43,8 @@ class ModelFacts:
     activation: Literal["softmax", "sigmoid"] = "softmax"
     hints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Parameters by method that the checkpoint's maker recommends: `"saliscope": {method: {…}}` in its config."""
+    window: int | None = None
+    """How far the most short-sighted layer looks, in tokens."""
 
     @property
     def kinds(self) -> tuple[Kind, ...]:

@@ -297,6 +297,8 @@ def _facts(
     mask_id = tokenizing.mask_token(network.causal)
     if mask_id is not None:
         found.add("mask")
+    if network.first_place is not None:
+        found.add("drop")
     if _own_head(network, loader, unexpected):
         found.add("lm-head")
         if network.causal:
@@ -317,6 +319,7 @@ def _facts(
         fingerprint=fingerprint(network.model),
         activation="sigmoid" if network.own_kind == "class" and sigmoid else "softmax",
         hints=_hints(config),
+        window=network.window,
     )
 
 

@@ -143,6 +143,12 @@ class Network:
         return outputs.detach(), values.detach(), activations, tangents
 
     @property
+    def window(self) -> int | None:
+        """How far its most short-sighted layer looks, in tokens; None where every layer sees the whole text."""
+        sizes = (getattr(self.model.config, name, None) for name in ("sliding_window", "window_size"))
+        return min((size for size in sizes if isinstance(size, int)), default=None)
+
+    @property
     def first_place(self) -> int | None:
         """The position id of the first token; None where position ids do not say where a token stands."""
         if self._first_place == NOT_ASKED:

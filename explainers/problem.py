@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,8 @@ class Asked:
     features: tuple[Feature, ...]
     scalar: Scalar
     seed: int
+    find_token: Callable[[str], int]
+    """The first id of a word; one that gives no token is `BadRequest`."""
 
 
 @dataclass(frozen=True, slots=True)

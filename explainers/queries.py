@@ -30,7 +30,11 @@ Reference = Literal["mask", "mean", "zero"]
 
 @dataclass(frozen=True, eq=False)
 class Masked:
-    """Rows with hidden features: `keep [B, n]` over the `groups` of positions."""
+    """Rows with hidden features: `keep [B, n]` over the `groups` of positions.
+
+    Under "drop" and "attention" a row ends at its last visible token, so no output depends on what is hidden; a row
+    with nothing left is one mask token. "drop" rows can be read at their end only.
+    """
 
     keep: BoolArray
     groups: tuple[tuple[int, ...], ...]

@@ -49,6 +49,8 @@ class Method:
     caveats: tuple[str, ...] = ()
     lenders: Mapping[str, Capability] = field(default_factory=dict)
     """Parameters that stand in for a capability when they are given."""
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What each value of the parameter `preset` sets; parameters that are given besides win."""
 
     def parse(self, params: dict[str, Any]) -> Any:
         """Typed parameters; an unknown name or a wrong value is `BadRequest` with its path."""
@@ -57,8 +59,10 @@ class Method:
             if name not in known:
                 valid = listing(sorted(known)) or "none"
                 raise BadRequest(f"params.{name}: {self.name} has no such parameter; it has {valid}")
+        preset = params.get("preset")
+        given = {**self.presets.get(preset, {}), **params} if isinstance(preset, str) else params
         try:
-            return msgspec.convert(params, self.params)
+            return msgspec.convert(given, self.params)
         except msgspec.ValidationError as error:
             raise BadRequest(f"params of {self.name}: {error}") from None
 

@@ -13,16 +13,29 @@ from saliscope.explainers.batches import Batch
 from saliscope.explainers.encoding import BoolArray, IntArray
 from saliscope.explainers.errors import NotCapable
 from saliscope.explainers.network import Network
-from saliscope.explainers.queries import INPUT, Layer, Masked, Moved, Noise, Piece, Replaced, Rows
+from saliscope.explainers.queries import (
+    INPUT,
+    Evaluate,
+    Layer,
+    Masked,
+    Moved,
+    Noise,
+    Outputs,
+    Piece,
+    Replaced,
+    Rows,
+    Value,
+)
 from saliscope.explainers.taps import Swap
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """The rows of one piece before padding: `ids [rows, T]` and what is seen of them."""
+    """The rows of one piece before padding: `ids [rows, T]`, what is seen of them, and the last position seen."""
 
     ids: IntArray
     seen: BoolArray
+    ends: IntArray
 
 
 def materialise(pieces: Sequence[Piece], network: Network, mask_id: int) -> Batch:
@@ -39,11 +52,11 @@ def materialise(pieces: Sequence[Piece], network: Network, mask_id: int) -> Batc
         ids[at : at + rows, :length] = plan.ids
         seen[at : at + rows, :length] = plan.seen
         at += rows
-    ends = np.concatenate([np.full(len(plan.ids), plan.ids.shape[1] - 1) for plan in plans])
+    ends = np.concatenate([plan.ends for plan in plans])
     places = None
     hiding = {piece.query.rows.hiding for piece in pieces if isinstance(piece.query.rows, Masked)}
     if hiding & {"drop", "attention"}:
-        ids, seen, places, ends = _place(ids, seen, ends, "drop" in hiding, network.first_place)
+        ids, seen, places, ends = _place(ids, seen, ends, "drop" in hiding, network)
     device = network.device
     id_rows, mask = torch.from_numpy(ids).to(device), torch.from_numpy(seen).to(device)
     embeds, at = network.embed(id_rows), 0
@@ -119,20 +132,35 @@ def _plan(piece: Piece, mask_id: int) -> _Plan:
     if isinstance(rows, Replaced):
         ids = rows.ids[piece.start : piece.stop]
     if isinstance(rows, Masked):
+        _check_read(piece)
         hidden = rows.hidden(len(encoding), piece.start, piece.stop)
-        if rows.hiding == "replace":
-            ids = np.where(hidden, mask_id, ids)
-        else:
+        ids = np.where(hidden, mask_id, ids)
+        if rows.hiding != "replace":
             seen = ~hidden
-    return _Plan(ids, seen)
+            # A text of which nothing is left is read as one mask token, where the text began.
+            seen[~seen.any(axis=1), 0] = True
+    return _Plan(ids, seen, len(encoding) - 1 - seen[:, ::-1].argmax(axis=1))
+
+
+def _check_read(piece: Piece) -> None:
+    query = piece.query
+    dropped = isinstance(query.rows, Masked) and query.rows.hiding == "drop"
+    if dropped and not (isinstance(query, Evaluate) and isinstance(query.read, Outputs | Value)):
+        raise TypeError("a row with tokens left out can be read at its end only")
 
 
 def _place(
-    ids: IntArray, seen: IntArray, ends: IntArray, drop: bool, first: int | None
+    ids: IntArray, seen: IntArray, ends: IntArray, drop: bool, network: Network
 ) -> tuple[IntArray, IntArray, IntArray | None, IntArray]:
     """Position ids that leave every token at its place; with `drop` what is not seen is not computed either."""
-    if first is None and drop:
+    first, width = network.first_place, ids.shape[1]
+    if drop and first is None:
         raise NotCapable("position ids do not place tokens in this model, so none can be left out; use mask=replace")
+    if drop and network.window is not None and width > network.window:
+        raise NotCapable(
+            f"layers of this model look {network.window} tokens far by count, and the text has {width}:"
+            " tokens cannot be left out; use mask=attention or mask=replace"
+        )
     if first is None:
         return ids, seen, None, ends
     if not drop:

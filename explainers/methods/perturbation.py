@@ -1,26 +1,24 @@
-"""Methods that mask and look: `occlusion`."""
+"""`occlusion`: how far the target falls when features are hidden."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
 
-from saliscope.explainers.encoding import BoolArray, FloatArray
-from saliscope.explainers.errors import NonFinite, listing
-from saliscope.explainers.methods.openings import read_value, whole_text
+from saliscope.explainers.methods.hiding import ROWS_PER_PARTIAL, Mask, named_baseline, open_hiding, values_of
+from saliscope.explainers.methods.openings import read_value
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import Evaluate, Evaluated, Value
 from saliscope.explainers.registry import Method, Promise, Steps
-
-ROWS_PER_PARTIAL = 64
 
 
 class OcclusionParams(msgspec.Struct):
     """`window` features are hidden at once, moving by one; a feature's score is the mean over its windows."""
 
+    preset: Annotated[Literal["thermostat"] | None, msgspec.Meta(description="thermostat: window=3")] = None
     window: Annotated[int, msgspec.Meta(ge=1, le=1000, description="features hidden at once")] = 1
+    mask: Mask = "replace"
 
 
 def windows(num_features: int, window: int) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
@@ -35,27 +33,17 @@ def _run(problem: Problem, params: OcclusionParams) -> Steps:
     keep = windows(len(problem.features), params.window)
     value = read_value(problem)
     drops = np.zeros(len(keep))
-    baseline = f"hidden features hold {problem.facts.mask_text!r}"
-    read = Value(problem.scalar)
-    for start in range(0, len(keep), ROWS_PER_PARTIAL):
-        stop = min(start + ROWS_PER_PARTIAL, len(keep))
-        answer = yield Evaluate(problem.encoding, read, problem.keep(keep[start:stop]))
-        assert isinstance(answer, Evaluated)
-        _check_finite(problem, answer.values, keep[start:stop])
-        drops[start:stop] = value - answer.values.astype(np.float64)
+    baseline = named_baseline(problem, params.mask)
+    step = ROWS_PER_PARTIAL[params.mask]
+    for start in range(0, len(keep), step):
+        stop = min(start + step, len(keep))
+        drops[start:stop] = value - (yield from values_of(problem, keep[start:stop], params.mask))
         scores = _mean_over_windows(drops[:stop], ~keep[:stop])
         progress = {"done_rows": stop, "total_rows": len(keep)}
         scored = Scored(scores, value=value, baseline=baseline, diagnostics=progress)
         if stop < len(keep):
             yield scored
     return scored
-
-
-def _check_finite(problem: Problem, values: FloatArray, keep: BoolArray) -> None:
-    """Name the features whose hiding breaks the model; a mean over windows would spread the NaN over all of them."""
-    for row in np.flatnonzero(~np.isfinite(values)):
-        hidden = listing(repr(problem.features[i].text) for i in np.flatnonzero(~keep[row]))
-        raise NonFinite(f"the model's output is not finite with {hidden} hidden; try float32 weights")
 
 
 def _mean_over_windows(
@@ -72,14 +60,15 @@ def _promise(asked: Asked, params: OcclusionParams) -> Promise:
 
 OCCLUSION = Method(
     name="occlusion",
-    summary="How far the target falls when a feature is hidden behind the mask token.",
+    summary="How far the target falls when a feature is hidden.",
     group="perturbation",
     params=OcclusionParams,
-    opening=whole_text,
+    opening=open_hiding,
     run=_run,
     promise=_promise,
     cost="n + 1 forwards (n - window + 2 with a window)",
     source="Zeiler & Fergus 2014",
     needs=frozenset({"mask"}),
+    presets={"thermostat": {"window": 3}},
     caveats=("Redundant words hide each other: masking one of two synonyms changes little.",),
 )

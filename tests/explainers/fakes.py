@@ -22,6 +22,7 @@ from saliscope.explainers.queries import (
     Masked,
     Outputs,
     Query,
+    Replaced,
     Solve,
     Solved,
 )
@@ -31,8 +32,8 @@ MASK, LEAD, TRAIL = 1, 2, 3
 Game = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
 """Raw outputs `[C]` of a text whose positions `[T]` are visible (True) or masked."""
 
-DECODER = frozenset({"class", "causal", "mask"})
-ENCODER = frozenset({"class", "mask", "gradients", "layers", "readable", "lm-head"})
+DECODER = frozenset({"class", "causal", "mask", "drop"})
+ENCODER = frozenset({"class", "mask", "drop", "gradients", "layers", "readable", "lm-head"})
 
 
 @dataclass
@@ -122,6 +123,10 @@ class FakeModel:
         """Which positions `[B, T]` hold their own id: read off the rows as a model would see them."""
         if query.rows is None:
             return (query.encoding.ids != MASK)[None, :]
+        if isinstance(query.rows, Replaced):
+            changed = query.rows.ids != query.encoding.ids
+            assert not changed[:, query.encoding.special].any(), "a fixed token was replaced"
+            return ~changed & (query.rows.ids != MASK)
         assert isinstance(query.rows, Masked)
         hidden = query.rows.hidden(len(query.encoding), 0, query.num_rows)
         assert not hidden[:, query.encoding.special].any(), "a fixed token was masked"
