@@ -12,7 +12,7 @@ from saliscope.explainers.errors import BadRequest, NotCapable, UnknownMethod, l
 from saliscope.explainers.facts import CAPABILITIES, Capability, ModelFacts
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Answer, Query
-from saliscope.explainers.targets import Kind
+from saliscope.explainers.targets import Kind, Scale
 
 Steps = Generator[Query | Scored, Answer, Scored]
 
@@ -23,6 +23,11 @@ class Promise:
 
     forward_rows: int
     backward_rows: int = 0
+
+
+def as_asked(params: Any) -> Scale | None:
+    """A method that explains the target on whatever scale is asked for."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,10 @@ class Method:
     caveats: tuple[str, ...] = ()
     lenders: Mapping[str, Capability] = field(default_factory=dict)
     """Parameters that stand in for a capability when they are given."""
+    scale: Callable[[Any], Scale | None] = as_asked
+    """The one scale that a method of these parameters explains, or None."""
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Values of the parameters by the name that `preset` may have; what is given beside it wins."""
 
     def parse(self, params: dict[str, Any]) -> Any:
         """Typed parameters; an unknown name or a wrong value is `BadRequest` with its path."""
@@ -57,6 +66,9 @@ class Method:
             if name not in known:
                 valid = listing(sorted(known)) or "none"
                 raise BadRequest(f"params.{name}: {self.name} has no such parameter; it has {valid}")
+        chosen = params.get("preset")
+        if isinstance(chosen, str) and chosen in self.presets:
+            params = {**self.presets[chosen], **params}
         try:
             return msgspec.convert(params, self.params)
         except msgspec.ValidationError as error:

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from saliscope.explainers.methods.control import RANDOM
-from saliscope.explainers.methods.decoded import DECODED_GRAD_CAM
-from saliscope.explainers.methods.gradients import GRAD_CAM, INPUT_X_GRADIENT
+from saliscope.explainers.methods.decoded import DECODED_GRAD_CAM, DECODED_SIMPLE
+from saliscope.explainers.methods.decoded_means import DECODED_INTEGRATED_GRADIENTS, DECODED_SMOOTH_GRAD
+from saliscope.explainers.methods.gradient_shap import GRADIENT_SHAP
+from saliscope.explainers.methods.gradients import GRAD_CAM, GRAD_L2, GRAD_X_ACTIVATION, INPUT_X_GRADIENT, SIMPLE
+from saliscope.explainers.methods.integrated_gradients import INTEGRATED_GRADIENTS
+from saliscope.explainers.methods.noise import SMOOTH_GRAD
 from saliscope.explainers.methods.perturbation import OCCLUSION
 from saliscope.explainers.methods.progressive import SP_PI
 
 #: In the order of the catalogue.
 METHODS = (
     DECODED_GRAD_CAM,
+    DECODED_SIMPLE,
+    DECODED_INTEGRATED_GRADIENTS,
+    DECODED_SMOOTH_GRAD,
     SP_PI,
     INPUT_X_GRADIENT,
     GRAD_CAM,
+    SIMPLE,
+    GRAD_L2,
+    GRAD_X_ACTIVATION,
+    SMOOTH_GRAD,
+    INTEGRATED_GRADIENTS,
+    GRADIENT_SHAP,
     OCCLUSION,
     RANDOM,
 )
