@@ -39,6 +39,10 @@ from saliscope.explainers.registry import Method, Promise, Steps
 from saliscope.explainers.targets import Scale
 
 ROWS_PER_PARTIAL = 64
+ROUNDING = 1e-4
+CANCELLED = (
+    "the dimensions of the gradient sum to 0 before this model's LayerNorm: these scores are rounding, not reasons"
+)
 
 Wide = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -76,10 +80,16 @@ class Cloud:
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """`products [S, T]` of the draws made so far, `total` of them promised."""
+    """`products [S, T]` of the draws made so far, `total` of them promised; `sizes` are their gradients' l1 norms."""
 
     products: Wide
+    sizes: Wide
     total: int
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the products are nothing but the rounding of much larger gradients."""
+        return bool(np.abs(self.products).sum() < ROUNDING * self.sizes.sum())
 
     @property
     def mean(self) -> FloatArray:
@@ -109,6 +119,7 @@ def smooth(
 ) -> Generator[Query | Scored, Answer, Draws]:
     """Products of noisy gradients; "displacement" holds them against the text's own, clean states."""
     parts: list[FloatArray] = []
+    sizes: list[FloatArray] = []
     starts = range(0, cloud.samples, ROWS_PER_PARTIAL)
     seeds = np.random.default_rng(problem.asked.seed).integers(0, 2**31, len(starts))
     for start, seed in zip(starts, seeds, strict=True):
@@ -119,13 +130,14 @@ def smooth(
             problem.encoding,
             problem.scalar,
             (cloud.layer,),
-            reductions=(reduction,),
+            reductions=(reduction, "l1"),
             rows=Moved(still, cloud.groups, "zero", layer=cloud.layer, noise=noise),
             reference="zero",
         )
         assert isinstance(answer, Differentiated)
         parts.append(answer.products[cloud.layer, reduction])
-        draws = Draws(np.concatenate(parts).astype(np.float64), cloud.samples)
+        sizes.append(answer.products[cloud.layer, "l1"])
+        draws = Draws(np.concatenate(parts).astype(np.float64), np.concatenate(sizes).astype(np.float64), cloud.samples)
         if stop < cloud.samples:
             yield report(draws)
     return draws
@@ -142,6 +154,7 @@ def _run(problem: Problem, params: SmoothGradParams) -> Steps:
             stderr=draws.stderr(problem) if plain else None,
             signed=plain and params.reduce != "l2",
             diagnostics=draws.progress,
+            warnings=(CANCELLED,) if params.reduce == "sum" and draws.cancelled else (),
         )
 
     cloud = Cloud(INPUT, moving(problem, params.special), params.samples, params.sigma)
@@ -180,6 +193,8 @@ SMOOTH_GRAD = Method(
     },
     caveats=(
         "The default is gradient times embedding, with signs; the paper leaves the last step open.",
+        "A LayerNorm ignores a shift of all dimensions, so that the gradient before it sums to 0 over them.",
+        "reduce=sum, and so preset=allennlp, is therefore rounding on BERT or GPT-2; a warning says when.",
         "reduce=l2 is the mean of the draws' lengths, not the length of the mean gradient.",
         "Noise of 0.01 of the range, AllenNLP's, stays close to the plain gradient; try sigma=0.1.",
     ),
