@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -13,7 +13,8 @@ from saliscope.explainers.taps import Swap
 @dataclass(frozen=True, slots=True)
 class Batch:
     """One micro-batch: `ids` and `mask` `[B, T]` padded on the right, position ids where tokens were dropped, word
-    embeddings `[B, T, K]`, the last position of each row, and layers whose states are swapped on the way.
+    embeddings `[B, T, K]`, the last position of each row, and layers whose states are swapped on the way, with how far
+    the text's own states are from their reference there, `[T, K]`.
     """
 
     ids: Tensor
@@ -22,3 +23,4 @@ class Batch:
     embeds: Tensor
     ends: Tensor
     swaps: dict[Layer, Swap]
+    displacements: dict[Layer, Tensor] = field(default_factory=dict)

@@ -166,7 +166,7 @@ class Executor:
                     outputs=_array(outputs[at]),
                     index=chosen[at],
                     values=_array(values[rows]),
-                    products=self._reduce(query, own_states, own_grads),
+                    products=self._reduce(query, own_states, own_grads, batch),
                     decoded=self._decode(query, {layer: state[0] for layer, state in own_states.items()}, decoders),
                 )
             )
@@ -174,27 +174,22 @@ class Executor:
         return answers
 
     def _reduce(
-        self, query: Differentiate, states: dict[Layer, Tensor], grads: dict[Layer, Tensor]
+        self, query: Differentiate, states: dict[Layer, Tensor], grads: dict[Layer, Tensor], batch: Batch
     ) -> dict[tuple[Layer, Reduction], FloatArray]:
         products: dict[tuple[Layer, Reduction], FloatArray] = {}
         for layer in query.layers:
             gradient, state = grads[layer].float(), states[layer].float()
             for kind in query.reductions:
-                products[layer, kind] = _array(self._reduction(query, kind, gradient, state))
+                against = self._displacement(query, layer, batch) if kind == "displacement" else state
+                products[layer, kind] = _array(_reduction(kind, gradient, against))
         return products
 
-    def _reduction(self, query: Differentiate, kind: Reduction, gradient: Tensor, state: Tensor) -> Tensor:
-        if kind == "activation":
-            return (gradient * state).sum(-1)
-        if kind == "l1":
-            return gradient.abs().sum(-1)
-        if kind in ("l2", "l2-activation"):
-            vectors = gradient if kind == "l2" else gradient * state
-            return vectors.square().sum(-1).sqrt()
-        ids = torch.from_numpy(query.encoding.ids).to(self.network.device)
-        base = self.network.embed(ids)
-        away_from = reference(query.rows, base, self.network, self.facts.mask_id, query.reference)
-        return (gradient * (base - away_from).float()).sum(-1)
+    def _displacement(self, query: Differentiate, layer: Layer, batch: Batch) -> Tensor:
+        """How far the text is from its reference at a layer, `[T, K]`."""
+        if layer != INPUT:
+            return batch.displacements[layer].float()
+        base = self.network.embed(torch.from_numpy(query.encoding.ids).to(self.network.device))
+        return (base - reference(query.rows, base, self.network, self.facts.mask_id, query.reference)).float()
 
     def _scalar(self, scalar: Scalar, index: int, outputs: Tensor) -> Tensor:
         activation = self.facts.activation if scalar.kind == "class" else "softmax"
@@ -217,6 +212,18 @@ class Executor:
             rate = float(_array(read.own)[ordinary].mean()) if ordinary.any() else 0.0
             decoded[layer] = Decoded(unique, _array(read.share), rate, head.source)
         return decoded
+
+
+def _reduction(kind: Reduction, gradient: Tensor, state: Tensor) -> Tensor:
+    """One number a position, `[B, T]`, of gradients `[B, T, K]` and the states they are held against."""
+    if kind == "sum":
+        return gradient.sum(-1)
+    if kind == "l1":
+        return gradient.abs().sum(-1)
+    if kind in ("l2", "l2-activation"):
+        vectors = gradient if kind == "l2" else gradient * state
+        return vectors.square().sum(-1).sqrt()
+    return (gradient * state).sum(-1)
 
 
 def _parts(pieces: Sequence[Piece], states: Tensor, ends: Tensor) -> list[tuple[Piece, Tensor, Tensor]]:

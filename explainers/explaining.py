@@ -18,7 +18,17 @@ from saliscope.explainers.features import build_features
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Answer, Differentiate, Differentiated, Query, Solve, Solved
 from saliscope.explainers.registry import Method, default_method, find_method, require
-from saliscope.explainers.targets import KINDS, PREDICTED, Scalar, Target, Wish, find_label, parse_scale, parse_target
+from saliscope.explainers.targets import (
+    KINDS,
+    PREDICTED,
+    Scalar,
+    Scale,
+    Target,
+    Wish,
+    find_label,
+    parse_scale,
+    parse_target,
+)
 
 Explaining = Generator[Query | Attribution, Answer | None, Attribution]
 
@@ -45,7 +55,10 @@ def explaining(model: ModelView, question: Question) -> Explaining:
     params, why = method.parse({**hint, **question.params}), (*why, *reasons)
     wish = parse_target(question.target, model.facts.kinds)
     require(method, params, model.facts, wish.kind)
-    asked = _ask(model, question, wish)
+    scale = method.scale(params)
+    asked = _ask(model, question, wish, scale)
+    if scale is not None and question.scale not in (None, scale):
+        why = (*why, f"scale {scale}: {name} explains the {scale}, whatever scale is asked for")
     promise = method.promise(asked, params)
     cost = Cost(promised_forward_rows=promise.forward_rows, promised_backward_rows=promise.backward_rows)
 
@@ -129,9 +142,10 @@ class _Finish:
     def attribution(self, scored: Scored, cost: Cost, estimate: Literal["partial", "final"]) -> Attribution:
         """The result with these scores; anything that is not finite is `NonFinite`."""
         problem, facts = self.problem, self.model.facts
-        if not np.isfinite(scored.scores).all():
-            where = int(np.argmax(~np.isfinite(scored.scores)))
-            raise NonFinite(f"the score of feature {where} is not finite; try float32 weights or another method")
+        for scores in (scored.scores, *scored.layers.values()):
+            if not np.isfinite(scores).all():
+                where = int(np.argmax(~np.isfinite(scores)))
+                raise NonFinite(f"the score of feature {where} is not finite; try float32 weights or another method")
         first = Output(problem.target, scored.scores.astype(np.float32), scored.layer, scored.stderr)
         value = scored.value
         if value is None:
@@ -147,11 +161,11 @@ class _Finish:
             prediction=self.prediction,
             tokens=problem.encoding.tokens,
             features=problem.features,
-            outputs=(first, *_other_classes(problem, scored, facts.labels)),
+            outputs=(first, *_other_layers(problem, scored), *_other_classes(problem, scored, facts.labels)),
             value=float(value),
             base_value=scored.base_value,
-            signed=self.method.signed,
-            additive=self.method.additive,
+            signed=self.method.signed if scored.signed is None else scored.signed,
+            additive=self.method.additive if scored.additive is None else scored.additive,
             baseline=scored.baseline,
             seed=self.question.seed,
             estimate=estimate,
@@ -165,16 +179,15 @@ class _Finish:
         )
 
 
-def _ask(model: ModelView, question: Question, wish: Wish) -> Asked:
+def _ask(model: ModelView, question: Question, wish: Wish, fixed: Scale | None) -> Asked:
     if not isinstance(question.text, str):
         raise BadRequest(f"text: expected a string, got {type(question.text).__name__}")
     if isinstance(question.seed, bool) or not isinstance(question.seed, int) or question.seed < 0:
         raise BadRequest(f"seed: expected a whole number from 0, got {question.seed!r}")
     if not question.text.strip():
         raise BadRequest("text: it is empty or blank; there is nothing to explain")
-    if question.seed < 0:
-        raise BadRequest(f"seed: {question.seed} is negative; give 0 or more")
-    scale = parse_scale(question.scale, wish.kind)
+    asked = parse_scale(question.scale, wish.kind)
+    scale = fixed or asked
     encoding = model.encode(question.text)
     features = build_features(encoding, question.granularity)
     if not features:
@@ -239,6 +252,12 @@ def _probabilities(outputs: FloatArray, activation: str) -> FloatArray:
         return np.asarray(1.0 / (1.0 + np.exp(-wide)), dtype=np.float32)
     shifted = np.exp(wide - wide.max())
     return np.asarray(shifted / shifted.sum(), dtype=np.float32)
+
+
+def _other_layers(problem: Problem, scored: Scored) -> tuple[Output, ...]:
+    return tuple(
+        Output(problem.target, scores.astype(np.float32), layer) for layer, scores in sorted(scored.layers.items())
+    )
 
 
 def _other_classes(problem: Problem, scored: Scored, labels: tuple[str, ...]) -> tuple[Output, ...]:

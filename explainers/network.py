@@ -59,6 +59,14 @@ class Network:
         """How many ids have an embedding."""
         return int(next(self.embedding.parameters()).shape[0])
 
+    @property
+    def pad_id(self) -> int:
+        """The pad token's id; without one it is `NotCapable`."""
+        pad_id = self.model.config.pad_token_id
+        if pad_id is None:
+            raise NotCapable("this model has no pad token; use reference=mask, mean or zero")
+        return int(pad_id)
+
     def embed(self, ids: Tensor) -> Tensor:
         """Word-embedding rows `[B, T, K]` before positions and norms."""
         embedded: Tensor = self.embedding(ids)

@@ -70,13 +70,20 @@ class Problem:
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Scores `[n]` of a method, or `[n, C]` of every class at once in `every`, with what belongs to them."""
+    """Scores `[n]` of a method, with what belongs to them.
+
+    `every [n, C]` are those of every class at once, `layers` those of other layers by number; `signed` and `additive`
+    say otherwise than the method where parameters make it so.
+    """
 
     scores: FloatArray
     value: float | None = None
     base_value: float | None = None
     layer: int | None = None
     every: FloatArray | None = None
+    layers: Mapping[int, FloatArray] = field(default_factory=dict)
+    signed: bool | None = None
+    additive: bool | None = None
     stderr: FloatArray | None = None
     baseline: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)

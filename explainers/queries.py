@@ -24,8 +24,8 @@ INPUT: Layer = -1
 Hiding = Literal["replace", "drop", "attention"]
 """What hiding a feature means: another id in its place, its tokens left out, or nobody may look at them."""
 
-Reference = Literal["mask", "mean", "zero"]
-"""What a word embedding is compared with: the mask token's, the vocabulary's mean, or nothing."""
+Reference = Literal["mask", "mean", "zero", "pad"]
+"""What a word embedding is compared with: the mask token's, the vocabulary's mean, nothing, or the pad token's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,8 @@ class Moved:
     """Rows whose features move away from or towards a reference B: `E_i + z_i D_i`, `D_i = nu_i (E_i - B_i)`.
 
     `z [B, n]` over the `groups`; z = -1 is the reference itself. nu is 1 ("relative") or gives every feature the median
-    length ("unit"). `layer` says where: the word embeddings, or a block's output (then B is that of the masked text).
+    length ("unit"). `layer` says where: the word embeddings, or a layer's states; there B is what the referenced text
+    gives, its special tokens kept, and "zero" no state at all.
     """
 
     z: FloatArray
@@ -180,15 +181,19 @@ class Decoding:
     head: str | None = None
 
 
-Reduction = Literal["activation", "displacement", "l1", "l2", "l2-activation"]
-"""What a gradient g at a position becomes: <g, h>, <g, E - B> (embeddings only), |g|_1, |g|_2, |g * h|_2."""
+Reduction = Literal["activation", "displacement", "sum", "l1", "l2", "l2-activation"]
+"""What a gradient g at a position becomes: <g, h>, <g, E - B>, the sum of g, |g|_1, |g|_2, |g * h|_2.
+
+E is the unmoved text; above the word embeddings only rows that are `Moved` at that layer have an E - B.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Differentiate:
     """Rows forward and back: the gradient of `scalar` at `layers`, reduced to one number a position.
 
-    `rows` None is the text itself. `reference` is what displacements are measured from.
+    `rows` None is the text itself. `reference` is what displacements of word embeddings are measured from; at a layer
+    it is the rows' own.
     """
 
     encoding: Encoding

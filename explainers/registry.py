@@ -12,7 +12,7 @@ from saliscope.explainers.errors import BadRequest, NotCapable, UnknownMethod, l
 from saliscope.explainers.facts import CAPABILITIES, Capability, ModelFacts
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Answer, Query
-from saliscope.explainers.targets import Kind
+from saliscope.explainers.targets import Kind, Scale
 
 Steps = Generator[Query | Scored, Answer, Scored]
 
@@ -23,6 +23,11 @@ class Promise:
 
     forward_rows: int
     backward_rows: int = 0
+
+
+def as_asked(params: Any) -> Scale | None:
+    """A method that explains the target on whatever scale is asked for."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class Method:
     caveats: tuple[str, ...] = ()
     lenders: Mapping[str, Capability] = field(default_factory=dict)
     """Parameters that stand in for a capability when they are given."""
+    scale: Callable[[Any], Scale | None] = as_asked
+    """The one scale that a method of these parameters explains, or None."""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What each value of the parameter `preset` sets; parameters that are given besides win."""
 

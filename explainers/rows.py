@@ -61,6 +61,7 @@ def materialise(pieces: Sequence[Piece], network: Network, mask_id: int) -> Batc
     id_rows, mask = torch.from_numpy(ids).to(device), torch.from_numpy(seen).to(device)
     embeds, at = network.embed(id_rows), 0
     swaps: dict[Layer, Swap] = {}
+    displacements: dict[Layer, Tensor] = {}
     for piece in pieces:
         rows = piece.stop - piece.start
         moved = piece.query.rows
@@ -69,10 +70,12 @@ def materialise(pieces: Sequence[Piece], network: Network, mask_id: int) -> Batc
             base = embeds[at, :length]
             embeds[at : at + rows, :length] = displace(moved, piece, base, reference(moved, base, network, mask_id))
         elif isinstance(moved, Moved):
-            swaps[moved.layer] = _swap(moved, piece, network, mask_id, at, swaps.get(moved.layer))
+            own, away_from = _states(moved, piece, network, mask_id)
+            displacements[moved.layer] = own - away_from
+            swaps[moved.layer] = _swap(displace(moved, piece, own, away_from), at, swaps.get(moved.layer))
         at += rows
     place_rows = None if places is None else torch.from_numpy(places).to(device)
-    return Batch(id_rows, mask, place_rows, embeds, torch.from_numpy(ends).to(device), swaps)
+    return Batch(id_rows, mask, place_rows, embeds, torch.from_numpy(ends).to(device), swaps, displacements)
 
 
 def reference(rows: Rows | None, base: Tensor, network: Network, mask_id: int, kind: str | None = None) -> Tensor:
@@ -82,6 +85,8 @@ def reference(rows: Rows | None, base: Tensor, network: Network, mask_id: int, k
         return network.embed(torch.tensor([mask_id], device=base.device))[0].to(base.dtype)
     if kind == "mean":
         return network.mean_embedding().to(base.dtype)
+    if kind == "pad":
+        return network.embed(torch.tensor([network.pad_id], device=base.device))[0].to(base.dtype)
     return torch.zeros_like(base[0])
 
 
@@ -172,14 +177,21 @@ def _place(
     return np.take_along_axis(ids, order, axis=1), packed, places, counts - 1
 
 
-def _swap(moved: Moved, piece: Piece, network: Network, mask_id: int, at: int, before: Swap | None) -> Swap:
-    """A change of a block's output for these rows: what `displace` makes of the text's and the masked text's states."""
+def _states(moved: Moved, piece: Piece, network: Network, mask_id: int) -> tuple[Tensor, Tensor]:
+    """What the text and its reference have at the layer of `moved`, `[T, K]` each; special tokens stay."""
     encoding = piece.query.encoding
-    masked = encoding.ids.copy()
-    masked[[position for group in moved.groups for position in group]] = mask_id
-    ids = torch.from_numpy(np.stack([encoding.ids, masked])).to(network.device)
-    states = network.layer_states(network.embed(ids), torch.ones_like(ids), moved.layer)
-    rows = displace(moved, piece, states[0], states[1])
+    ids = torch.from_numpy(encoding.ids).to(network.device)
+    base = network.embed(ids)
+    away_from = base.clone()
+    positions = [position for group in moved.groups for position in group if not encoding.special[position]]
+    away_from[positions] = reference(moved, base, network, mask_id)
+    both = torch.stack([base, away_from])
+    states = network.layer_states(both, torch.ones(both.shape[:2], dtype=ids.dtype, device=ids.device), moved.layer)
+    return states[0], torch.zeros_like(states[1]) if moved.reference == "zero" else states[1]
+
+
+def _swap(rows: Tensor, at: int, before: Swap | None) -> Swap:
+    """A change of a layer's states: rows `at` and following become `rows [rows, T, K]`."""
 
     def swap(hidden: Tensor) -> Tensor:
         hidden = hidden if before is None else before(hidden)
