@@ -10,7 +10,9 @@ from saliscope.explainers.encoding import Encoding
 from saliscope.explainers.targets import Kind
 
 ModelKind = Literal["encoder-classifier", "decoder-classifier", "causal-lm"]
-Capability = Literal["class", "next-token", "causal", "gradients", "layers", "mask", "lm-head", "readable"]
+Capability = Literal[
+    "class", "next-token", "causal", "gradients", "layers", "mask", "lm-head", "readable", "attention", "rules"
+]
 
 CAPABILITIES: Final[dict[Capability, str]] = {
     "class": "a classification head",
@@ -21,6 +23,8 @@ CAPABILITIES: Final[dict[Capability, str]] = {
     "mask": "a token that stands for nothing",
     "lm-head": "a language-model head of its own",
     "readable": "a language-model head, or embeddings as wide as its layers (lm_head_from=MODEL lends a head)",
+    "attention": "attention maps that can be watched (one a layer, computed by torch's own functions)",
+    "rules": "attention and norms computed by torch's own functions, so that relevance rules can reach them",
 }
 
 
