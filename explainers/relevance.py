@@ -31,7 +31,15 @@ ACTIVATIONS = (
 )
 PRODUCTS = (torch.mul, torch.Tensor.mul, torch.Tensor.__mul__)
 MATRIX_PRODUCTS = (torch.matmul, torch.bmm, torch.Tensor.matmul, torch.Tensor.bmm, torch.Tensor.__matmul__)
-PASSING = (torch.Tensor.to, torch.Tensor.float, torch.Tensor.type_as, functional.dropout, torch.dropout)
+PASSING = (
+    functional.dropout,
+    torch.dropout,
+    torch.Tensor.to,
+    torch.Tensor.type_as,
+    torch.Tensor.view,
+    torch.Tensor.reshape,
+    torch.Tensor.contiguous,
+)
 """What attention weights go through unchanged on their way to the values."""
 
 
