@@ -7,8 +7,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import maximum_flow
 
 from saliscope.explainers.encoding import FloatArray
 from saliscope.explainers.errors import TooLarge
@@ -84,6 +82,10 @@ def maximum_flows(maps: FloatArray, pooled: FloatArray, sinks: tuple[int, ...]) 
     `maps [L, T, T]` are mean attention weights; capacities are 0.5 (A + I) with rows summing to 1, those into the top
     `pooled [T]`.
     """
+    # Imported where it is used, in a process beside the device's.
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.csgraph import maximum_flow
+
     num_layers, length, _ = maps.shape
     layers = 0.5 * maps.astype(np.float64) + 0.5 * np.eye(length)
     layers /= layers.sum(axis=-1, keepdims=True)

@@ -97,8 +97,11 @@ def test_requests_of_different_methods_and_models_are_answered_as_the_library_an
     responses, _ = peer.answers(len(asked))
     models = {name: load(name, "cpu") for name in ("demo-encoder", "demo-decoder")}
     for id, (model, method, text) in enumerate(asked):
-        if method == "sp-pi" and model == "demo-encoder":
+        if (method, model) == ("sp-pi", "demo-encoder"):
             assert responses[id].error[0] == "not_capable"
+            continue
+        if (method, text) == ("attention-flow", LONG):
+            assert responses[id].error[0] == "too_large"
             continue
         expected = explain(models[model], text, method=method)
         assert responses[id].error is None
