@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from saliscope.explainers.attending import Pooling, attend, find_pooling
 from saliscope.explainers.batches import Batch
 from saliscope.explainers.encoding import FloatArray
 from saliscope.explainers.facts import ModelFacts
@@ -17,6 +19,8 @@ from saliscope.explainers.queries import (
     INPUT,
     Along,
     Answer,
+    Attend,
+    Attended,
     Decoded,
     Decoding,
     Differentiate,
@@ -33,6 +37,7 @@ from saliscope.explainers.queries import (
     Read,
     Reduction,
 )
+from saliscope.explainers.relevance import find_activations, obeying
 from saliscope.explainers.rows import deviation, draw, materialise, reference
 from saliscope.explainers.scales import scaled, scaled_every
 from saliscope.explainers.targets import Scalar
@@ -42,13 +47,15 @@ Decoders = Mapping[Decoding, Head | EmbeddingHead]
 
 
 def batch_key(query: ModelQuery) -> BatchKey:
-    """Queries with the same key may share a pass: forward or gradient, the head they read, how rows are hidden."""
+    """Queries with the same key may share a pass: the kind of pass, the head they read, how rows are hidden."""
+    if isinstance(query, Attend):
+        return "attend", query.scalar.kind, query.form
     drops = query.rows.hiding if isinstance(query.rows, Masked) else "replace"
     swaps = isinstance(query.rows, Moved) and query.rows.layer != INPUT
     apart = id(query) if swaps else None
     if isinstance(query, Evaluate):
         return "evaluate", query.read.kind, drops, apart
-    return "differentiate", query.scalar.kind, drops, apart
+    return "differentiate", query.scalar.kind, drops, apart, query.rule
 
 
 def cut(query: ModelQuery, budget: int) -> list[Piece]:
@@ -70,6 +77,8 @@ class Executor:
                 return self._evaluate(pieces, materialise(pieces, self.network, self.facts.mask_id))
         with torch.no_grad():
             batch = materialise(pieces, self.network, self.facts.mask_id)
+            if isinstance(pieces[0].query, Attend):
+                return self._attend(pieces, batch)
         return self._differentiate(pieces, batch, decoders)
 
     # -- forward ----------------------------------------------------------------------------------
@@ -147,14 +156,10 @@ class Executor:
         queries = [_differentiate_of(piece) for piece in pieces]
         layers: tuple[Layer, ...] = tuple(sorted({layer for query in queries for layer in query.layers}))
         owners = [query for piece, query in zip(pieces, queries, strict=True) for _ in range(piece.start, piece.stop)]
-        chosen: list[int] = []
-
-        def scalars(outputs: Tensor) -> Tensor:
-            chosen.extend(_index(query.scalar, row) for query, row in zip(owners, outputs, strict=True))
-            rows = zip(owners, chosen, outputs, strict=True)
-            return torch.stack([self._scalar(query.scalar, index, row) for query, index, row in rows])
-
-        outputs, values, states, grads = self.network.gradients(queries[0].scalar.kind, batch, layers, scalars)
+        chosen, scalars = self._scalars([query.scalar for query in owners])
+        rule = queries[0].rule
+        with obeying(rule, self._activations if rule == "attn-lrp" else ()):
+            outputs, values, states, grads = self.network.gradients(queries[0].scalar.kind, batch, layers, scalars)
         answers: list[Answer] = []
         at = 0
         for piece, query in zip(pieces, queries, strict=True):
@@ -191,6 +196,21 @@ class Executor:
         base = self.network.embed(torch.from_numpy(query.encoding.ids).to(self.network.device))
         return (base - reference(query.rows, base, self.network, self.facts.mask_id, query.reference)).float()
 
+    def _scalars(self, wanted: Sequence[Scalar]) -> tuple[list[int], Callable[[Tensor], Tensor]]:
+        """A function from outputs `[B, C]` to the wanted values `[B]`, and the outputs' indices that it chose."""
+        chosen: list[int] = []
+
+        def scalars(outputs: Tensor) -> Tensor:
+            chosen.extend(_index(scalar, row) for scalar, row in zip(wanted, outputs, strict=True))
+            rows = zip(wanted, chosen, outputs, strict=True)
+            return torch.stack([self._scalar(scalar, index, row) for scalar, index, row in rows])
+
+        return chosen, scalars
+
+    @cached_property
+    def _activations(self) -> tuple[nn.Module, ...]:
+        return find_activations(self.network)
+
     def _scalar(self, scalar: Scalar, index: int, outputs: Tensor) -> Tensor:
         activation = self.facts.activation if scalar.kind == "class" else "softmax"
         value: Tensor = scaled(outputs, index, scalar.scale, activation, torch)
@@ -212,6 +232,33 @@ class Executor:
             rate = float(_array(read.own)[ordinary].mean()) if ordinary.any() else 0.0
             decoded[layer] = Decoded(unique, _array(read.share), rate, head.source)
         return decoded
+
+    # -- attention --------------------------------------------------------------------------------
+
+    @cached_property
+    def _pooling(self) -> Pooling:
+        return find_pooling(self.network)
+
+    def _attend(self, pieces: Sequence[Piece], batch: Batch) -> list[Answer]:
+        queries = [_attend_of(piece) for piece in pieces]
+        chosen, scalars = self._scalars([query.scalar for query in queries])
+        first = queries[0]
+        seen = attend(self.network, batch, first.scalar.kind, first.form, self._pooling, scalars)
+        answers: list[Answer] = []
+        for row, query in enumerate(queries):
+            own = slice(0, len(query.encoding))
+            reduced = seen.reduced[row]
+            weights = reduced[:, own, own] if query.form == "maps" else reduced[own]
+            answers.append(
+                Attended(
+                    outputs=_array(seen.outputs[row]),
+                    index=chosen[row],
+                    value=float(seen.values[row]),
+                    pooled=_array(seen.pooled[row, own]),
+                    weights=_array(weights),
+                )
+            )
+        return answers
 
 
 def _reduction(kind: Reduction, gradient: Tensor, state: Tensor) -> Tensor:
@@ -243,6 +290,12 @@ def _evaluate_of(piece: Piece) -> Evaluate:
 
 def _differentiate_of(piece: Piece) -> Differentiate:
     if not isinstance(piece.query, Differentiate):
+        raise TypeError("pieces of different kinds cannot share a pass")
+    return piece.query
+
+
+def _attend_of(piece: Piece) -> Attend:
+    if not isinstance(piece.query, Attend):
         raise TypeError("pieces of different kinds cannot share a pass")
     return piece.query
 

@@ -16,7 +16,7 @@ from saliscope.explainers.errors import BadRequest, NonFinite
 from saliscope.explainers.facts import ModelView
 from saliscope.explainers.features import build_features
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import Answer, Differentiate, Differentiated, Query, Solve, Solved
+from saliscope.explainers.queries import Answer, Attend, Differentiate, Differentiated, Query, Solve, Solved
 from saliscope.explainers.registry import Method, default_method, find_method, require
 from saliscope.explainers.targets import (
     KINDS,
@@ -234,7 +234,8 @@ def _hint(model: ModelView, method: Method, question: Question) -> tuple[dict[st
 def _counted(cost: Cost, query: Query) -> Cost:
     if isinstance(query, Solve):
         return cost
-    return cost.plus(query.num_rows, query.num_rows if isinstance(query, Differentiate) else 0)
+    backward = isinstance(query, Differentiate) or (isinstance(query, Attend) and query.form == "gae")
+    return cost.plus(query.num_rows, query.num_rows if backward else 0)
 
 
 def _raw_outputs(answer: Answer) -> FloatArray:

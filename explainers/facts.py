@@ -11,7 +11,19 @@ from saliscope.explainers.encoding import Encoding
 from saliscope.explainers.targets import Kind
 
 ModelKind = Literal["encoder-classifier", "decoder-classifier", "causal-lm"]
-Capability = Literal["class", "next-token", "causal", "gradients", "layers", "mask", "drop", "lm-head", "readable"]
+Capability = Literal[
+    "class",
+    "next-token",
+    "causal",
+    "gradients",
+    "layers",
+    "mask",
+    "drop",
+    "lm-head",
+    "readable",
+    "attention",
+    "rules",
+]
 
 CAPABILITIES: Final[dict[Capability, str]] = {
     "class": "a classification head",
@@ -23,6 +35,8 @@ CAPABILITIES: Final[dict[Capability, str]] = {
     "drop": "position ids that keep the other tokens in their places when some are left out",
     "lm-head": "a language-model head of its own",
     "readable": "a language-model head, or embeddings as wide as its layers (lm_head_from=MODEL lends a head)",
+    "attention": "attention maps that can be watched (one a layer, computed by torch's own functions)",
+    "rules": "attention and norms computed by torch's own functions, so that relevance rules can reach them",
 }
 
 

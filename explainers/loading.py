@@ -20,11 +20,13 @@ from transformers import (
     AutoTokenizer,
 )
 
+from saliscope.explainers.attending import shows_attention
 from saliscope.explainers.errors import BadRequest, ExplainerError, LoadingFailed, NotCapable, UnknownModel, listing
 from saliscope.explainers.facts import Capability, ModelFacts, ModelKind
 from saliscope.explainers.fingerprint import fingerprint
 from saliscope.explainers.heads import Head
 from saliscope.explainers.network import Network
+from saliscope.explainers.relevance import can_obey
 from saliscope.explainers.textmodel import TextModel
 from saliscope.explainers.tokenizing import Tokenizing
 
@@ -294,6 +296,10 @@ def _facts(
         found.add("causal")
     if network.anatomy is not None:
         found.add("layers")
+    if shows_attention(network):
+        found.add("attention")
+    if can_obey(network):
+        found.add("rules")
     mask_id = tokenizing.mask_token(network.causal)
     if mask_id is not None:
         found.add("mask")

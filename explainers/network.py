@@ -41,13 +41,18 @@ class Network:
         if self.causal:
             self.heads[own_kind] = self._score_module() if own_kind == "class" else Head(model, "own")
         self.own_kind = own_kind
-        self.anatomy: Anatomy | None = dissect(self.body, int(model.config.num_hidden_layers), self._run_probe)
+        self.anatomy: Anatomy | None = dissect(self.body, self.num_layers, self._run_probe)
         self._check_against_plain_call()
 
     @property
     def device(self) -> torch.device:
         """Where the embeddings live."""
         return next(self.embedding.parameters()).device
+
+    @property
+    def num_layers(self) -> int:
+        """How many blocks a forward goes through."""
+        return int(self.model.config.num_hidden_layers)
 
     @property
     def embedding_size(self) -> int:
@@ -188,6 +193,12 @@ class Network:
         return self.anatomy
 
     # -- finding out ------------------------------------------------------------------------------
+
+    def probe_batch(self) -> Batch:
+        """One short row of ordinary ids, to find out by running it what the model can do."""
+        ids = self._probe
+        ends = torch.tensor([ids.shape[1] - 1], device=ids.device)
+        return Batch(ids, torch.ones_like(ids), None, self.embed(ids), ends, {})
 
     def _probe_ids(self) -> Tensor:
         """Six ordinary ids, none of them a pad, whatever the vocabulary."""

@@ -188,12 +188,16 @@ E is the unmoved text; above the word embeddings only rows that are `Moved` at t
 """
 
 
+Rule = Literal["cp-lrp", "attn-lrp"]
+"""A gradient that propagates relevance: which functions of the model count as constant, and which share evenly."""
+
+
 @dataclass(frozen=True, eq=False)
 class Differentiate:
     """Rows forward and back: the gradient of `scalar` at `layers`, reduced to one number a position.
 
     `rows` None is the text itself. `reference` is what displacements of word embeddings are measured from; at a layer
-    it is the rows' own.
+    it is the rows' own. Gradients follow the `rule` if there is one; no value changes with it.
     """
 
     encoding: Encoding
@@ -203,11 +207,37 @@ class Differentiate:
     reductions: tuple[Reduction, ...] = ("activation",)
     rows: Rows | None = None
     reference: Reference = "mask"
+    rule: Rule | None = None
 
     @property
     def num_rows(self) -> int:
         """How many rows go through the model."""
         return 1 if self.rows is None else len(self.rows)
+
+
+AttentionForm = Literal["last", "rollout", "gae", "maps"]
+"""What the attention maps A_l (rows look at columns, mean over heads) become: the pooled row of the last one, of the
+product of all 0.5 (A_l + I), of the product of all I + relu(A_l * gradient), or all the maps.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Attend:
+    """The text forward with its attention watched, for the form "gae" back as well."""
+
+    encoding: Encoding
+    scalar: Scalar
+    form: AttentionForm
+
+    @property
+    def rows(self) -> None:
+        """Attention is watched on the text itself."""
+        return None
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows go through the model."""
+        return 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,8 +248,8 @@ class Solve:
     arguments: tuple[Any, ...] = ()
 
 
-Query = Evaluate | Differentiate | Solve
-ModelQuery = Evaluate | Differentiate
+Query = Evaluate | Differentiate | Attend | Solve
+ModelQuery = Evaluate | Differentiate | Attend
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,13 +300,26 @@ class Differentiated:
 
 
 @dataclass(frozen=True, eq=False)
+class Attended:
+    """Answers `Attend`: raw `outputs [C]`, the scalar's output `index` and `value`, the weight `pooled [T]` with which
+    the output reads each position of the last layer, and `weights`: `[T]`, or `[L, T, T]` for the form "maps".
+    """
+
+    outputs: FloatArray
+    index: int
+    value: float
+    pooled: FloatArray
+    weights: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class Solved:
     """Answers `Solve`: what the function returned."""
 
     result: Any
 
 
-Answer = Evaluated | Differentiated | Solved
+Answer = Evaluated | Differentiated | Attended | Solved
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from saliscope.explainers.methods.attention import ATTENTION_FLOW, ATTENTION_LAST, ATTENTION_ROLLOUT, GAE
 from saliscope.explainers.methods.control import RANDOM
 from saliscope.explainers.methods.decoded import DECODED_GRAD_CAM, DECODED_SIMPLE
 from saliscope.explainers.methods.decoded_means import DECODED_INTEGRATED_GRADIENTS, DECODED_SMOOTH_GRAD
@@ -17,6 +18,7 @@ from saliscope.explainers.methods.noise import SMOOTH_GRAD
 from saliscope.explainers.methods.partition import PARTITION_SHAP
 from saliscope.explainers.methods.perturbation import OCCLUSION
 from saliscope.explainers.methods.progressive import SP_PI
+from saliscope.explainers.methods.relevance import LRP
 from saliscope.explainers.methods.replacement import PERMUTATION
 from saliscope.explainers.methods.shapley import SHAPLEY_SAMPLING
 
@@ -44,5 +46,10 @@ METHODS = (
     SHAPLEY_SAMPLING,
     PARTITION_SHAP,
     PERMUTATION,
+    ATTENTION_LAST,
+    ATTENTION_ROLLOUT,
+    ATTENTION_FLOW,
+    GAE,
+    LRP,
     RANDOM,
 )

@@ -356,7 +356,7 @@ def test_minilm_with_a_classification_head_is_explained_by_every_method_that_fit
     model = load(str(tmp_path), "cpu")
     assert (model.facts.labels, model.facts.num_layers) == (("negative", "positive"), 6)
     names = fitting(model.facts, "class")
-    assert {"decoded-grad-cam", "input-x-gradient", "grad-cam", "occlusion", "lime", "mase", "random"} <= set(names)
+    assert {"decoded-grad-cam", "input-x-gradient", "gae", "lrp", "occlusion", "lime", "mase"} <= set(names)
     assert "sp-pi" not in names
     text = "A dull, lifeless film — but the café scene is naïve and wonderful!"
     encoding = model.encode(text)

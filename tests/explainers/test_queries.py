@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -362,3 +364,8 @@ def test_no_method_asks_for_a_gradient_that_it_did_not_promise() -> None:
         backward = sum(isinstance(query, Differentiate) for query in model.queries)
         assert got.cost.backward_rows == backward <= got.cost.promised_backward_rows
         assert got.cost.forward_rows == model.rows <= got.cost.promised_forward_rows
+
+
+def test_the_catalogue_is_a_function_whatever_was_imported_before() -> None:
+    lines = "import saliscope.explainers as library; library.methods(); library.methods()"
+    subprocess.run([sys.executable, "-c", lines], check=True)

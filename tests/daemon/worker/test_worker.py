@@ -101,6 +101,9 @@ def test_requests_of_different_methods_and_models_are_answered_as_the_library_an
         if method not in fitting(models[model].facts, "class"):
             assert responses[id].error[0] == "not_capable"
             continue
+        if (method, text) == ("attention-flow", LONG):
+            assert responses[id].error[0] == "too_large"
+            continue
         expected = explain(models[model], text, method=method)
         assert responses[id].error is None
         assert responses[id].result["scores"] == pytest.approx(expected.scores.tolist(), abs=1e-5)
