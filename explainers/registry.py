@@ -49,15 +49,15 @@ class Method:
     source: str
     needs: frozenset[Capability] = frozenset()
     targets: tuple[Kind, ...] = ("class", "next-token")
+    scale: Callable[[Any], Scale | None] = as_asked
+    """The one scale that a method of these parameters explains, or None."""
     signed: bool = True
     additive: bool = False
     caveats: tuple[str, ...] = ()
     lenders: Mapping[str, Capability] = field(default_factory=dict)
     """Parameters that stand in for a capability when they are given."""
-    scale: Callable[[Any], Scale | None] = as_asked
-    """The one scale that a method of these parameters explains, or None."""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Values of the parameters by the name that `preset` may have; what is given beside it wins."""
+    """What each value of the parameter `preset` sets; parameters that are given besides win."""
 
     def parse(self, params: dict[str, Any]) -> Any:
         """Typed parameters; an unknown name or a wrong value is `BadRequest` with its path."""
@@ -66,11 +66,10 @@ class Method:
             if name not in known:
                 valid = listing(sorted(known)) or "none"
                 raise BadRequest(f"params.{name}: {self.name} has no such parameter; it has {valid}")
-        chosen = params.get("preset")
-        if isinstance(chosen, str) and chosen in self.presets:
-            params = {**self.presets[chosen], **params}
+        preset = params.get("preset")
+        given = {**self.presets.get(preset, {}), **params} if isinstance(preset, str) else params
         try:
-            return msgspec.convert(params, self.params)
+            return msgspec.convert(given, self.params)
         except msgspec.ValidationError as error:
             raise BadRequest(f"params of {self.name}: {error}") from None
 
