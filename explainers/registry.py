@@ -49,13 +49,13 @@ class Method:
     source: str
     needs: frozenset[Capability] = frozenset()
     targets: tuple[Kind, ...] = ("class", "next-token")
+    scale: Callable[[Any], Scale | None] = as_asked
+    """The one scale that a method of these parameters explains, or None."""
     signed: bool = True
     additive: bool = False
     caveats: tuple[str, ...] = ()
     lenders: Mapping[str, Capability] = field(default_factory=dict)
     """Parameters that stand in for a capability when they are given."""
-    scale: Callable[[Any], Scale | None] = as_asked
-    """The one scale that a method of these parameters explains, or None."""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What each value of the parameter `preset` sets; parameters that are given besides win."""
 
