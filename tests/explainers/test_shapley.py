@@ -369,7 +369,7 @@ def test_a_text_parts_at_its_strongest_border_nearest_the_middle() -> None:
     assert middle_of(strengths, 0, 9) == 7
     assert middle_of(strengths, 0, 7) == 4
     assert middle_of([0, 1, 1, 1], 0, 4) == 2
-    assert boundaries(asked_of("好~。我~，你")) == [0, 0, 3, 0, 2]
+    assert boundaries(asked_of("好~。~我~，~你")) == [0, 0, 3, 0, 2]
     assert boundaries(asked_of('he said "no." then left')) == [0, 1, 1, 3, 1]
 
 
