@@ -1,6 +1,6 @@
 """The laws that `mp-pi` with `sampling="optimal"` draws its passes from: made for the package, or timed.
 
-python -m bench.sampling_tables                 # solve n = 2..64 and write explainers/methods/sampling_tables.npz
+python -m bench.sampling_tables                 # solve n = 2..64 and write explainers/families/sampling_tables.npz
 python -m bench.sampling_tables times [N ...]   # seconds, distance and proof for each N (default 5..200)
 """
 
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from saliscope.explainers.methods.coalitions import class_law, pass_lengths, visits_adjoint
-from saliscope.explainers.methods.sampling_tables import LARGEST_SHIPPED, Optimum, pack, solve, tidy
+from saliscope.explainers.families.coalitions import class_law, pass_lengths, visits_adjoint
+from saliscope.explainers.families.sampling_tables import LARGEST_SHIPPED, Optimum, pack, solve, tidy
 
 PLACE = Path(__file__).parents[1] / "explainers" / "methods" / "sampling_tables.npz"
 TIMED = (5, 10, 20, 30, 40, 60, 100, 150, 200)

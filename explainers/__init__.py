@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-# First of all: loading this package later would put it in the place of the function of the same name.
-import saliscope.explainers.methods  # noqa: F401
 from saliscope.explainers.attribution import Attribution
 from saliscope.explainers.errors import ExplainerError
 from saliscope.explainers.explaining import Question, drive, explaining

@@ -94,7 +94,7 @@ class Method:
 
 def methods() -> dict[str, Method]:
     """Every method by name, in the order of the catalogue."""
-    from saliscope.explainers.methods import METHODS
+    from saliscope.explainers.families import METHODS
 
     return {method.name: method for method in METHODS}
 

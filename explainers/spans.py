@@ -243,4 +243,6 @@ def _fold(char: str) -> str:
     if _is_blank(char) or unicodedata.category(char) in ("Cc", "Cf", "Cn", "Co", "Mn"):
         return ""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", char).casefold())
-    return "".join(part for part in folded if not part.isspace() and not unicodedata.combining(part)) or char
+    solid = "".join(part for part in folded if not part.isspace() and not unicodedata.combining(part))
+    # A mark that stands on a blank ("¨") is a character, one that is only made wide is not.
+    return solid or (char if any(map(str.isspace, folded)) else "")

@@ -31,7 +31,7 @@ PRELOADED: Final = (
     "transformers.models.auto.tokenization_auto",
     "transformers.models.bert.modeling_bert",
     "transformers.models.gpt2.modeling_gpt2",
-    "saliscope.explainers.methods",
+    "saliscope.explainers.families",
 )
 _PR_SET_PDEATHSIG: Final = 1
 

@@ -18,7 +18,7 @@ from saliscope.explainers.attending import FUSED, find_pooling, weigh
 from saliscope.explainers.errors import NotCapable, TooLarge
 from saliscope.explainers.execution import batch_key
 from saliscope.explainers.explaining import explaining
-from saliscope.explainers.methods.attention import maximum_flows
+from saliscope.explainers.families.attention import maximum_flows
 from saliscope.explainers.queries import Answer, Attend, Attended, Evaluate, Outputs, Piece, Query, Solve, Solved
 from saliscope.explainers.targets import Scalar
 from tests.explainers.fakes import FakeModel, linear_game

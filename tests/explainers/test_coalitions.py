@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saliscope.explainers.methods.coalitions import (
+from saliscope.explainers.families.coalitions import (
     class_law,
     classes,
     conditional,
@@ -24,7 +24,7 @@ from saliscope.explainers.methods.coalitions import (
     visits,
     visits_adjoint,
 )
-from saliscope.explainers.methods.passes import (
+from saliscope.explainers.families.passes import (
     draw_passes,
     every_pass,
     kernel_weights,

@@ -15,8 +15,8 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelFo
 
 from saliscope.explainers import explain, load
 from saliscope.explainers.errors import BadRequest, NotCapable, UnknownModel
+from saliscope.explainers.families.decoding import decode, paper_layer
 from saliscope.explainers.loading import find_folder
-from saliscope.explainers.methods.decoding import decode, paper_layer
 from saliscope.explainers.queries import Decoding, Differentiate
 from saliscope.explainers.targets import Scalar
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy.linalg import lstsq
 
-from saliscope.explainers.methods.fits import closed_form, fit_path, least_squares, nearness
-from saliscope.explainers.methods.sparse_fits import dantzig, fit_sparse, lasso, runs, soft, total_variation
+from saliscope.explainers.families.fits import closed_form, fit_path, least_squares, nearness
+from saliscope.explainers.families.sparse_fits import dantzig, fit_sparse, lasso, runs, soft, total_variation
 
 
 def data(rows: int, n: int, seed: int = 0, noise: float = 0.5) -> tuple[Any, Any, Any]:

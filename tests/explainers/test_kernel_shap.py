@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saliscope.explainers import Attribution
-from saliscope.explainers.methods.pairs import draw_pairs, num_pairs
+from saliscope.explainers.families.pairs import draw_pairs, num_pairs
 from tests.explainers.fakes import FakeModel, linear_game, table_game
 from tests.explainers.games import ask, shapley_values, smooth_game, words
 

@@ -11,8 +11,8 @@ from captum.attr import LimeBase
 
 from saliscope.explainers import Attribution, explain
 from saliscope.explainers.errors import BadRequest, NonFinite
-from saliscope.explainers.methods.lime import draw_rows
-from saliscope.explainers.methods.surrogates import fit_with_sum, ridge_fit, solve_symmetric
+from saliscope.explainers.families.lime import draw_rows
+from saliscope.explainers.families.surrogates import fit_with_sum, ridge_fit, solve_symmetric
 from saliscope.explainers.queries import Evaluate, Masked
 from tests.explainers.fakes import FakeModel, linear_game
 from tests.explainers.games import ask, smooth_game, words

@@ -18,11 +18,11 @@ from transformers import PreTrainedTokenizerFast
 from saliscope.explainers import Attribution, Question, drive, explain, load
 from saliscope.explainers.errors import BadRequest, NonFinite, NotCapable
 from saliscope.explainers.explaining import explaining
-from saliscope.explainers.methods.coalitions import class_law
-from saliscope.explainers.methods.multi_pass import reading_places
-from saliscope.explainers.methods.multi_pass_plan import MpPiParams, plan
-from saliscope.explainers.methods.passes import draw_passes, weigh
-from saliscope.explainers.methods.shapley_regression import Readings, regress
+from saliscope.explainers.families.coalitions import class_law
+from saliscope.explainers.families.multi_pass import reading_places
+from saliscope.explainers.families.multi_pass_plan import MpPiParams, plan
+from saliscope.explainers.families.passes import draw_passes, weigh
+from saliscope.explainers.families.shapley_regression import Readings, regress
 from saliscope.explainers.queries import Along, Evaluate, Evaluated, Masked, Solve
 from tests.explainers import tiny
 from tests.explainers.fakes import ENCODER, FakeModel, table_game

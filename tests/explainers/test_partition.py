@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from saliscope.explainers import Attribution
-from saliscope.explainers.methods.partition import boundaries, middle_of, num_rows
+from saliscope.explainers.families.partition import boundaries, middle_of, num_rows
 from saliscope.explainers.problem import Asked
 from saliscope.explainers.targets import Scalar
 from tests.explainers.fakes import FakeModel, Game, linear_game, table_game

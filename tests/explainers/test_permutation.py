@@ -9,7 +9,7 @@ import pytest
 
 from saliscope.explainers import Attribution, explain
 from saliscope.explainers.errors import BadRequest, NonFinite
-from saliscope.explainers.methods.replacement import draw_replacements
+from saliscope.explainers.families.replacement import draw_replacements
 from saliscope.explainers.queries import Evaluate, Replaced, Value
 from tests.explainers.fakes import FakeModel, linear_game
 from tests.explainers.games import ask, words

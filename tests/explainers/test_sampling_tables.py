@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from bench.sampling_tables import lower_bound
 
-from saliscope.explainers.methods.coalitions import class_law, visited_law
-from saliscope.explainers.methods.sampling_tables import (
+from saliscope.explainers.families.coalitions import class_law, visited_law
+from saliscope.explainers.families.sampling_tables import (
     LARGEST_SHIPPED,
     pack,
     shipped_law,
@@ -78,7 +78,7 @@ def test_tables_end_where_they_are_said_to_end() -> None:
 
 
 def test_the_table_is_small_and_comes_with_the_package() -> None:
-    place = resources.files("saliscope.explainers.methods") / "sampling_tables.npz"
+    place = resources.files("saliscope.explainers.families") / "sampling_tables.npz"
     assert len(place.read_bytes()) < 100_000
 
 

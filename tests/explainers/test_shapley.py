@@ -11,7 +11,7 @@ from captum.attr import ShapleyValues, ShapleyValueSampling
 
 from saliscope.explainers import Attribution, explain
 from saliscope.explainers.errors import BadRequest
-from saliscope.explainers.methods.shapley import draw_orders, standard_errors
+from saliscope.explainers.families.shapley import draw_orders, standard_errors
 from tests.explainers.fakes import FakeModel, linear_game, table_game
 from tests.explainers.games import ask, shapley_values, smooth_game, words
 from tests.explainers.tiny import TEXTS

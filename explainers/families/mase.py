@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from saliscope.explainers.encoding import FloatArray
-from saliscope.explainers.methods.draws import (
+from saliscope.explainers.families.draws import (
     Moves,
     check_finite,
     count_draws,
@@ -20,8 +20,8 @@ from saliscope.explainers.methods.draws import (
     evaluate_moves,
     open_moves,
 )
-from saliscope.explainers.methods.fits import Estimator, Wide, fit_path
-from saliscope.explainers.methods.openings import read_value
+from saliscope.explainers.families.fits import Estimator, Wide, fit_path
+from saliscope.explainers.families.openings import read_value
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Evaluate, Evaluated, Moment, Moved, Noise, Solve, Solved
 from saliscope.explainers.registry import Method, Promise, Steps

@@ -11,9 +11,9 @@ import numpy as np
 
 from saliscope.explainers.encoding import BoolArray, FloatArray
 from saliscope.explainers.errors import NonFinite, NotCapable
-from saliscope.explainers.methods.fits import Wide
-from saliscope.explainers.methods.layers import check_layer
-from saliscope.explainers.methods.openings import whole_text
+from saliscope.explainers.families.fits import Wide
+from saliscope.explainers.families.layers import check_layer
+from saliscope.explainers.families.openings import whole_text
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import INPUT, Answer, Evaluate, Evaluated, Moved, Query, Reference, Value
 

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
-from saliscope.explainers.methods.hiding import ROWS_PER_PARTIAL, Mask, named_baseline, open_hiding, values_of
-from saliscope.explainers.methods.openings import read_value
+from saliscope.explainers.families.hiding import ROWS_PER_PARTIAL, Mask, named_baseline, open_hiding, values_of
+from saliscope.explainers.families.openings import read_value
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.registry import Method, Promise, Steps
 

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from saliscope.explainers.encoding import FloatArray
-from saliscope.explainers.methods.layers import Depth, check_layer, gradient_answer, shares, special_share
+from saliscope.explainers.families.layers import Depth, check_layer, gradient_answer, shares, special_share
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import INPUT, Differentiate, Layer, Reduction
 from saliscope.explainers.registry import Method, Promise

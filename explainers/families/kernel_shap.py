@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from saliscope.explainers.encoding import BoolArray
-from saliscope.explainers.methods.hiding import (
+from saliscope.explainers.families.hiding import (
     ROWS_PER_PARTIAL,
     Mask,
     Wide,
@@ -21,9 +21,9 @@ from saliscope.explainers.methods.hiding import (
     open_hiding,
     values_of,
 )
-from saliscope.explainers.methods.openings import read_value
-from saliscope.explainers.methods.pairs import draw_pairs, num_pairs
-from saliscope.explainers.methods.surrogates import fit_with_sum
+from saliscope.explainers.families.openings import read_value
+from saliscope.explainers.families.pairs import draw_pairs, num_pairs
+from saliscope.explainers.families.surrogates import fit_with_sum
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.registry import Method, Promise, Steps
 

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from saliscope.explainers.encoding import FloatArray
-from saliscope.explainers.methods.layers import (
+from saliscope.explainers.families.layers import (
     Explained,
     Groups,
     Movable,
@@ -22,7 +22,7 @@ from saliscope.explainers.methods.layers import (
     moving,
     shares,
 )
-from saliscope.explainers.methods.openings import read_value, whole_text
+from saliscope.explainers.families.openings import read_value, whole_text
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import (
     INPUT,

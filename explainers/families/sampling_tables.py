@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, sparse
 
-from saliscope.explainers.methods.coalitions import Wide, class_law, classes, conditional, pass_lengths
+from saliscope.explainers.families.coalitions import Wide, class_law, classes, conditional, pass_lengths
 
 LARGEST_SHIPPED = 64
 DUST = 1e-9
@@ -120,7 +120,7 @@ def pack(laws: dict[int, Wide]) -> dict[str, npt.NDArray[Any]]:
 
 @cache
 def _tables() -> dict[str, npt.NDArray[Any]]:
-    place = resources.files("saliscope.explainers.methods") / "sampling_tables.npz"
+    place = resources.files("saliscope.explainers.families") / "sampling_tables.npz"
     with place.open("rb") as file, np.load(file) as stored:
         return dict(stored)
 

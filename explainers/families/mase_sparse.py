@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from saliscope.explainers.methods.draws import (
+from saliscope.explainers.families.draws import (
     Moves,
     count_draws,
     describe_reference,
@@ -18,8 +18,8 @@ from saliscope.explainers.methods.draws import (
     evaluate_moves,
     open_moves,
 )
-from saliscope.explainers.methods.openings import read_value
-from saliscope.explainers.methods.sparse_fits import Penalty, fit_sparse
+from saliscope.explainers.families.openings import read_value
+from saliscope.explainers.families.sparse_fits import Penalty, fit_sparse
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Solve, Solved
 from saliscope.explainers.registry import Method, Promise, Steps

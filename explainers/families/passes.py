@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from saliscope.explainers.encoding import BoolArray, IntArray
-from saliscope.explainers.methods.coalitions import (
+from saliscope.explainers.families.coalitions import (
     Wide,
     class_law,
     log_inclusion,

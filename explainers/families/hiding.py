@@ -10,7 +10,7 @@ import numpy as np
 
 from saliscope.explainers.encoding import BoolArray
 from saliscope.explainers.errors import NonFinite, NotCapable, listing
-from saliscope.explainers.methods.openings import whole_text
+from saliscope.explainers.families.openings import whole_text
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Answer, Evaluate, Evaluated, Hiding, Query, Value
 

@@ -14,7 +14,7 @@ import numpy as np
 from saliscope.explainers.encoding import FloatArray, IntArray
 from saliscope.explainers.errors import BadRequest
 from saliscope.explainers.facts import Capability
-from saliscope.explainers.methods.layers import Depth, check_layer, special_share
+from saliscope.explainers.families.layers import Depth, check_layer, special_share
 from saliscope.explainers.problem import Asked, Problem
 from saliscope.explainers.queries import Decoded, Decoding
 

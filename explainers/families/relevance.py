@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from saliscope.explainers.methods.layers import gradient_answer
+from saliscope.explainers.families.layers import gradient_answer
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import INPUT, Differentiate, Reduction, Rule
 from saliscope.explainers.registry import Method, Promise

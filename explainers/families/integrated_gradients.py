@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
-from saliscope.explainers.methods.layers import (
+from saliscope.explainers.families.layers import (
     Explained,
     From,
     Movable,
@@ -23,8 +23,8 @@ from saliscope.explainers.methods.layers import (
     shares,
     start_layer,
 )
-from saliscope.explainers.methods.openings import whole_text
-from saliscope.explainers.methods.path import (
+from saliscope.explainers.families.openings import whole_text
+from saliscope.explainers.families.path import (
     Integral,
     MostPoints,
     Path,

@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
-from saliscope.explainers.methods.layers import Groups
-from saliscope.explainers.methods.openings import read_value
+from saliscope.explainers.families.layers import Groups
+from saliscope.explainers.families.openings import read_value
 from saliscope.explainers.problem import Problem, Scored
 from saliscope.explainers.queries import (
     Answer,

@@ -14,17 +14,17 @@ import numpy as np
 
 from saliscope.explainers.encoding import BoolArray
 from saliscope.explainers.errors import NonFinite, listing
-from saliscope.explainers.methods.coalitions import Wide, class_law
-from saliscope.explainers.methods.multi_pass_plan import MpPiParams, Plan, plan
-from saliscope.explainers.methods.passes import Passes, draw_passes, every_pass, kernel_weights, weigh
-from saliscope.explainers.methods.progressive import (
+from saliscope.explainers.families.coalitions import Wide, class_law
+from saliscope.explainers.families.multi_pass_plan import MpPiParams, Plan, plan
+from saliscope.explainers.families.passes import Passes, draw_passes, every_pass, kernel_weights, weigh
+from saliscope.explainers.families.progressive import (
     curve_and_start,
     empty_text_rows,
     feature_ends,
     read_along,
 )
-from saliscope.explainers.methods.sampling_tables import shipped_law, solve_law
-from saliscope.explainers.methods.shapley_regression import Fit, Readings, regress
+from saliscope.explainers.families.sampling_tables import shipped_law, solve_law
+from saliscope.explainers.families.shapley_regression import Fit, Readings, regress
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Along, Answer, Evaluate, Evaluated, Query, Solve, Solved
 from saliscope.explainers.registry import Method, Promise, Steps

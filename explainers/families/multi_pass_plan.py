@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from saliscope.explainers.methods.passes import Weights
-from saliscope.explainers.methods.progressive import EmptyText
-from saliscope.explainers.methods.sampling_tables import LARGEST_SHIPPED
-from saliscope.explainers.methods.shapley_regression import Constraint
+from saliscope.explainers.families.passes import Weights
+from saliscope.explainers.families.progressive import EmptyText
+from saliscope.explainers.families.sampling_tables import LARGEST_SHIPPED
+from saliscope.explainers.families.shapley_regression import Constraint
 
 EXACT_FROM = 20
 """Passes per feature from which `weights="auto"` trusts exact weights."""

@@ -15,7 +15,7 @@ from scipy.optimize import linprog
 
 from saliscope.explainers.encoding import FloatArray
 from saliscope.explainers.errors import ExplainerError
-from saliscope.explainers.methods.fits import Wide, least_squares
+from saliscope.explainers.families.fits import Wide, least_squares
 
 Penalty = Literal["soft", "dantzig", "lasso", "tv"]
 

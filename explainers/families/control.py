@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from saliscope.explainers.methods.openings import read_value, whole_text
+from saliscope.explainers.families.openings import read_value, whole_text
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.registry import Method, Promise
 

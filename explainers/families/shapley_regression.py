@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from saliscope.explainers.encoding import BoolArray
-from saliscope.explainers.methods.coalitions import Wide
+from saliscope.explainers.families.coalitions import Wide
 
 RIDGE = 1e-9
 

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from saliscope.explainers.encoding import BoolArray
-from saliscope.explainers.methods.hiding import (
+from saliscope.explainers.families.hiding import (
     ROWS_PER_PARTIAL,
     Mask,
     Wide,
@@ -23,7 +23,7 @@ from saliscope.explainers.methods.hiding import (
     open_hiding,
     values_of,
 )
-from saliscope.explainers.methods.openings import read_value
+from saliscope.explainers.families.openings import read_value
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.registry import Method, Promise, Steps
 

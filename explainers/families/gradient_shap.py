@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
-from saliscope.explainers.methods.layers import From, Start, check_reference, name_reference, start_layer
-from saliscope.explainers.methods.noise import standard_errors
-from saliscope.explainers.methods.openings import read_value, whole_text
-from saliscope.explainers.methods.path import Integral, Path
+from saliscope.explainers.families.layers import From, Start, check_reference, name_reference, start_layer
+from saliscope.explainers.families.noise import standard_errors
+from saliscope.explainers.families.openings import read_value, whole_text
+from saliscope.explainers.families.path import Integral, Path
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import INPUT, Evaluate, Noise
 from saliscope.explainers.registry import Method, Promise, Steps

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from saliscope.explainers.encoding import FloatArray
-from saliscope.explainers.methods.decoding import (
+from saliscope.explainers.families.decoding import (
     CAVEATS,
     LENDERS,
     NEEDS,
@@ -25,8 +25,8 @@ from saliscope.explainers.methods.decoding import (
     read_back,
     resolved,
 )
-from saliscope.explainers.methods.gradients import Variant, one_of_each, simple_products, the_loss
-from saliscope.explainers.methods.layers import gradient_answer, shares
+from saliscope.explainers.families.gradients import Variant, one_of_each, simple_products, the_loss
+from saliscope.explainers.families.layers import gradient_answer, shares
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Differentiate, Layer, Reduction
 from saliscope.explainers.registry import Method

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from saliscope.explainers.encoding import FloatArray
-from saliscope.explainers.methods.decoding import (
+from saliscope.explainers.families.decoding import (
     CAVEATS,
     LENDERS,
     NEEDS,
@@ -20,9 +20,9 @@ from saliscope.explainers.methods.decoding import (
     read_back,
     resolved,
 )
-from saliscope.explainers.methods.layers import From, check_reference, gradient_answer, moving, name_reference
-from saliscope.explainers.methods.noise import Cloud, DrawCount, Draws, Sigma, smooth
-from saliscope.explainers.methods.path import (
+from saliscope.explainers.families.layers import From, check_reference, gradient_answer, moving, name_reference
+from saliscope.explainers.families.noise import Cloud, DrawCount, Draws, Sigma, smooth
+from saliscope.explainers.families.path import (
     Integral,
     MostPoints,
     Path,
