@@ -21,6 +21,7 @@ Penalty = Literal["soft", "dantzig", "lasso", "tv"]
 
 NEGLIGIBLE = 1e-7
 MOST_BISECTIONS = 40
+FINE = 1e-3
 MOST_SWEEPS = 10_000
 
 
@@ -53,6 +54,8 @@ def dantzig(gram: Wide, correlations: Wide, lam: float) -> Wide:
 def lasso(gram: Wide, correlations: Wide, lam: float) -> Wide:
     """The g that minimises `g'gram g/2 - correlations'g + lam |correlations|_inf |g|_1`, one coordinate at a time."""
     gram, correlations, unit = _scaled(gram, correlations)
+    if lam == 0:
+        return np.asarray(np.linalg.lstsq(gram, correlations, rcond=None)[0]) * unit
     threshold = lam * np.abs(correlations).max()
     g, left, diagonal = np.zeros(len(gram)), correlations.copy(), np.diag(gram)
     for _ in range(MOST_SWEEPS):
@@ -107,8 +110,8 @@ def fit_sparse(
 ) -> SparseFit:
     """A sparse fit of changes `y [M]` by `moves [M, n]` of variance `variance`.
 
-    With `k` the first lam is taken, by bisection, that leaves k features (with "tv": k runs), or else at most k. With
-    `debias` what is left is fitted again by least squares.
+    With `k` the smallest lam is taken, by bisection, that leaves at most k features (with "tv": k runs). With `debias`
+    what is left is fitted again by least squares.
     """
     z = moves.astype(np.float64)
     gram, correlations = z.T @ z / len(y), z.T @ y / len(y)
@@ -140,7 +143,7 @@ def _bisect(solve: Callable[[float], Wide], count: Callable[[Wide], int], k: int
         return 0.0, best
     best = solve(1.0)
     for _ in range(MOST_BISECTIONS):
-        if count(best) == k:
+        if high - low <= FINE and count(best) == k:
             break
         middle = (low + high) / 2
         trial = solve(middle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import torch
 import transformers
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 CORPUS = [
@@ -17,7 +18,7 @@ CORPUS = [
     "a dull, lifeless and boring film that never finds its feet",
     "one of the best films of the year: funny, warm and clever",
     "it is hard to hate this movie, and harder to love it . . . ...",
-] * 5
+]
 TEXTS = ["a dull film", "the plot is a mess but the cast is wonderful", "funny, warm and clever"]
 LABELS = {0: "negative", 1: "neutral", 2: "positive"}
 
@@ -53,29 +54,44 @@ ARCHITECTURES = [*ENCODERS, *DECODERS]
 
 @cache
 def tokenizer(causal: bool) -> Any:
-    """A word-piece tokenizer with [CLS] and [SEP], or a byte-level one without special tokens."""
-    if causal:
-        core = Tokenizer(models.BPE())
-        core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        core.decoder = decoders.ByteLevel()
-        alphabet = pre_tokenizers.ByteLevel.alphabet()
-        trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=["<eos>", "<pad>"], initial_alphabet=alphabet)
-        core.train_from_iterator(CORPUS, trainer)
-        return PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<eos>", pad_token="<pad>", model_max_length=64)
-    core = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    """A word-piece tokenizer with [CLS] and [SEP], or a byte-level one without special tokens.
+
+    Their vocabularies are written out, not trained: a trainer breaks ties in another order in each process.
+    """
+    return _byte_level() if causal else _word_piece()
+
+
+def _words(pattern: str) -> list[str]:
+    return sorted({word for line in CORPUS for word in re.findall(pattern, line.lower())})
+
+
+def _byte_level() -> Any:
+    vocab = {text: index for index, text in enumerate(["<eos>", "<pad>", *sorted(pre_tokenizers.ByteLevel.alphabet())])}
+    merges: list[tuple[str, str]] = []
+    for word in _words(r" ?\w+|[^\w\s]"):
+        word = word.replace(" ", "Ġ")
+        for end in range(1, len(word)):
+            if word[: end + 1] not in vocab:
+                merges.append((word[:end], word[end]))
+                vocab[word[: end + 1]] = len(vocab)
+    core = Tokenizer(models.BPE(vocab=vocab, merges=merges))
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<eos>", pad_token="<pad>", model_max_length=64)
+
+
+def _word_piece() -> Any:
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    letters = sorted({char for line in CORPUS for char in line.lower() if not char.isspace()})
+    pieces = [*special, *letters, *(f"##{char}" for char in letters), *_words(r"\w\w+")]
+    core = Tokenizer(models.WordPiece(vocab={text: index for index, text in enumerate(pieces)}, unk_token="[UNK]"))
     core.normalizer = normalizers.BertNormalizer(lowercase=True)
     core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     core.decoder = decoders.WordPiece()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    core.train_from_iterator(CORPUS, trainers.WordPieceTrainer(vocab_size=200, special_tokens=special))
-    ends = [("[CLS]", core.token_to_id("[CLS]")), ("[SEP]", core.token_to_id("[SEP]"))]
+    ends = [("[CLS]", pieces.index("[CLS]")), ("[SEP]", pieces.index("[SEP]"))]
     core.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
     names = {
-        "unk_token": "[UNK]",
-        "cls_token": "[CLS]",
-        "sep_token": "[SEP]",
-        "pad_token": "[PAD]",
-        "mask_token": "[MASK]",
+        name: f"[{name[:-6].upper()}]" for name in ("unk_token", "cls_token", "sep_token", "pad_token", "mask_token")
     }
     return PreTrainedTokenizerFast(tokenizer_object=core, model_max_length=64, **names)
 
