@@ -68,7 +68,7 @@ def _words(pattern: str) -> list[str]:
 def _byte_level() -> Any:
     vocab = {text: index for index, text in enumerate(["<eos>", "<pad>", *sorted(pre_tokenizers.ByteLevel.alphabet())])}
     merges: list[tuple[str, str]] = []
-    for word in _words(r" ?\w+|[^\w\s]"):
+    for word in _words(r" ?\w+|\.\.\.|[^\w\s]"):
         word = word.replace(" ", "Ġ")
         for end in range(1, len(word)):
             if word[: end + 1] not in vocab:
