@@ -32,6 +32,7 @@ format: $(VENV)/.dev
 docs: $(VENV)/.dev ## regenerate the pages and pictures that come from the code's own tables
 	$(BIN)/python -m saliscope.protocol.schema --write docs
 	$(BIN)/python -m saliscope.cli.reference
+	$(BIN)/python -m saliscope.explainers.reference docs/methods.md
 	$(BIN)/python -m bench.pictures docs/pictures
 
 bench: $(VENV)/.dev ## start-up and protocol figures, side by side
