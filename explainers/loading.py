@@ -71,7 +71,7 @@ def load(
     stage(f"checking {name}")
     network = _network(model.to(place))
     tokenizing = Tokenizing(tokenizer)
-    loader = _HeadLoader(folder, network, tokenizing, options, download, allow_pickle)
+    loader = _HeadLoader(folder, network, tokenizing, options, allow_pickle)
     facts = _facts(name, network, tokenizing, loader, unexpected)
     return TextModel(facts, network, tokenizing, loader)
 
@@ -228,11 +228,10 @@ class _HeadLoader:
         network: Network,
         tokenizing: Tokenizing,
         options: dict[str, Any],
-        download: bool,
         allow_pickle: bool,
     ) -> None:
         self.folder, self.network, self.tokenizing = folder, network, tokenizing
-        self.options, self.download, self.allow_pickle = options, download, allow_pickle
+        self.options, self.allow_pickle = options, allow_pickle
         self._loaded: dict[str | None, Head] = {}
 
     def __call__(self, source: str | None) -> Head:
@@ -247,7 +246,8 @@ class _HeadLoader:
     def _load(self, source: str | None) -> Head:
         folder = self.folder
         if source is not None:
-            folder = find_folder(source, download=self.download, on_stage=lambda text: None)
+            # A head is never fetched on the way: `saliscope models load NAME --download` does that.
+            folder = find_folder(source, download=False, on_stage=lambda text: None)
             check_weights(folder, self.allow_pickle)
         auto_class = AutoModelForCausalLM if self.network.causal else AutoModelForMaskedLM
         try:

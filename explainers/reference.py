@@ -27,7 +27,9 @@ under *Beware*.
 
 def page() -> str:
     """The whole page as Markdown."""
-    return "\n".join([INTRODUCTION, *_overview(), *(line for method in methods().values() for line in _section(method))])
+    return "\n".join(
+        [INTRODUCTION, *_overview(), *(line for method in methods().values() for line in _section(method))]
+    )
 
 
 def _overview() -> Iterator[str]:

@@ -104,6 +104,8 @@ def command(
     Without TEXT, or with `-`, the text is read from stdin. Colours of one side support the target, those of the
     other speak against it; the deeper, the more.
     """
+    if [as_json, html_file == "-", svg_file == "-"].count(True) > 1:
+        raise click.UsageError("only one of --json, --html - and --svg - can go to stdout")
     fields = {
         "model": model, "target": read_target(target), "scale": scale, "granularity": granularity,
         "seed": seed, "params": options.read_params(params),

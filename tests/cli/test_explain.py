@@ -228,3 +228,13 @@ def test_lines_fit_the_terminal(run: Run, monkeypatch: pytest.MonkeyPatch, fake:
     fake.explanations[None] = {"why": ["method input-x-gradient: it is the one that fits this model best of all"]}
     for line in run("explain", "dull charming", "--color", "always").stdout.splitlines():
         assert len(strip(line)) <= columns or columns < 60
+
+
+def test_only_one_thing_goes_to_stdout(run: Run) -> None:
+    result = run("explain", "a film", "--json", "--svg", "-")
+    assert result.exit_code == 2
+    assert "only one of" in result.output
+
+
+def test_an_empty_next_token_is_refused(run: Run) -> None:
+    assert run("explain", "a film", "--target", "next-token:").exit_code == 2
