@@ -16,8 +16,8 @@ Written from the program's own table (`make docs`); `saliscope methods NAME` sho
 How to read what they give: [reading.md](reading.md).
 
 **Which one?** For a causal classifier start with `sp-pi` (one row) and check with `mp-pi`. For an encoder with its own
-language-model head start with `decoded-grad-cam`, else with `input-x-gradient`. When a number must be trusted take two of
-different kinds: a perturbation method (`occlusion`, `kernel-shap`, `mase`) beside a gradient one
+language-model head start with `decoded-grad-cam`, else with `input-x-gradient`. When a number must be trusted take two
+of different kinds: a perturbation method (`occlusion`, `kernel-shap`, `mase`) beside a gradient one
 (`integrated-gradients`). `random` shows what chance looks like.
 
 Rows are counted through the model: *n* is the number of features. What is not the paper's but our reading of it is said

@@ -65,7 +65,7 @@ def test_options_reach_the_daemon(run: Run, fake: FakeClient) -> None:
 @pytest.mark.parametrize(
     ("given", "sent"),
     [("next-token", {"kind": "next-token", "label": None}), ("next-token: on", {"kind": "next-token", "label": " on"}),
-     ("1", "1"), ("a:b", "a:b")],
+     ("next-token:#260", {"kind": "next-token", "label": 260}), ("1", "1"), ("a:b", "a:b")],
 )  # fmt: skip
 def test_targets_are_labels_or_next_tokens(run: Run, fake: FakeClient, given: str, sent: object) -> None:
     run("explain", TEXT, "-t", given)
