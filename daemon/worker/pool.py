@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from saliscope.explainers.checkpoint import BUNDLED
 from saliscope.explainers.errors import ExplainerError, LoadingFailed
-from saliscope.explainers.loading import BUNDLED, load
+from saliscope.explainers.loading import load
 from saliscope.explainers.registry import default_method
 from saliscope.explainers.textmodel import TextModel
 

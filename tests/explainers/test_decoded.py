@@ -14,9 +14,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSequenceClassification
 
 from saliscope.explainers import explain, load
+from saliscope.explainers.checkpoint import find_folder
 from saliscope.explainers.errors import BadRequest, NotCapable, UnknownModel
 from saliscope.explainers.families.decoding import decode, paper_layer
-from saliscope.explainers.loading import find_folder
 from saliscope.explainers.queries import Decoding, Differentiate
 from saliscope.explainers.targets import Scalar
 

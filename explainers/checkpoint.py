@@ -1,0 +1,138 @@
+"""Checkpoints on disk: found by name, checked, read. The only module here that reads files of models."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import transformers
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+
+from saliscope.explainers.errors import LoadingFailed, NotCapable, UnknownModel, listing
+
+BUNDLED: Final = ("demo-encoder", "demo-decoder")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+HUB_FILES: Final = ["*.json", "*.safetensors", "*.model", "*.txt"]
+OnStage = Callable[[str], None]
+
+_LOADING = threading.Lock()
+
+
+def find_folder(name: str, *, download: bool, on_stage: OnStage) -> Path:
+    """The folder of a model: bundled, local, or a snapshot in the hub's cache (fetched only if `download`)."""
+    if name in BUNDLED:
+        return Path(str(files("saliscope.explainers.demo") / name))
+    local = Path(name).expanduser()
+    if name and local.is_dir():
+        return local
+    if local.is_file() or name.startswith(("/", ".", "~")) or not HUB_ID.fullmatch(name):
+        raise UnknownModel(f"{name!r} is no folder and no hub id; bundled are {listing(BUNDLED)}")
+    from huggingface_hub import snapshot_download
+
+    if download:
+        on_stage(f"downloading {name}")
+    try:
+        return Path(snapshot_download(name, local_files_only=not download, allow_patterns=HUB_FILES))
+    except (OSError, ValueError) as error:
+        why = "could not be downloaded" if download else "is not in the hub's cache; --download fetches it"
+        detail = f" ({first_line(error)})" if download else ""
+        raise UnknownModel(
+            f"{name!r} is not bundled ({listing(BUNDLED)}), no folder here, and {why}{detail}"
+        ) from error
+
+
+def check_weights(folder: Path, allow_pickle: bool) -> None:
+    """Refuse a folder that holds no model, or only pickled weights (which can run code when they are read)."""
+    if not (folder / "config.json").is_file():
+        raise LoadingFailed(f"{folder} is no model: it has no config.json")
+    if any(folder.glob("model*.safetensors")):
+        return
+    pickled = sorted(p.name for p in folder.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".pkl", ".ckpt"))
+    if not pickled:
+        raise LoadingFailed(f"{folder} has a config.json but no weights (model.safetensors)")
+    if not allow_pickle:
+        raise LoadingFailed(
+            f"{folder} holds only pickled weights ({listing(pickled)}), which may run code when read. Convert them:"
+            " save_pretrained writes safetensors. Or trust them: start the daemon with SALISCOPE_ALLOW_PICKLE=1,"
+            " or load(…, allow_pickle=True)"
+        )
+
+
+def auto_class_of(folder: Path) -> Any:
+    """The class by what the checkpoint says it holds; a classifier wins over a language model."""
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise LoadingFailed(f"{folder}: the configuration cannot be read: {first_line(error)}") from error
+    names = list(config.architectures or ())
+    if config.is_encoder_decoder:
+        raise NotCapable(f"{listing(names)} is an encoder-decoder; saliscope explains encoders and decoders")
+    if any(name.endswith("ForSequenceClassification") for name in names):
+        return AutoModelForSequenceClassification
+    if any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in names):
+        return AutoModelForCausalLM
+    held = listing(names) or "nothing it names"
+    raise NotCapable(
+        f"{folder.name} holds {held}: saliscope explains sequence classifiers (…ForSequenceClassification) and"
+        " causal language models (…ForCausalLM); fine-tune or choose one of those"
+    )
+
+
+def read_model(folder: Path, auto_class: Any, options: dict[str, Any]) -> tuple[Any, set[str]]:
+    """A model whose weights are all in the checkpoint, and the names of the weights it did not use."""
+    with _alone_and_quiet():
+        model, info = auto_class.from_pretrained(
+            folder,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # to say below which ones
+            local_files_only=True,
+            trust_remote_code=False,
+            **options,
+        )
+    odd = sorted(f"{key} {list(stored)}, not {list(wanted)}" for key, stored, wanted in info["mismatched_keys"])
+    if odd:
+        raise LoadingFailed(f"{folder.name}: the weights have other shapes than config.json says ({listing(odd, 3)})")
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise LoadingFailed(
+            f"{folder.name}: {type(model).__name__} needs weights that the checkpoint lacks ({listing(missing, 3)});"
+            " its answers would be random"
+        )
+    return model, set(info["unexpected_keys"])
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a folder; where its files are missing transformers makes up one of special tokens alone."""
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+        raise LoadingFailed(f"{folder} has no tokenizer; save the model's own there (tokenizer.save_pretrained)")
+    return tokenizer
+
+
+@contextmanager
+def _alone_and_quiet() -> Iterator[None]:
+    """One load at a time: `from_pretrained` patches classes of its library meanwhile, and so does its logging."""
+    with _LOADING:
+        before = transformers.logging.get_verbosity()
+        bars = transformers.logging.is_progress_bar_enabled()
+        transformers.logging.set_verbosity_error()
+        transformers.logging.disable_progress_bar()
+        try:
+            yield
+        finally:
+            transformers.logging.set_verbosity(before)
+            if bars:
+                transformers.logging.enable_progress_bar()
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error in printable characters, or its name if it says nothing."""
+    text = str(error).strip()
+    if not text:
+        return type(error).__name__
+    return "".join(char if char.isprintable() else " " for char in text.splitlines()[0])
