@@ -31,6 +31,7 @@ from saliscope.explainers.queries import (
 )
 from saliscope.explainers.registry import fitting
 from saliscope.explainers.targets import Scalar
+from tests.explainers.core import core
 
 TEXTS = [
     "a dull film",
@@ -127,17 +128,28 @@ def test_a_query_in_pieces_answers_all_that_it_answers_in_one(model: Any) -> Non
 def test_the_size_of_a_micro_batch_changes_no_score(model: Any) -> None:
     length = len(model.encode(TEXTS[3]))
     for kind in model.facts.kinds:
-        for method in fitting(model.facts, kind):
-            question = Question(TEXTS[3], method, target=None if kind == "class" else kind, seed=5)
-            one, many = (
-                drive(explaining(model, question), lambda query, budget=rows * length: model.answer(query, budget))
-                for rows in (1, 64)
+        for method in core(model, kind):
+            assert_one_row_at_a_time_is_the_same(
+                model, Question(TEXTS[3], method, target=None if kind == "class" else kind, seed=5), length
             )
-            np.testing.assert_allclose(one.scores, many.scores, atol=1e-5)
-            assert one.cost.forward_rows <= one.cost.promised_forward_rows
-            assert len(one.outputs) == len(many.outputs)
-            for ours, theirs in zip(one.outputs, many.outputs, strict=True):
-                np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", ["gpt2"], indirect=True)
+def test_it_changes_no_score_of_any_method(model: Any) -> None:
+    for method in fitting(model.facts, "class"):
+        assert_one_row_at_a_time_is_the_same(model, Question(TEXTS[0], method, seed=5), len(model.encode(TEXTS[0])))
+
+
+def assert_one_row_at_a_time_is_the_same(model: Any, question: Question, length: int) -> None:
+    """Micro-batches of one row and of 64 give the same scores, for every output."""
+    one, many = (
+        drive(explaining(model, question), lambda query, budget=rows * length: model.answer(query, budget))
+        for rows in (1, 64)
+    )
+    assert one.cost.forward_rows <= one.cost.promised_forward_rows
+    assert len(one.outputs) == len(many.outputs)
+    for ours, theirs in zip(one.outputs, many.outputs, strict=True):
+        np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-5, err_msg=str(question.method))
 
 
 @pytest.mark.parametrize("model", MODELS, indirect=True)
@@ -258,7 +270,14 @@ def test_the_pad_token_inside_a_text_is_a_token_like_any_other(model: Any, where
 
 @pytest.mark.parametrize("model", FEW, indirect=True)
 def test_one_text_again_and_again_gives_the_same_bytes(model: Any) -> None:
-    for method in fitting(model.facts, "class"):
+    for method in core(model):
         first, again = (explain(model, TEXTS[1], method=method, seed=9) for _ in range(2))
         np.testing.assert_array_equal(first.scores, again.scores)
         assert (first.value, first.base_value, first.fingerprint) == (again.value, again.base_value, again.fingerprint)
+
+
+@pytest.mark.parametrize("model", ["bert", "gpt2"], indirect=True)
+def test_any_method_is_the_same_again_with_the_same_seed(model: Any) -> None:
+    for method in fitting(model.facts, "class"):
+        first, again = (explain(model, TEXTS[0], method=method, seed=9).scores for _ in range(2))
+        np.testing.assert_array_equal(first, again, err_msg=method)

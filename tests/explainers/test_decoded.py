@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,18 @@ def loop(share: Any, products: Any, relu: str, tau: int | None) -> Any:
     return np.asarray([max(score, 0.0) if relu == "outer" else score for score in scores])
 
 
+@cache
+def plain_pair(classifier: Path, reader: Path) -> tuple[Any, Any]:
+    """A classifier and a masked language model as transformers loads them."""
+    return (
+        AutoModelForSequenceClassification.from_pretrained(classifier).eval(),
+        AutoModelForMaskedLM.from_pretrained(reader).eval(),
+    )
+
+
 def naive(folders: tuple[Any, Any], encoding: Any, index: int, layer: int, relu: str, tau: int | None) -> Any:
     """Scores of the positions of an encoder, from two plain models: the classifier and the masked language model."""
-    classifier = AutoModelForSequenceClassification.from_pretrained(folders[0]).eval()
-    reader = AutoModelForMaskedLM.from_pretrained(folders[1]).eval()
+    classifier, reader = plain_pair(*folders)
     ids = torch.from_numpy(encoding.ids)[None]
     got = classifier(input_ids=ids, output_hidden_states=True)
     hidden = got.hidden_states[layer]
@@ -256,8 +265,9 @@ def test_a_head_of_another_width_or_a_smaller_vocabulary_is_refused(readable: An
     wide = tiny_folder("bert", "ForMaskedLM", hidden_size=48)
     with pytest.raises(NotCapable, match="reads 48 dimensions, this model has 32"):
         explain(readable, TEXT, method=METHOD, lm_head_from=str(wide))
-    small = tiny_folder("bert", "ForMaskedLM", vocab_size=100)
-    with pytest.raises(NotCapable, match="knows 100 tokens, this model"):
+    size = readable.facts.vocab_size
+    small = tiny_folder("bert", "ForMaskedLM", vocab_size=size - 1)
+    with pytest.raises(NotCapable, match=f"knows {size - 1} tokens, this model {size}"):
         explain(readable, TEXT, method=METHOD, lm_head_from=str(small))
 
 
@@ -273,7 +283,7 @@ def test_a_head_with_other_ids_for_common_words_is_refused(readable: Any, tiny_f
 
 
 def test_a_head_with_more_tokens_of_the_same_vocabulary_is_accepted(readable: Any, tiny_folder: Any) -> None:
-    larger = tiny_folder("bert", "ForMaskedLM", vocab_size=150)
+    larger = tiny_folder("bert", "ForMaskedLM", vocab_size=readable.facts.vocab_size + 17)
     assert np.isfinite(explain(readable, TEXT, method=METHOD, lm_head_from=str(larger)).scores).all()
 
 

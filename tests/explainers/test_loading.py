@@ -19,6 +19,7 @@ from saliscope.explainers.errors import BadRequest, ExplainerError, LoadingFaile
 from saliscope.explainers.queries import Evaluate, Outputs
 from saliscope.explainers.registry import fitting
 from tests.explainers import tiny
+from tests.explainers.core import core
 
 TEXT = "the plot is a mess but the cast is wonderful"
 SEQ2SEQ = {
@@ -290,7 +291,7 @@ def test_half_precision_weights_give_finite_float32_scores(
     assert weight.dtype == getattr(torch, dtype)
     whole = {"demo-encoder": demo_encoder, "demo-decoder": demo_decoder}.get(name)
     for kind in model.facts.kinds:
-        for method in fitting(model.facts, kind):
+        for method in core(model, kind):
             got = explain(model, TEXT, method=method, target=None if kind == "class" else kind)
             assert got.scores.dtype == np.float32
             assert np.isfinite(got.scores).all()
@@ -358,7 +359,7 @@ def test_minilm_with_a_classification_head_is_explained_by_every_method_that_fit
     names = fitting(model.facts, "class")
     assert {"decoded-grad-cam", "input-x-gradient", "gae", "lrp", "occlusion", "lime", "mase"} <= set(names)
     assert "sp-pi" not in names
-    text = "A dull, lifeless film — but the café scene is naïve and wonderful!"
+    text = "A naïve café — dull!"
     encoding = model.encode(text)
     with torch.no_grad():
         logits = plain(input_ids=torch.from_numpy(encoding.ids)[None]).logits[0].numpy()
