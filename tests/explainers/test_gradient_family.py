@@ -192,7 +192,7 @@ def test_smooth_grad_agrees_with_captums_noise_tunnel_within_the_errors_of_both(
     got = case.explain("smooth-grad", 0, "token", reduce="sum", sigma=0.1, samples=400, special="move")
     stderr = got.outputs[0].stderr
     assert (np.abs(got.scores - wanted) < 5 * np.sqrt(2) * stderr).all()
-    assert np.abs(got.scores).max() > 5 * stderr.max()
+    assert np.abs(got.scores).max() > 4 * stderr.max()
 
 
 @pytest.mark.parametrize("name", ["bert", "gpt2"])

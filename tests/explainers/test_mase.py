@@ -302,7 +302,7 @@ def test_a_model_that_breaks_when_it_is_moved_is_an_error(params: Any) -> None:
         ({"space": "embedding", "path_steps": 2}, "path_steps"),
         ({"space": "embedding", "normalize": "unit"}, "normalize"),
         ({"space": "words"}, "space"),
-        ({"reference": "pad"}, "reference"),
+        ({"reference": "median"}, "reference"),
         ({"noise": 1}, "noise"),
     ],
 )

@@ -20,7 +20,6 @@ from saliscope.explainers.queries import Differentiate
 from saliscope.explainers.registry import default_method, fitting
 from saliscope.explainers.targets import Scalar
 from saliscope.protocol import messages
-from tests.explainers import tiny
 from tests.explainers.core import core
 
 TEXT = "the plot is a mess but the cast is wonderful"

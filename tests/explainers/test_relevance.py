@@ -129,7 +129,7 @@ def test_relevance_is_conserved_where_every_part_has_a_rule(
     plainly = explain(model, TEXTS[1], method="input-x-gradient", target=1)
     assert got.scores.sum() == pytest.approx(got.value, abs=1e-4)
     assert got.diagnostics["kept_share"] == pytest.approx(1.0, abs=1e-4)
-    assert abs(plainly.scores.sum() - plainly.value) > 0.1
+    assert abs(plainly.scores.sum() - plainly.value) > 0.05
 
 
 # -- what it leaves alone -------------------------------------------------------------------------
