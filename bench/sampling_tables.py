@@ -54,6 +54,7 @@ def times(sizes: list[int]) -> None:
 
 
 def main() -> None:
+    """Write the shipped tables, or print how long the programmes take."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", choices=("write", "times"), default="write")
     parser.add_argument("sizes", nargs="*", type=int, help="numbers of features to time")
