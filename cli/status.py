@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from saliscope import protocol
 from saliscope.protocol.errors import SaliscopeError
 
-if TYPE_CHECKING:
-    from saliscope.protocol.messages import ModelInfo, Status
+#: In the order of `shapes.StatusShape`, which is not imported for its own cost.
+_FIELDS = (
+    "pid", "version", "protocol", "uptime_s", "socket", "sessions", "requests", "workers", "models", "memory",
+    "warnings",
+)  # fmt: skip
 
 
 def report(*, as_json: bool) -> int:
     """Print the status of the daemon, also if none runs; never starts one. Always 0."""
     status, reason = ask()
     if as_json:
-        import msgspec
+        import json
 
-        from saliscope.cli.shapes import StatusShape, write_json
-
-        facts = {} if status is None else msgspec.structs.asdict(status)
-        write_json(StatusShape(running=status is not None, reason=reason, **facts))
+        facts = {"running": status is not None, "reason": reason}
+        print(json.dumps({**facts, **{name: (status or {}).get(name) for name in _FIELDS}}, indent=2))
     elif status is None:
         print(f"not running  {reason}" if reason else "not running  `saliscope daemon start` starts it; "
               "so does the first command that needs it")  # fmt: skip
@@ -29,23 +30,19 @@ def report(*, as_json: bool) -> int:
     return 0
 
 
-def ask() -> tuple[Status | None, str | None]:
-    """The daemon's status; without one of our version None, and a reason where it is not plainly absent."""
+def ask() -> tuple[dict[str, Any] | None, str | None]:
+    """The fields of the daemon's status; without one of our version None, and a reason if another runs."""
     try:
-        with protocol.connect(start=False) as client:
-            return client.status(), None
+        return protocol.glance(), None
     except SaliscopeError as error:
         if error.code == "protocol_mismatch":
             return None, f"{error.message}; the next command that needs it replaces it"
-        # With a cause it is not an absent daemon but one that could not be reached.
-        if error.code == "unavailable" and error.__cause__ is None and "no daemon" in error.message:
-            return None, None
         raise
 
 
-def model_line(model: ModelInfo) -> str:
+def model_line(model: dict[str, Any]) -> str:
     """What is known of a model's state, in a few words."""
-    facts = [model.state, model.kind, model.device, size(model.num_bytes) if model.num_bytes else ""]
+    facts = [model["state"], model["kind"], model["device"], size(model["num_bytes"]) if model["num_bytes"] else ""]
     return ", ".join(fact for fact in facts if fact)
 
 
@@ -69,16 +66,16 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _lines(status: Status) -> list[str]:
+def _lines(status: dict[str, Any]) -> list[str]:
     rows = [
-        ("running", f"pid {status.pid}, version {status.version}, up {duration(status.uptime_s)}"),
-        ("socket", status.socket),
-        ("requests", ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in status.requests.items())),
-        ("memory", ", ".join(f"{_memory_name(name)} {size(count)}" for name, count in status.memory.items())),
+        ("running", f"pid {status['pid']}, version {status['version']}, up {duration(status['uptime_s'])}"),
+        ("socket", status["socket"]),
+        ("requests", ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in status["requests"].items())),
+        ("memory", ", ".join(f"{_memory_name(name)} {size(count)}" for name, count in status["memory"].items())),
     ]
-    rows += [(f"worker {at}", _worker(worker)) for at, worker in enumerate(status.workers)]
-    rows += [(model.name, model_line(model)) for model in status.models]
-    if not status.models:
+    rows += [(f"worker {at}", _worker(worker)) for at, worker in enumerate(status["workers"])]
+    rows += [(model["name"], model_line(model)) for model in status["models"]]
+    if not status["models"]:
         rows.append(("models", "none loaded; the first request loads one"))
     width = max(len(name) for name, _ in rows)
     return [f"{name:<{width}}  {text}" for name, text in rows if text]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from saliscope.protocol.launch import aconnect as aconnect
     from saliscope.protocol.launch import connect as connect
     from saliscope.protocol.launch import stop as stop
+    from saliscope.protocol.light import glance as glance
 
 # Lazy (PEP 562): whoever needs the sync client does not pay for asyncio.
 _HOME = {
@@ -25,9 +26,10 @@ _HOME = {
     "SaliscopeError": "errors",
     "aconnect": "launch",
     "connect": "launch",
+    "glance": "light",
     "stop": "launch",
 }
-__all__ = ["ERRORS", "AsyncClient", "Client", "SaliscopeError", "aconnect", "connect", "stop"]
+__all__ = ["ERRORS", "AsyncClient", "Client", "SaliscopeError", "aconnect", "connect", "glance", "stop"]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from saliscope import __version__
+
 #: code -> (CLI exit status, what the reader should do next)
 ERRORS: Final[dict[str, tuple[int, str]]] = {
     "bad_request": (2, "Correct the field that the message names and send the request again."),
@@ -60,3 +62,10 @@ class SaliscopeError(Exception):
             if code in ERRORS:
                 return cls(code, message)
         return cls("internal", str(error))
+
+
+def version_mismatch(version: str) -> SaliscopeError:
+    """The `protocol_mismatch` of a daemon that says it is of `version`, where ours is another."""
+    return SaliscopeError(
+        "protocol_mismatch", f"the running daemon is version {version or 'unknown'}, this is {__version__}"
+    )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from saliscope.protocol import paths
 from saliscope.protocol.client import Client
-from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.errors import SaliscopeError, version_mismatch
 from saliscope.protocol.requests import DisconnectedError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def connect(*, start: bool = True, private: bool = False, on_stage: OnStage | No
                 "unavailable", f"no daemon listens on {paths.socket_path()}; `saliscope daemon start` starts one"
             )
         client.close()
-        raise _mismatch(client.peer_version)
+        raise version_mismatch(client.peer_version)
     if client is not None:
         client.close()
     with _start_lock():
@@ -133,7 +133,7 @@ def _start(stage: OnStage) -> Client:
         raise SaliscopeError("unavailable", "the daemon came up and ended again; see `saliscope daemon logs`")
     if not client.is_current:
         client.close()
-        raise _mismatch(client.peer_version)
+        raise version_mismatch(client.peer_version)
     return client
 
 
@@ -226,11 +226,3 @@ def _tail(path: Path, begin: int) -> str:
     with open(path, "rb") as log:
         log.seek(begin)
         return "\n".join(log.read().decode(errors="replace").splitlines()[-_LOG_TAIL:])
-
-
-def _mismatch(version: str) -> SaliscopeError:
-    from saliscope import __version__
-
-    return SaliscopeError(
-        "protocol_mismatch", f"the running daemon is version {version or 'unknown'}, this is {__version__}"
-    )

@@ -71,6 +71,10 @@ def _default_runtime_path() -> Path:
 
 
 def _user_cache() -> Path:
+    if os.uname().sysname == "Linux":
+        # What platformdirs says here; its import takes a sixth of the time of `saliscope status`.
+        base = os.environ.get("XDG_CACHE_HOME", "").strip()
+        return Path(base or os.path.expanduser("~/.cache")) / "saliscope"
     from platformdirs import user_cache_path
 
     return user_cache_path("saliscope", appauthor=False)

@@ -31,7 +31,7 @@ def start() -> None:
     """Start the daemon, unless it runs already."""
     running, _ = ask()
     if running is not None:
-        click.echo(f"already running, pid {running.pid}, up {duration(running.uptime_s)}")
+        click.echo(f"already running, pid {running['pid']}, up {duration(running['uptime_s'])}")
         return
     with session() as opened:
         found = opened.client.status()

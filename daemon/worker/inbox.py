@@ -36,10 +36,10 @@ class Inbox:
         """Have `news` called on the worker's thread; safe from any thread."""
         self._items.put(news)
 
-    def take(self, wait: bool) -> Item | None:
-        """The next item; None if there is none and `wait` is false."""
+    def take(self, wait_s: float | None) -> Item | None:
+        """The next item; None if none comes within `wait_s` seconds (with None waits as long as it takes)."""
         try:
-            return self._items.get(block=wait)
+            return self._items.get(timeout=wait_s) if wait_s != 0 else self._items.get_nowait()
         except queue.Empty:
             return None
 

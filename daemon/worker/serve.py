@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import socket
 from typing import Any
 
@@ -13,6 +12,7 @@ import saliscope
 from saliscope.daemon.worker.batcher import Batcher
 from saliscope.daemon.worker.desk import Desk
 from saliscope.daemon.worker.inbox import Closed, Inbox, Item
+from saliscope.daemon.worker.memory import Trimmer, resident_bytes
 from saliscope.daemon.worker.outlet import Outlet
 from saliscope.daemon.worker.pool import ModelPool
 from saliscope.daemon.worker.solver import Solver
@@ -39,17 +39,20 @@ class Worker:
         self._solver = Solver(self._inbox.post)
         self._batcher = Batcher(self._solver)
         self._desk = Desk(self._pool, self._batcher, self._outlet)
+        self._trimmer = Trimmer()
 
     def run(self) -> None:
         """The loop: a cancel that came while a micro-batch was computed is seen before the next one."""
         ready = {"pid": os.getpid(), "device": self._device, "version": saliscope.__version__, "methods": catalogue()}
         self._outlet.notify("worker/ready", ready)
         while self._outlet.open:
-            item = self._inbox.take(wait=len(self._batcher.queue) == 0)
+            item = self._inbox.take(wait_s=self._trimmer.wait_s if len(self._batcher.queue) == 0 else 0)
             while item is not None:
                 self._handle(item)
-                item = self._inbox.take(wait=False)
-            self._batcher.step()
+                item = self._inbox.take(wait_s=0)
+            if self._batcher.step():
+                self._trimmer.worked()
+            self._trimmer.tidy()
         self._solver.close()
 
     def _handle(self, item: Item) -> None:
@@ -108,6 +111,8 @@ class Worker:
 
     def _status(self) -> dict[str, Any]:
         batcher, queue = self._batcher, self._batcher.queue
+        # What is reported is what is in use, not what malloc keeps of the last micro-batches.
+        self._trimmer.tidy(now=True)
         computed = {"batches": batcher.num_batches, "rows": batcher.num_rows, "tokens": batcher.num_tokens}
         return {
             "pid": os.getpid(),
@@ -122,12 +127,3 @@ class Worker:
 def catalogue() -> list[dict[str, Any]]:
     """Every method as the wire's `MethodInfo`."""
     return [method.describe() for method in methods().values()]
-
-
-def resident_bytes() -> int:
-    """Memory of this process that is in RAM (its peak where the system tells no more)."""
-    try:
-        with open("/proc/self/statm") as statm:
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

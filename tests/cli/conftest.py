@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
@@ -95,6 +96,12 @@ class FakeClient:
             raise self.absent
         return self
 
+    def glance(self) -> dict[str, Any] | None:
+        """Stands in for `saliscope.protocol.glance`."""
+        if self.failure is not None:
+            raise self.failure
+        return None if self.absent is not None else msgspec.to_builtins(STATUS)
+
     def __enter__(self) -> FakeClient:
         return self
 
@@ -147,6 +154,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
     """The client that every command gets."""
     client = FakeClient()
     monkeypatch.setattr(protocol, "connect", client.connect, raising=False)
+    monkeypatch.setattr(protocol, "glance", client.glance, raising=False)
     return client
 
 

@@ -163,7 +163,7 @@ def test_status_of_a_running_daemon(run: Run, fake: FakeClient) -> None:
     output = run("status").stdout
     assert output.startswith("running       pid 4711, version 0.1.0, up 1 min 15 s\n")
     assert "demo-encoder  ready, encoder-classifier, cpu, 13.6 MB\n" in output
-    assert fake.connections == [{"start": False}]
+    assert fake.connections == []
 
 
 def test_status_of_no_daemon_is_no_error(run: Run, fake: FakeClient) -> None:
@@ -184,14 +184,14 @@ def test_status_json_has_its_shape(run: Run, fake: FakeClient) -> None:
 
 
 def test_a_daemon_of_another_version_is_named(run: Run, fake: FakeClient) -> None:
-    fake.absent = SaliscopeError("protocol_mismatch", "the running daemon is version 0.0.1, this is 0.1.0")
+    fake.failure = SaliscopeError("protocol_mismatch", "the running daemon is version 0.0.1, this is 0.1.0")
     result = run("status")
     assert result.exit_code == 0
     assert "the running daemon is version 0.0.1" in result.stdout
 
 
 def test_a_daemon_out_of_reach_is_an_error(run: Run, fake: FakeClient) -> None:
-    fake.absent = SaliscopeError("unavailable", "cannot reach the daemon on x: Permission denied")
+    fake.failure = SaliscopeError("unavailable", "cannot reach the daemon on x: Permission denied")
     assert run("status").exit_code == 14
 
 

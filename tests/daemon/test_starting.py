@@ -12,12 +12,14 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from saliscope import __version__
-from saliscope.protocol import aconnect, connect, launch, paths, stop
+from saliscope.protocol import aconnect, connect, glance, launch, paths, stop
 from saliscope.protocol.codec import CHUNK, SERVER_LIMITS, Decoder, Request, encode_response
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.messages import Status
 
 Pids = Callable[[], list[int]]
 Gone = Callable[[int], None]
@@ -48,6 +50,37 @@ def test_without_a_daemon_and_without_starting_one_it_is_unavailable(home: Path)
     assert caught.value.code == "unavailable"
     assert not stop()
     assert not (home / "cache").exists()
+
+
+def test_a_glance_sees_what_the_client_sees_and_starts_nothing(real_daemons: Pids) -> None:
+    assert glance() is None
+    assert not paths.socket_path().exists()
+    with connect() as client:
+        seen, told = glance(), client.status()
+    assert seen is not None
+    assert {*seen} == {*told.__struct_fields__}
+    assert msgspec.convert({**seen, "uptime_s": 0.0, "sessions": 1, "memory": {}}, Status) == msgspec.structs.replace(
+        told, uptime_s=0.0, sessions=1, memory={}
+    )
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request", b"\xc1\xc1", b"\x94\x01\x01\xc0\x07"])
+def test_a_glance_at_something_else_names_the_socket(home: Path, answer: bytes) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(paths.socket_path()))
+        listener.listen()
+
+        def serve() -> None:
+            with listener.accept()[0] as sock:
+                sock.recv(CHUNK)
+                sock.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(SaliscopeError, match="no daemon of ours") as caught:
+            glance()
+        thread.join()
+    assert caught.value.code == "protocol_mismatch"
 
 
 def test_an_unwritable_runtime_folder_is_unavailable_with_the_next_step(
@@ -153,6 +186,8 @@ def test_a_daemon_of_another_version_is_a_mismatch_or_is_replaced(real_daemons: 
     with pytest.raises(SaliscopeError, match=f"version 0.0.1, this is {__version__}") as caught:
         connect(start=False)
     assert caught.value.code == "protocol_mismatch"
+    with pytest.raises(SaliscopeError, match=f"version 0.0.1, this is {__version__}"):
+        glance()
     stages: list[str] = []
     with connect(on_stage=stages.append) as client:
         assert client.status().pid in real_daemons()
