@@ -16,6 +16,7 @@ from saliscope.cli.explained import (
     value_of,
 )
 from saliscope.cli.tables import columns, wrapped
+from saliscope.cli.targets import target_name
 from saliscope.cli.terminal import Terminal
 from saliscope.protocol.messages import Explanation
 from saliscope.render.ansi import codes_of, legend, paint, style
@@ -35,7 +36,7 @@ def compare(explanations: Sequence[Explanation], terminal: Terminal, top: int) -
         lines += [*_table(explanations, terminal, top), ""]
     key = legend(
         terminal.palette, terminal.depth, terminal.theme,
-        signed=any(one.signed for one in explanations), target=first.target.label,
+        signed=any(one.signed for one in explanations), target=target_name(first.target),
     )  # fmt: skip
     lines += [f"  {key}", ""] if key else []
     return lines + [terminal.quiet(line) for line in _footer(explanations, terminal)]

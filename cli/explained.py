@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from saliscope.cli.tables import columns, wrapped
+from saliscope.cli.targets import shown_label, target_name
 from saliscope.cli.terminal import Terminal
 from saliscope.protocol.messages import Explanation, Prediction
 from saliscope.render.ansi import codes_of, legend, paint, style
@@ -33,7 +34,7 @@ def panel_of(explanation: Explanation, top: int) -> Panel:
     return Panel(
         painting_of(explanation),
         title=f"{explanation.model} · {explanation.method} · {_goal(explanation)}",
-        target=_label(explanation.target.kind, explanation.target.label),
+        target=target_name(explanation.target),
         bars=tuple(bars_of(explanation.prediction, explanation.target.label)),
         rows=tuple(strongest(explanation, top)),
         facts=(f"{value_of(explanation)}, {cost_of(explanation)}", *explanation.warnings),
@@ -44,7 +45,7 @@ def bars_of(prediction: Prediction, chosen: str | None = None) -> list[Bar]:
     """The likeliest labels, and the explained one if it is not among them."""
     ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
     shown = ranked[:MAX_BARS] + [item for item in ranked[MAX_BARS:] if item[0] == chosen]
-    return [Bar(_label(prediction.kind, label), share, label == chosen) for label, share in shown]
+    return [Bar(shown_label(prediction.kind, label), share, label == chosen) for label, share in shown]
 
 
 def strongest(explanation: Explanation, top: int) -> list[Row]:
@@ -97,12 +98,13 @@ def show(explanation: Explanation, terminal: Terminal, top: int) -> list[str]:
         if hidden > 0:
             lines.append(terminal.quiet(f"  and {hidden} more"))
         lines.append("")
+        lines += _show_steps(explanation, terminal)
     key = legend(
         terminal.palette,
         terminal.depth,
         terminal.theme,
         signed=explanation.signed,
-        target=_label(explanation.target.kind, explanation.target.label),
+        target=target_name(explanation.target),
     )
     lines += [f"  {key}", ""] if key else []
     return [*lines, *footer(explanation, terminal)]
@@ -151,9 +153,15 @@ def _show_strongest(explanation: Explanation, top: int, painting: Painting, term
 
 
 def _goal(explanation: Explanation) -> str:
-    return f"{explanation.scale} of {one_line(_label(explanation.target.kind, explanation.target.label))}"
+    return f"{explanation.scale} of {target_name(explanation.target)}"
 
 
-def _label(kind: str, label: str) -> str:
-    """A label as people read it: the spaces of a token show, as they make it another token."""
-    return label.replace(" ", "␣") if kind == "next-token" else label
+def _show_steps(explanation: Explanation, terminal: Terminal) -> list[str]:
+    """The strongest feature behind each token of a continuation."""
+    rows = []
+    for output in explanation.outputs:
+        if output.step is not None:
+            best = max(range(len(output.scores)), key=output.scores.__getitem__)
+            feature = cut(one_line(explanation.features[best].text), MAX_LABEL)
+            rows.append([terminal.strong(target_name(output.target)), f"{output.scores[best]:+.3g}", feature])
+    return ["  " + line for line in columns(rows, terminal.columns - 2, right=frozenset({1}))] + [""] if rows else []

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from saliscope.explainers.attribution import Attribution
 from saliscope.explainers.errors import ExplainerError
-from saliscope.explainers.explaining import Question, drive, explaining
+from saliscope.explainers.explaining import drive, explaining
+from saliscope.explainers.question import Question
 from saliscope.explainers.registry import methods
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def explain(
 ) -> Attribution:
     """Explain one text; `.scores [n]` aligns with `.features`. None means a default, named in `.why`.
 
-    `target` is a label, an index, or `{"kind": "class" | "next-token", "label": …}`; `params` are the method's own.
+    `target` is a label, an index, or a map with a `kind` (class, contrast, next-token, label-words, continuation,
+    contrast-continuation) and the fields of that kind (`wishes.FIELDS`); `params` are the method's own.
     Raises `ExplainerError` with a code and what would work.
     """
     question = Question(text, method, target, scale, granularity, seed, params)

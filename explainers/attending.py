@@ -13,9 +13,8 @@ from torch.overrides import TorchFunctionMode
 
 from saliscope.explainers.batches import Batch
 from saliscope.explainers.errors import NotCapable
-from saliscope.explainers.network import PROBE_TOLERANCE, Network
+from saliscope.explainers.network import PROBE_TOLERANCE, Network, Reader
 from saliscope.explainers.queries import AttentionForm
-from saliscope.explainers.targets import Kind
 
 SOFTMAX = (functional.softmax, torch.softmax, torch.Tensor.softmax)
 FUSED = functional.scaled_dot_product_attention
@@ -103,21 +102,21 @@ def weigh(
 def attend(
     network: Network,
     batch: Batch,
-    kind: Kind,
+    read: Reader,
     form: AttentionForm,
     pooling: Pooling,
     scalar: Callable[[Tensor], Tensor],
 ) -> Attention:
-    """One pass, with one backward for the form "gae"; `scalar` maps outputs `[B, C]` to values `[B]`."""
+    """One pass, with one backward for the form "gae": `read` makes outputs `[B, C]`, `scalar` maps them to values."""
     pooled = start_rows(batch, pooling)
     if form == "gae":
         with torch.enable_grad():
-            outputs, maps = _watch(network, batch, kind, lambda weights: weights)
+            outputs, maps = _watch(network, batch, read, lambda weights: weights)
             values = scalar(outputs)
             slopes = torch.autograd.grad(values.sum(), maps)
         products = [_heads((weights * slope).detach(), batch) for weights, slope in zip(maps, slopes, strict=True)]
         return Attention(outputs.detach(), values.detach(), pooled, _relevance(products, pooled))
-    outputs, means = _watch(network, batch, kind, lambda weights: _heads(weights, batch))
+    outputs, means = _watch(network, batch, read, lambda weights: _heads(weights, batch))
     if form == "maps":
         reduced = torch.stack(means, 1)
     elif form == "last":
@@ -147,7 +146,9 @@ def find_pooling(network: Network) -> Pooling:
     top = network.anatomy.num_layers
     with torch.no_grad():
         batch = network.probe_batch()
-    _, _, _, gradients = network.gradients(network.own_kind, batch, (top,), lambda outputs: outputs.sum(-1))
+    _, _, _, gradients = network.gradients(
+        network.reader(network.own_kind), batch, (top,), lambda outputs: outputs.sum(-1)
+    )
     touched = gradients[top][0].float().norm(dim=-1)
     little = 1e-3 * float(touched.max())
     if float(touched[1:].max()) <= little:
@@ -161,7 +162,7 @@ def shows_attention(network: Network) -> bool:
         batch = network.probe_batch()
         plain = network.outputs(network.own_kind, batch)
     with torch.enable_grad():
-        outputs, maps = _watch(network, batch, network.own_kind, lambda weights: weights, checked=False)
+        outputs, maps = _watch(network, batch, network.reader(network.own_kind), lambda weights: weights, checked=False)
         if len(maps) != network.num_layers:
             return False
         slopes = torch.autograd.grad(outputs.sum(), maps, allow_unused=True)
@@ -172,11 +173,11 @@ def shows_attention(network: Network) -> bool:
 
 
 def _watch(
-    network: Network, batch: Batch, kind: Kind, keep: Callable[[Tensor], Tensor], checked: bool = True
+    network: Network, batch: Batch, read: Reader, keep: Callable[[Tensor], Tensor], checked: bool = True
 ) -> tuple[Tensor, list[Tensor]]:
     rows, width = batch.ids.shape
     with Watching(rows, width, keep) as watching:
-        outputs = network.outputs(kind, batch)
+        outputs = read(batch)
     if checked and len(watching.maps) != network.num_layers:
         raise NotCapable(
             f"{len(watching.maps)} attention maps were seen in {network.num_layers} layers of this model; use a method"

@@ -53,12 +53,15 @@ class Cost:
 
 @dataclass(frozen=True, eq=False)
 class Output:
-    """Scores for one target: `scores [n]` align with the features; `layer` where they come from, if from one."""
+    """Scores for one target: `scores [n]` align with the features; `layer` where they come from, if from one, and the
+    `step` of a continuation whose token they explain.
+    """
 
     target: Target
     scores: FloatArray
     layer: int | None = None
     stderr: FloatArray | None = None
+    step: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The wire's map."""
@@ -66,6 +69,7 @@ class Output:
             "target": target_dict(self.target),
             "scores": self.scores.tolist(),
             "layer": self.layer,
+            "step": self.step,
             "stderr": None if self.stderr is None else self.stderr.tolist(),
         }
 
@@ -167,7 +171,7 @@ class Attribution:
 
 def target_dict(target: Target) -> dict[str, Any]:
     """A target as the wire's map."""
-    return {"kind": target.kind, "label": target.label, "index": target.index}
+    return {"kind": target.kind, "label": target.label, "index": target.index, "against": target.against}
 
 
 def token_dict(token: Token) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -36,12 +36,14 @@ class Encoding:
     """An encoded text: `ids [T]` with special tokens, the `tokens` over them, and where the text was cut.
 
     `truncated_at` is the first code point after the last one that the model sees, or None if it sees the whole text.
+    The last `tail` positions are no part of the text but what is to follow it.
     """
 
     text: str
     ids: IntArray
     tokens: tuple[Token, ...]
     truncated_at: int | None = None
+    tail: int = 0
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -54,6 +56,14 @@ class Encoding:
             if token.special:
                 mask[list(token.positions)] = True
         return mask
+
+
+def extended(encoding: Encoding, ids: Sequence[int], spell: Callable[[int], str]) -> Encoding:
+    """The text with a tail of `ids` behind it, special tokens all; `spell` names them."""
+    length, end = len(encoding), encoding.tokens[-1].end if encoding.tokens else 0
+    tail = tuple(Token(spell(id), end, end, True, (length + at,), (id,)) for at, id in enumerate(ids))
+    longer = np.concatenate([encoding.ids, np.asarray(ids, dtype=np.int64)])
+    return replace(encoding, ids=longer, tokens=(*encoding.tokens, *tail), tail=len(ids))
 
 
 def build_tokens(

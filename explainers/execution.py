@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -36,11 +36,12 @@ from saliscope.explainers.queries import (
     Piece,
     Read,
     Reduction,
+    Value,
 )
 from saliscope.explainers.relevance import find_activations, obeying
 from saliscope.explainers.rows import deviation, draw, materialise, reference
-from saliscope.explainers.scales import scaled, scaled_every
-from saliscope.explainers.targets import Scalar
+from saliscope.explainers.scales import Activation, grouped, resolved, scaled_every, tail_value, valued
+from saliscope.explainers.targets import Kind, Scalar
 
 BatchKey = tuple[object, ...]
 Decoders = Mapping[Decoding, Head | EmbeddingHead]
@@ -49,13 +50,14 @@ Decoders = Mapping[Decoding, Head | EmbeddingHead]
 def batch_key(query: ModelQuery) -> BatchKey:
     """Queries with the same key may share a pass: the kind of pass, the head they read, how rows are hidden."""
     if isinstance(query, Attend):
-        return "attend", query.scalar.kind, query.form
+        return "attend", query.scalar.kind, query.form, query.scalar.groups
+    tail = query.read.scalar.tail if isinstance(query, Evaluate) and isinstance(query.read, Value | Moment) else ()
     drops = query.rows.hiding if isinstance(query.rows, Masked) else "replace"
     swaps = isinstance(query.rows, Moved) and query.rows.layer != INPUT
     apart = id(query) if swaps else None
     if isinstance(query, Evaluate):
-        return "evaluate", query.read.kind, drops, apart
-    return "differentiate", query.scalar.kind, drops, apart, query.rule
+        return "evaluate", query.read.kind, drops, apart, len(tail)
+    return "differentiate", query.scalar.kind, drops, apart, query.rule, query.scalar.tail, query.scalar.groups
 
 
 def cut(query: ModelQuery, budget: int) -> list[Piece]:
@@ -90,12 +92,16 @@ class Executor:
             else:
                 states = self.network.hidden(batch.embeds, batch.mask, batch.places)
         answers: list[Answer] = []
-        for piece, rows, ends in _parts(pieces, states, batch.ends):
-            read = self._read_causal if self.network.causal else self._read_pooled
-            answers.append(read(piece, rows, ends))
+        for piece, rows, part in _parts(pieces, states):
+            if batch.reads is not None:
+                answers.append(self._read_tail(piece, rows, batch.reads[part]))
+            elif self.network.causal:
+                answers.append(self._read_causal(piece, rows, batch.ends[part]))
+            else:
+                answers.append(self._read_pooled(piece, rows))
         return answers
 
-    def _read_pooled(self, piece: Piece, logits: Tensor, ends: Tensor) -> Evaluated:
+    def _read_pooled(self, piece: Piece, logits: Tensor) -> Evaluated:
         query = _evaluate_of(piece)
         if isinstance(query.read, Along):
             raise TypeError("a bidirectional model has no intermediate predictions")
@@ -104,39 +110,59 @@ class Executor:
     def _read_causal(self, piece: Piece, state: Tensor, ends: Tensor) -> Evaluated:
         query = _evaluate_of(piece)
         read, head = query.read, self.network.heads[query.read.kind]
-        likeliest = isinstance(read, Along) and read.kind == "next-token" and read.scalar.index is None
+        is_open = isinstance(read, Along) and read.scalar.is_open
         pooled: Tensor | None = None
-        if query.outputs or likeliest or not isinstance(read, Along):
+        if query.outputs or is_open or not isinstance(read, Along):
             pooled = head(state[torch.arange(len(state), device=state.device), ends]).float()
+            pooled = grouped(pooled, read.groups, torch)
         outputs = _array(pooled[0]) if query.outputs and pooled is not None else None
         if not isinstance(read, Along):
             assert pooled is not None
             return Evaluated(self._pooled_numbers(piece, pooled), outputs)
-        if likeliest:
+        if is_open:
             assert pooled is not None
-            read = Along(read.positions, read.scalar.at(int(pooled[0].argmax())))
+            read = Along(read.positions, resolved(read.scalar, pooled[0]))
         picked = state[:, list(read.positions)]
         parts = [
-            self._numbers(head(picked[:, at : at + POSITIONS_PER_CHUNK]).float(), read)
+            self._numbers(grouped(head(picked[:, at : at + POSITIONS_PER_CHUNK]).float(), read.groups, torch), read)
             for at in range(0, picked.shape[1], POSITIONS_PER_CHUNK)
         ]
         return Evaluated(np.concatenate(parts, axis=1), outputs)
 
+    def _read_tail(self, piece: Piece, state: Tensor, reads: Tensor) -> Evaluated:
+        """Row by row in chunks: the logits of a tail are the largest tensors of all."""
+        query = _evaluate_of(piece)
+        assert isinstance(query.read, Value | Moment)
+        step = max(1, POSITIONS_PER_CHUNK // reads.shape[1])
+        values, outputs = [], None
+        for at in range(0, len(state), step):
+            logits = self.network.read_tail(state[at : at + step], reads[at : at + step])
+            values.append(tail_value(logits, query.read.scalar))
+            if at == 0 and query.outputs:
+                outputs = _array(logits[0, 0])
+        whole = torch.cat(values)
+        numbers = _array(whole) if isinstance(query.read, Value) else self._moment(piece, query.read, whole)
+        return Evaluated(numbers, outputs)
+
     def _pooled_numbers(self, piece: Piece, logits: Tensor) -> FloatArray:
         read = _evaluate_of(piece).read
-        return self._moment(piece, read, logits) if isinstance(read, Moment) else self._numbers(logits, read)
+        if not isinstance(read, Moment):
+            return self._numbers(logits, read)
+        return self._moment(piece, read, valued(logits, read.scalar, self._activation(read.kind), torch))
 
     def _numbers(self, logits: Tensor, read: Read) -> FloatArray:
         """What `read` wants of logits `[..., C]`."""
         if isinstance(read, Outputs):
             return _array(logits)
-        activation = self.facts.activation if read.kind == "class" else "softmax"
-        if isinstance(read, Along) and read.kind == "class":
+        activation = self._activation(read.kind)
+        if isinstance(read, Along) and read.scalar.reads_every:
             return _array(scaled_every(logits, read.scalar.scale, activation, torch))
-        assert read.scalar.index is not None
-        return _array(scaled(logits, read.scalar.index, read.scalar.scale, activation, torch))
+        return _array(valued(logits, read.scalar, activation, torch))
 
-    def _moment(self, piece: Piece, read: Moment, logits: Tensor) -> FloatArray:
+    def _activation(self, kind: Kind) -> Activation:
+        return self.facts.activation if kind == "class" else "softmax"
+
+    def _moment(self, piece: Piece, read: Moment, values: Tensor) -> FloatArray:
         rows = piece.query.rows
         assert isinstance(rows, Moved)
         base = self.network.embed(torch.from_numpy(piece.query.encoding.ids).to(self.network.device))
@@ -144,10 +170,7 @@ class Executor:
         assert rows.noise is not None
         noise = draw(rows.noise, rows.groups, base, piece.start, piece.stop)
         variance = deviation(rows.noise, rows.groups, base) ** 2
-        assert read.scalar.index is not None
-        activation = self.facts.activation if read.kind == "class" else "softmax"
-        values = scaled(logits, read.scalar.index, read.scalar.scale, activation, torch) - read.about
-        moment = torch.einsum("b,btk->tk", values, noise.float()) / variance
+        moment = torch.einsum("b,btk->tk", values - read.about, noise.float()) / variance
         return _array(torch.stack([moment, (base - away_from).float()]))
 
     # -- gradients --------------------------------------------------------------------------------
@@ -157,9 +180,12 @@ class Executor:
         layers: tuple[Layer, ...] = tuple(sorted({layer for query in queries for layer in query.layers}))
         owners = [query for piece, query in zip(pieces, queries, strict=True) for _ in range(piece.start, piece.stop)]
         chosen, scalars = self._scalars([query.scalar for query in owners])
-        rule = queries[0].rule
+        rule, first = queries[0].rule, queries[0].scalar
+        read = self.network.tail_logits if first.tail else self.network.reader(first.kind, first.groups)
         with obeying(rule, self._activations if rule == "attn-lrp" else ()):
-            outputs, values, states, grads = self.network.gradients(queries[0].scalar.kind, batch, layers, scalars)
+            outputs, values, states, grads = self.network.gradients(read, batch, layers, scalars)
+        if first.tail:
+            outputs = outputs[:, 0]
         answers: list[Answer] = []
         at = 0
         for piece, query in zip(pieces, queries, strict=True):
@@ -197,13 +223,13 @@ class Executor:
         return (base - reference(query.rows, base, self.network, self.facts.mask_id, query.reference)).float()
 
     def _scalars(self, wanted: Sequence[Scalar]) -> tuple[list[int], Callable[[Tensor], Tensor]]:
-        """A function from outputs `[B, C]` to the wanted values `[B]`, and the outputs' indices that it chose."""
+        """A function from outputs to the wanted values `[B]`, and the outputs' indices that it chose."""
         chosen: list[int] = []
 
         def scalars(outputs: Tensor) -> Tensor:
-            chosen.extend(_index(scalar, row) for scalar, row in zip(wanted, outputs, strict=True))
-            rows = zip(wanted, chosen, outputs, strict=True)
-            return torch.stack([self._scalar(scalar, index, row) for scalar, index, row in rows])
+            found = [resolved(scalar, row) for scalar, row in zip(wanted, outputs, strict=True)]
+            chosen.extend(scalar.index or 0 for scalar in found)
+            return torch.stack([self._scalar(scalar, row) for scalar, row in zip(found, outputs, strict=True)])
 
         return chosen, scalars
 
@@ -211,9 +237,10 @@ class Executor:
     def _activations(self) -> tuple[nn.Module, ...]:
         return find_activations(self.network)
 
-    def _scalar(self, scalar: Scalar, index: int, outputs: Tensor) -> Tensor:
-        activation = self.facts.activation if scalar.kind == "class" else "softmax"
-        value: Tensor = scaled(outputs, index, scalar.scale, activation, torch)
+    def _scalar(self, scalar: Scalar, outputs: Tensor) -> Tensor:
+        if scalar.tail:
+            return tail_value(outputs, scalar)
+        value: Tensor = valued(outputs, scalar, self._activation(scalar.kind), torch)
         return value
 
     def _decode(self, query: Differentiate, states: dict[Layer, Tensor], decoders: Decoders) -> dict[Layer, Decoded]:
@@ -243,7 +270,8 @@ class Executor:
         queries = [_attend_of(piece) for piece in pieces]
         chosen, scalars = self._scalars([query.scalar for query in queries])
         first = queries[0]
-        seen = attend(self.network, batch, first.scalar.kind, first.form, self._pooling, scalars)
+        read = self.network.reader(first.scalar.kind, first.scalar.groups)
+        seen = attend(self.network, batch, read, first.form, self._pooling, scalars)
         answers: list[Answer] = []
         for row, query in enumerate(queries):
             own = slice(0, len(query.encoding))
@@ -273,13 +301,12 @@ def _reduction(kind: Reduction, gradient: Tensor, state: Tensor) -> Tensor:
     return (gradient * state).sum(-1)
 
 
-def _parts(pieces: Sequence[Piece], states: Tensor, ends: Tensor) -> list[tuple[Piece, Tensor, Tensor]]:
-    sizes = [piece.stop - piece.start for piece in pieces]
-    return list(zip(pieces, torch.split(states, sizes), torch.split(ends, sizes), strict=True))
-
-
-def _index(scalar: Scalar, outputs: Tensor) -> int:
-    return int(outputs.argmax()) if scalar.index is None else scalar.index
+def _parts(pieces: Sequence[Piece], states: Tensor) -> Iterator[tuple[Piece, Tensor, slice]]:
+    at = 0
+    for piece in pieces:
+        part = slice(at, at + piece.stop - piece.start)
+        yield piece, states[part], part
+        at = part.stop
 
 
 def _evaluate_of(piece: Piece) -> Evaluate:

@@ -3,90 +3,54 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-import msgspec
-import numpy as np
-
-from saliscope.explainers.attribution import Attribution, Cost, Output, Prediction
-from saliscope.explainers.encoding import Encoding, FloatArray
-from saliscope.explainers.errors import BadRequest, NonFinite
+from saliscope.explainers.aiming import Aim, aiming, demand, reserve
+from saliscope.explainers.attribution import Attribution, Cost, Output
+from saliscope.explainers.errors import BadRequest
 from saliscope.explainers.facts import ModelView
 from saliscope.explainers.features import build_features
-from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import Answer, Attend, Differentiate, Differentiated, Query, Solve, Solved
+from saliscope.explainers.finishing import Finish
+from saliscope.explainers.problem import Asked, Scored
+from saliscope.explainers.queries import Answer, Attend, Differentiate, Query, Solve
+from saliscope.explainers.question import Question
 from saliscope.explainers.registry import Method, default_method, find_method, require
-from saliscope.explainers.targets import (
-    KINDS,
-    PREDICTED,
-    Scalar,
-    Scale,
-    Target,
-    Wish,
-    find_label,
-    parse_scale,
-    parse_target,
-)
+from saliscope.explainers.targets import Scalar, Target, TargetKind, parse_scale
+from saliscope.explainers.wishes import Wish, parse_target
+from saliscope.explainers.working import Work
 
 Explaining = Generator[Query | Attribution, Answer | None, Attribution]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a person asks about one text; None means the default, which the result names with its reason."""
+@dataclass(slots=True)
+class Ledger:
+    """The rows that were computed so far, and those promised."""
 
-    text: str
-    method: str | None = None
-    target: object = None
-    scale: str | None = None
-    granularity: str = "token"
-    seed: int = 0
-    params: Mapping[str, Any] = field(default_factory=dict)
+    cost: Cost = field(default_factory=Cost)
+
+    def count(self, query: Query) -> None:
+        """Count the rows of a query that was answered."""
+        if not isinstance(query, Solve):
+            backward = isinstance(query, Differentiate) or (isinstance(query, Attend) and query.form == "gae")
+            self.cost = self.cost.plus(query.num_rows, query.num_rows if backward else 0)
 
 
 def explaining(model: ModelView, question: Question) -> Explaining:
     """Yield queries (answer each with `send`) and partial attributions (send None); return the final one."""
-    started = time.perf_counter()
-    name, why = (question.method, ()) if question.method else _chosen(model)
-    method = find_method(name)
-    hint, reasons = _hint(model, method, question)
-    params, why = method.parse({**hint, **question.params}), (*why, *reasons)
-    wish = parse_target(question.target, model.facts.kinds)
-    require(method, params, model.facts, wish.kind)
-    scale = method.scale(params)
-    asked = _ask(model, question, wish, scale)
-    if scale is not None and question.scale not in (None, scale):
-        why = (*why, f"scale {scale}: {name} explains the {scale}, whatever scale is asked for")
-    promise = method.promise(asked, params)
-    cost = Cost(promised_forward_rows=promise.forward_rows, promised_backward_rows=promise.backward_rows)
-
-    opening = method.opening(asked, params)
-    answer = yield opening
-    assert answer is not None
-    cost = _counted(cost, opening)
-    outputs = _raw_outputs(answer)
-    index = int(np.argmax(outputs)) if asked.scalar.index is None else asked.scalar.index
-    target = Target(wish.kind, _label(model, wish.kind, index), index)
-    problem = Problem(asked, target, asked.scalar.at(index), answer)
-    finish = _Finish(model, question, method, params, problem, predict(model, wish.kind, outputs), why, started)
-
-    steps = method.run(problem, params)
-    if isinstance(steps, Scored):
-        return finish.attribution(steps, cost, "final")
+    ledger = Ledger()
+    steps = _explaining(model, question, ledger)
     reply: Answer | None = None
     while True:
         try:
-            step = steps.send(reply) if reply is not None else next(steps)
+            step = steps.send(reply)
         except StopIteration as end:
-            return finish.attribution(end.value, cost, "final")
-        if isinstance(step, Scored):
-            yield finish.attribution(step, cost, "partial")
-            reply = None
-        else:
-            reply = yield step
-            cost = _counted(cost, step)
+            result: Attribution = end.value
+            return result
+        reply = yield step
+        if not isinstance(step, Attribution):
+            ledger.count(step)
 
 
 def drive(
@@ -110,110 +74,97 @@ def drive(
             reply = answer(step)
 
 
-def predict(model: ModelView, kind: str, outputs: FloatArray, top: int = 10) -> Prediction:
-    """The prediction in raw `outputs [C]`: every class, or the `top` likeliest next tokens."""
-    facts = model.facts
-    probabilities = _probabilities(outputs, facts.activation if kind == "class" else "softmax")
-    best = int(np.argmax(outputs))
-    if kind == "class":
-        named = {facts.labels[i]: float(p) for i, p in enumerate(probabilities)}
-        return Prediction("class", facts.labels[best], best, named)
-    order = np.argsort(-probabilities, kind="stable")[:top]
-    likely: dict[str, float] = {}
-    for token_id in order:
-        text = model.token_text(int(token_id))
-        likely[text] = likely.get(text, 0.0) + float(probabilities[token_id])
-    return Prediction("next-token", model.token_text(best), best, likely)
+def _explaining(model: ModelView, question: Question, ledger: Ledger) -> Explaining:
+    started = time.perf_counter()
+    wish = parse_target(question.target, model.facts.kinds, len(model.facts.labels))
+    demanded = demand(model, wish)
+    name, why = (question.method, ()) if question.method else _chosen(model, demanded)
+    method = find_method(name)
+    hint, reasons = _hint(model, method, question)
+    params, why = method.parse({**hint, **question.params}), (*why, *reasons)
+    require(method, params, model.facts, demanded)
+    scale, fixed = parse_scale(question.scale, wish.kind), method.scale(params)
+    if fixed is not None and question.scale not in (None, fixed):
+        why = (*why, f"scale {fixed}: {name} explains the {fixed}, whatever scale is asked for")
+    asked = _ask(model, question, wish)
+    aim = yield from aiming(model, wish, fixed or scale, asked.encoding)
+    work = Work(model, method, params, replace(asked, scalar=aim.scalar), aim)
+    parts = _parts(model, aim) if wish.steps else ()
+    _promise(ledger, work, len(parts))
+    finish = Finish(model.facts, question, why, started)
+    last = yield from _whole(work, finish, ledger)
+    outputs = []
+    for step, (target, part) in enumerate(parts):
+        scored = yield from _part(replace(work, aim=part))
+        outputs.append(Output(target, scored.scores, scored.layer, scored.stderr, step))
+    return replace(last, outputs=(*last.outputs, *outputs), cost=ledger.cost)
 
 
-@dataclass(frozen=True, slots=True)
-class _Finish:
-    """Everything of a result that does not change from one estimate to the next."""
-
-    model: ModelView
-    question: Question
-    method: Method
-    params: msgspec.Struct
-    problem: Problem
-    prediction: Prediction
-    why: tuple[str, ...]
-    started: float
-
-    def attribution(self, scored: Scored, cost: Cost, estimate: Literal["partial", "final"]) -> Attribution:
-        """The result with these scores; anything that is not finite is `NonFinite`."""
-        problem, facts = self.problem, self.model.facts
-        for scores in (scored.scores, *scored.layers.values()):
-            if not np.isfinite(scores).all():
-                where = int(np.argmax(~np.isfinite(scores)))
-                raise NonFinite(f"the score of feature {where} is not finite; try float32 weights or another method")
-        first = Output(problem.target, scored.scores.astype(np.float32), scored.layer, scored.stderr)
-        value = scored.value
-        if value is None:
-            value = problem.opening.value if isinstance(problem.opening, Differentiated) else float("nan")
-        return Attribution(
-            text=self.question.text,
-            model=facts.name,
-            method=self.method.name,
-            params={**msgspec.to_builtins(self.params), **scored.params},
-            target=problem.target,
-            scale=problem.scalar.scale,
-            granularity=self.question.granularity,
-            prediction=self.prediction,
-            tokens=problem.encoding.tokens,
-            features=problem.features,
-            outputs=(first, *_other_layers(problem, scored), *_other_classes(problem, scored, facts.labels)),
-            value=float(value),
-            base_value=scored.base_value,
-            signed=self.method.signed if scored.signed is None else scored.signed,
-            additive=self.method.additive if scored.additive is None else scored.additive,
-            baseline=scored.baseline,
-            seed=self.question.seed,
-            estimate=estimate,
-            cost=cost,
-            timing_ms={"total": (time.perf_counter() - self.started) * 1e3},
-            truncated_at=problem.encoding.truncated_at,
-            fingerprint=facts.fingerprint,
-            why=self.why,
-            diagnostics=scored.diagnostics,
-            warnings=(*_truncation(problem.encoding), *_first_piece(self.question, problem.target), *scored.warnings),
-        )
+def _whole(work: Work, finish: Finish, ledger: Ledger) -> Explaining:
+    """Run a method to its end; its estimates become partial attributions."""
+    steps = work.steps()
+    reply: Answer | None = None
+    while True:
+        try:
+            step = steps.send(reply)
+        except StopIteration as end:
+            return finish.attribution(work, end.value, ledger.cost, "final")
+        if isinstance(step, Scored):
+            reply = yield finish.attribution(work, step, ledger.cost, "partial")
+        else:
+            reply = yield step
 
 
-def _ask(model: ModelView, question: Question, wish: Wish, fixed: Scale | None) -> Asked:
+def _part(work: Work) -> Generator[Query, Answer | None, Scored]:
+    """Run a method to its end without its estimates."""
+    steps = work.steps()
+    reply: Answer | None = None
+    while True:
+        try:
+            step = steps.send(reply)
+        except StopIteration as end:
+            scored: Scored = end.value
+            return scored
+        reply = None if isinstance(step, Scored) else (yield step)
+
+
+def _parts(model: ModelView, aim: Aim) -> tuple[tuple[Target, Aim], ...]:
+    """The tokens of a continuation as targets of their own."""
+    if aim.tails is None:
+        return ()
+    return tuple(
+        (Target(aim.kind, model.token_text(id), id), replace(aim, tails=replace(aim.tails, step=step)))
+        for step, id in enumerate(aim.tails.ids[0])
+    )
+
+
+def _promise(ledger: Ledger, work: Work, num_parts: int) -> None:
+    """The method's rows for every tail, and once more for each part; rows that were computed already come on top."""
+    promised, times = work.method.promise(work.asked, work.params), work.aim.num_rows * (1 + num_parts)
+    ledger.cost = replace(
+        ledger.cost,
+        promised_forward_rows=promised.forward_rows * times + ledger.cost.forward_rows,
+        promised_backward_rows=promised.backward_rows * times,
+    )
+
+
+def _ask(model: ModelView, question: Question, wish: Wish) -> Asked:
     if not isinstance(question.text, str):
         raise BadRequest(f"text: expected a string, got {type(question.text).__name__}")
     if isinstance(question.seed, bool) or not isinstance(question.seed, int) or question.seed < 0:
         raise BadRequest(f"seed: expected a whole number from 0, got {question.seed!r}")
     if not question.text.strip():
         raise BadRequest("text: it is empty or blank; there is nothing to explain")
-    asked = parse_scale(question.scale, wish.kind)
-    scale = fixed or asked
-    encoding = model.encode(question.text)
+    encoding = model.encode(question.text, reserve(model, wish))
     features = build_features(encoding, question.granularity)
     if not features:
         raise BadRequest("text: the tokenizer leaves nothing of it; there is nothing to explain")
-    scalar = Scalar(wish.kind, _index(model, wish), scale)
+    scalar = Scalar(wish.head, None, "logit")
     return Asked(model.facts, model.constants, encoding, features, scalar, question.seed, model.find_token)
 
 
-def _index(model: ModelView, wish: Wish) -> int | None:
-    if wish.label is None:
-        return None
-    if wish.kind == "class":
-        return find_label(wish.label, model.facts.labels)
-    if isinstance(wish.label, str):
-        return model.find_token(wish.label)
-    if not 0 <= wish.label < model.facts.vocab_size:
-        raise BadRequest(f"target: token id {wish.label} is out of range; there are {model.facts.vocab_size}")
-    return wish.label
-
-
-def _label(model: ModelView, kind: str, index: int) -> str:
-    return model.facts.labels[index] if kind == "class" else model.token_text(index)
-
-
-def _chosen(model: ModelView) -> tuple[str, tuple[str, ...]]:
-    name, reason = default_method(model.facts)
+def _chosen(model: ModelView, kind: TargetKind) -> tuple[str, tuple[str, ...]]:
+    name, reason = default_method(model.facts, kind)
     return name, (f"method {name}: {reason}",)
 
 
@@ -229,58 +180,3 @@ def _hint(model: ModelView, method: Method, question: Question) -> tuple[dict[st
     except BadRequest as error:
         return {}, (f"what {model.facts.name} recommends was ignored ({error.message})",)
     return hint, tuple(f"{key} {value}: recommended by {model.facts.name} itself" for key, value in hint.items())
-
-
-def _counted(cost: Cost, query: Query) -> Cost:
-    if isinstance(query, Solve):
-        return cost
-    backward = isinstance(query, Differentiate) or (isinstance(query, Attend) and query.form == "gae")
-    return cost.plus(query.num_rows, query.num_rows if backward else 0)
-
-
-def _raw_outputs(answer: Answer) -> FloatArray:
-    outputs = None if isinstance(answer, Solved) else answer.outputs
-    if outputs is None:
-        raise TypeError("an opening query must read the raw outputs")
-    if not np.isfinite(outputs).all():
-        raise NonFinite("the model's output for this text is not finite; try float32 weights")
-    return outputs
-
-
-def _probabilities(outputs: FloatArray, activation: str) -> FloatArray:
-    wide = outputs.astype(np.float64)
-    if activation == "sigmoid":
-        return np.asarray(1.0 / (1.0 + np.exp(-wide)), dtype=np.float32)
-    shifted = np.exp(wide - wide.max())
-    return np.asarray(shifted / shifted.sum(), dtype=np.float32)
-
-
-def _other_layers(problem: Problem, scored: Scored) -> tuple[Output, ...]:
-    return tuple(
-        Output(problem.target, scores.astype(np.float32), layer) for layer, scores in sorted(scored.layers.items())
-    )
-
-
-def _other_classes(problem: Problem, scored: Scored, labels: tuple[str, ...]) -> tuple[Output, ...]:
-    if scored.every is None:
-        return ()
-    return tuple(
-        Output(Target(problem.target.kind, labels[c], c), scored.every[:, c].astype(np.float32), scored.layer)
-        for c in range(scored.every.shape[1])
-        if c != problem.target.index
-    )
-
-
-def _first_piece(question: Question, target: Target) -> tuple[str, ...]:
-    asked = question.target.get("label") if isinstance(question.target, Mapping) else question.target
-    if target.kind != "next-token" or not isinstance(asked, str) or asked in (PREDICTED, *KINDS):
-        return ()
-    if target.label.strip() == asked.strip():
-        return ()
-    return (f"target: {asked!r} is more than one token; what is explained is its first, {target.label!r}",)
-
-
-def _truncation(encoding: Encoding) -> tuple[str, ...]:
-    if encoding.truncated_at is None:
-        return ()
-    return (f"the model's length ends the text at character {encoding.truncated_at}; the rest was not seen",)

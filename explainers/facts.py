@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
 from saliscope.explainers.encoding import Encoding
-from saliscope.explainers.targets import Kind
+from saliscope.explainers.targets import Kind, TargetKind, kinds_of
 
 ModelKind = Literal["encoder-classifier", "decoder-classifier", "causal-lm"]
 Capability = Literal[
@@ -61,8 +61,13 @@ class ModelFacts:
     """How far the most short-sighted layer looks, in tokens."""
 
     @property
-    def kinds(self) -> tuple[Kind, ...]:
+    def targets(self) -> tuple[TargetKind, ...]:
         """The kinds of target it answers, the default first."""
+        return kinds_of(self.kinds, len(self.labels))
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Its heads, the default first."""
         own: tuple[Kind, ...] = ("next-token",) if self.kind == "causal-lm" else ("class",)
         return (*own, "next-token") if "next-token" in self.capabilities and own == ("class",) else own
 
@@ -78,14 +83,27 @@ class ModelView(Protocol):
     def constants(self) -> Constants:
         """Answers that depend on the model alone."""
 
-    def encode(self, text: str) -> Encoding:
-        """The text as the model sees it."""
+    def encode(self, text: str, reserve: int = 0) -> Encoding:
+        """The text as the model sees it, with room for `reserve` more tokens."""
 
     def token_text(self, token_id: int) -> str:
         """A vocabulary entry as text."""
 
     def find_token(self, text: str) -> int:
         """The first id of a text that continues another."""
+
+    def continuation(self, text: str) -> tuple[int, ...]:
+        """The ids of a text that continues another."""
+
+    def word_forms(self, word: str) -> tuple[tuple[int, ...], ...]:
+        """The ids of a word that continues a text, in the forms that are accepted."""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """What ids say together."""
+
+    @property
+    def end_ids(self) -> frozenset[int]:
+        """The ids with which the model ends a text."""
 
 
 class Constants:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -14,8 +14,12 @@ from saliscope.explainers.batches import Batch
 from saliscope.explainers.errors import NotCapable
 from saliscope.explainers.heads import Head
 from saliscope.explainers.queries import INPUT, Layer
+from saliscope.explainers.scales import grouped
 from saliscope.explainers.taps import Anatomy, dissect, tapped
 from saliscope.explainers.targets import Kind
+
+Reader = Callable[[Batch], Tensor]
+"""Makes the outputs of a batch."""
 
 PROBE_TOLERANCE = 1e-3
 NOT_ASKED = -1
@@ -72,6 +76,12 @@ class Network:
             raise NotCapable("this model has no pad token; use reference=mask, mean or zero")
         return int(pad_id)
 
+    @property
+    def end_ids(self) -> frozenset[int]:
+        """The ids that its configuration says end a text."""
+        found = self.model.config.eos_token_id
+        return frozenset(id for id in (found if isinstance(found, list | tuple) else [found]) if id is not None)
+
     def embed(self, ids: Tensor) -> Tensor:
         """Word-embedding rows `[B, T, K]` before positions and norms."""
         embedded: Tensor = self.embedding(ids)
@@ -106,6 +116,10 @@ class Network:
         rows = torch.arange(len(state), device=state.device)
         return self.heads[kind](state[rows, batch.ends]).float()
 
+    def reader(self, kind: Kind, groups: tuple[tuple[int, ...], ...] = ()) -> Reader:
+        """What makes the outputs `[B, C]` of a batch, or the `groups` of them (see `targets.Scalar`)."""
+        return lambda batch: grouped(self.outputs(kind, batch), groups, torch)
+
     @contextmanager
     def swapping(self, batch: Batch) -> Iterator[None]:
         """Forwards inside have the batch's layers swapped."""
@@ -122,12 +136,22 @@ class Network:
             self.hidden(embeds, mask)
         return found[layer]
 
-    def gradients(
-        self, kind: Kind, batch: Batch, layers: Sequence[Layer], scalar: Any
-    ) -> tuple[Tensor, Tensor, dict[Layer, Tensor], dict[Layer, Tensor]]:
-        """One forward and one backward: outputs `[B, C]`, values `[B]`, activations and gradients by layer.
+    def tail_logits(self, batch: Batch) -> Tensor:
+        """Logits `[B, m, V]` at the positions that predict the tokens of the rows' tail, float32."""
+        assert batch.reads is not None
+        return self.read_tail(self.hidden(batch.embeds, batch.mask, batch.places), batch.reads)
 
-        `scalar` maps outputs to values. No graph is built below the lowest layer that is asked for.
+    def read_tail(self, state: Tensor, reads: Tensor) -> Tensor:
+        """Next-token logits `[B, m, V]` of states `[B, T, K]` at positions `[B, m]`, float32."""
+        rows = torch.arange(len(state), device=state.device)[:, None]
+        return self.heads["next-token"](state[rows, reads]).float()
+
+    def gradients(
+        self, read: Reader, batch: Batch, layers: Sequence[Layer], scalar: Any
+    ) -> tuple[Tensor, Tensor, dict[Layer, Tensor], dict[Layer, Tensor]]:
+        """One forward and one backward: outputs, values `[B]`, activations and gradients by layer.
+
+        `read` makes the outputs, `scalar` maps them to values. No graph is built below the lowest layer asked for.
         """
         inner = tuple(layer for layer in layers if layer != INPUT)
         embeds, cut = batch.embeds.detach(), None
@@ -140,9 +164,9 @@ class Network:
             forward = replace(batch, embeds=embeds)
             if inner or batch.swaps:
                 with tapped(self._need_anatomy(), inner, cut, batch.swaps) as found:
-                    outputs = self.outputs(kind, forward)
+                    outputs = read(forward)
             else:
-                outputs = self.outputs(kind, forward)
+                outputs = read(forward)
             if INPUT in layers:
                 found[INPUT] = embeds
             values = scalar(outputs)

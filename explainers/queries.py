@@ -100,9 +100,10 @@ Rows = Masked | Moved | Replaced
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Read the raw outputs at the pooled position: `[B, C]`."""
+    """Read the raw outputs at the pooled position: `[B, C]`, with `groups` those outputs instead (see `Scalar`)."""
 
     kind: Kind
+    groups: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +114,18 @@ class Value:
 
     @property
     def kind(self) -> Kind:
-        """The output that is read."""
+        """The head that is read."""
         return self.scalar.kind
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The outputs that are made of the head's own."""
+        return self.scalar.groups
 
 
 @dataclass(frozen=True, slots=True)
 class Along:
-    """Read a scalar at many positions, `[B, P]`; for the kind "class" every class at once, `[B, P, C]`.
+    """Read a scalar at many positions, `[B, P]`; where it `reads_every` output, all at once, `[B, P, C]`.
 
     A next token without an index is the likeliest one after the last position of the row.
     """
@@ -129,8 +135,13 @@ class Along:
 
     @property
     def kind(self) -> Kind:
-        """The output that is read."""
+        """The head that is read."""
         return self.scalar.kind
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The outputs that are made of the head's own."""
+        return self.scalar.groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +156,13 @@ class Moment:
 
     @property
     def kind(self) -> Kind:
-        """The output that is read."""
+        """The head that is read."""
         return self.scalar.kind
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The outputs that are made of the head's own."""
+        return self.scalar.groups
 
 
 Read = Outputs | Value | Along | Moment

@@ -12,7 +12,7 @@ from saliscope.explainers.errors import BadRequest, NotCapable, UnknownMethod, l
 from saliscope.explainers.facts import CAPABILITIES, Capability, ModelFacts
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Answer, Query
-from saliscope.explainers.targets import Kind, Scale
+from saliscope.explainers.targets import KINDS, READ_AT_ONCE, Scale, TargetKind
 
 Steps = Generator[Query | Scored, Answer, Scored]
 
@@ -48,7 +48,7 @@ class Method:
     cost: str
     source: str
     needs: frozenset[Capability] = frozenset()
-    targets: tuple[Kind, ...] = ("class", "next-token")
+    targets: tuple[TargetKind, ...] = KINDS
     scale: Callable[[Any], Scale | None] = as_asked
     """The one scale that a method of these parameters explains, or None."""
     signed: bool = True
@@ -107,7 +107,7 @@ def find_method(name: str) -> Method:
     return table[name]
 
 
-def require(method: Method, params: msgspec.Struct, facts: ModelFacts, kind: Kind) -> None:
+def require(method: Method, params: msgspec.Struct, facts: ModelFacts, kind: TargetKind) -> None:
     """Refuse what the model cannot do, naming what is missing and which methods fit."""
     lent = {need for name, need in method.lenders.items() if getattr(params, name) is not None}
     missing = [CAPABILITIES[need] for need in sorted(method.needs - facts.capabilities - lent)]
@@ -119,15 +119,20 @@ def require(method: Method, params: msgspec.Struct, facts: ModelFacts, kind: Kin
     raise NotCapable(f"{method.name} cannot explain a {kind} target; these can: {fits}")
 
 
-def fitting(facts: ModelFacts, kind: Kind) -> list[str]:
+def fitting(facts: ModelFacts, kind: TargetKind) -> list[str]:
     """The names of the methods that fit a model and a kind of target."""
     return [m.name for m in methods().values() if m.needs <= facts.capabilities and kind in m.targets]
 
 
-def default_method(facts: ModelFacts) -> tuple[str, str]:
-    """The method chosen when none is named, and why."""
-    if facts.kind == "decoder-classifier" and {"causal", "mask"} <= facts.capabilities:
+def default_method(facts: ModelFacts, kind: TargetKind) -> tuple[str, str]:
+    """The method chosen for a kind of target when none is named, and why."""
+    at_once = kind in READ_AT_ONCE
+    if at_once and facts.kind == "decoder-classifier" and {"causal", "mask"} <= facts.capabilities:
         return "sp-pi", "a causal classifier predicts at every position, so one forward row gives additive scores"
-    if facts.kind == "encoder-classifier" and {"lm-head", "layers", "gradients"} <= facts.capabilities:
+    if (
+        kind in ("class", "contrast")
+        and facts.kind == "encoder-classifier"
+        and {"lm-head", "layers", "gradients"} <= facts.capabilities
+    ):
         return "decoded-grad-cam", "the checkpoint holds a verified language-model head to read its layers with"
     return "input-x-gradient", "one forward and one backward row, and every differentiable model can do it"

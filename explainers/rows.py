@@ -31,11 +31,14 @@ from saliscope.explainers.taps import Swap
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """The rows of one piece before padding: `ids [rows, T]`, what is seen of them, and the last position seen."""
+    """The rows of one piece before padding: `ids [rows, T]`, what is seen of them, the last position seen before the
+    tail, and where the tail begins.
+    """
 
     ids: IntArray
     seen: BoolArray
     ends: IntArray
+    tails: IntArray
 
 
 def materialise(pieces: Sequence[Piece], network: Network, mask_id: int) -> Batch:
@@ -52,11 +55,11 @@ def materialise(pieces: Sequence[Piece], network: Network, mask_id: int) -> Batc
         ids[at : at + rows, :length] = plan.ids
         seen[at : at + rows, :length] = plan.seen
         at += rows
-    ends = np.concatenate([plan.ends for plan in plans])
+    ends, tails = (np.concatenate([getattr(plan, name) for plan in plans]) for name in ("ends", "tails"))
     places = None
     hiding = {piece.query.rows.hiding for piece in pieces if isinstance(piece.query.rows, Masked)}
     if hiding & {"drop", "attention"}:
-        ids, seen, places, ends = _place(ids, seen, ends, "drop" in hiding, network)
+        ids, seen, places, ends, tails = _place(ids, seen, (ends, tails), "drop" in hiding, network)
     device = network.device
     id_rows, mask = torch.from_numpy(ids).to(device), torch.from_numpy(seen).to(device)
     embeds, at = network.embed(id_rows), 0
@@ -75,7 +78,9 @@ def materialise(pieces: Sequence[Piece], network: Network, mask_id: int) -> Batc
             swaps[moved.layer] = _swap(displace(moved, piece, own, away_from), at, swaps.get(moved.layer))
         at += rows
     place_rows = None if places is None else torch.from_numpy(places).to(device)
-    return Batch(id_rows, mask, place_rows, embeds, torch.from_numpy(ends).to(device), swaps, displacements)
+    reads = _reads(ends, tails, pieces[0].query.encoding.tail)
+    read_rows = None if reads is None else torch.from_numpy(reads).to(device)
+    return Batch(id_rows, mask, place_rows, embeds, torch.from_numpy(ends).to(device), swaps, displacements, read_rows)
 
 
 def reference(rows: Rows | None, base: Tensor, network: Network, mask_id: int, kind: str | None = None) -> Tensor:
@@ -132,6 +137,7 @@ def deviation(noise: Noise, groups: tuple[tuple[int, ...], ...], base: Tensor) -
 
 def _plan(piece: Piece, mask_id: int) -> _Plan:
     encoding, rows, count = piece.query.encoding, piece.query.rows, piece.stop - piece.start
+    length = len(encoding) - encoding.tail
     ids = np.repeat(encoding.ids[None, :], count, axis=0)
     seen = np.ones(ids.shape, dtype=np.bool_)
     if isinstance(rows, Replaced):
@@ -143,8 +149,16 @@ def _plan(piece: Piece, mask_id: int) -> _Plan:
         if rows.hiding != "replace":
             seen = ~hidden
             # A text of which nothing is left is read as one mask token, where the text began.
-            seen[~seen.any(axis=1), 0] = True
-    return _Plan(ids, seen, len(encoding) - 1 - seen[:, ::-1].argmax(axis=1))
+            seen[~seen[:, :length].any(axis=1), 0] = True
+    ends = length - 1 - seen[:, :length][:, ::-1].argmax(axis=1)
+    return _Plan(ids, seen, ends, np.full(count, length, dtype=np.int64))
+
+
+def _reads(ends: IntArray, tails: IntArray, tail: int) -> IntArray | None:
+    """The positions that predict the tokens of a tail, `[rows, tail]`: the last one before it, and its own but one."""
+    if not tail:
+        return None
+    return np.concatenate([ends[:, None], tails[:, None] + np.arange(tail - 1)[None, :]], axis=1)
 
 
 def _check_read(piece: Piece) -> None:
@@ -155,9 +169,12 @@ def _check_read(piece: Piece) -> None:
 
 
 def _place(
-    ids: IntArray, seen: IntArray, ends: IntArray, drop: bool, network: Network
-) -> tuple[IntArray, IntArray, IntArray | None, IntArray]:
-    """Position ids that leave every token at its place; with `drop` what is not seen is not computed either."""
+    ids: IntArray, seen: IntArray, marks: tuple[IntArray, IntArray], drop: bool, network: Network
+) -> tuple[IntArray, IntArray, IntArray | None, IntArray, IntArray]:
+    """Position ids that leave every token at its place; with `drop` what is not seen is not computed either.
+
+    `marks` are the ends and tails of the rows, answered last as they are then.
+    """
     first, width = network.first_place, ids.shape[1]
     if drop and first is None:
         raise NotCapable("position ids do not place tokens in this model, so none can be left out; use mask=replace")
@@ -167,14 +184,15 @@ def _place(
             " tokens cannot be left out; use mask=attention or mask=replace"
         )
     if first is None:
-        return ids, seen, None, ends
+        return ids, seen, None, *marks
     if not drop:
-        return ids, seen, np.broadcast_to(np.arange(ids.shape[1]) + first, ids.shape).copy(), ends
+        return ids, seen, np.broadcast_to(np.arange(ids.shape[1]) + first, ids.shape).copy(), *marks
     counts = seen.sum(axis=1)
+    tails = (seen * (np.arange(width) < marks[1][:, None])).sum(axis=1)
     order = np.argsort(seen == 0, axis=1, kind="stable")[:, : int(counts.max())]
     packed = np.take_along_axis(seen, order, axis=1)
     places = np.where(packed > 0, order, 0) + first
-    return np.take_along_axis(ids, order, axis=1), packed, places, counts - 1
+    return np.take_along_axis(ids, order, axis=1), packed, places, tails - 1, tails
 
 
 def _states(moved: Moved, piece: Piece, network: Network, mask_id: int) -> tuple[Tensor, Tensor]:

@@ -59,12 +59,15 @@ class TextModel:
         """The Hugging Face tokenizer."""
         return self._tokenizing.tokenizer
 
-    def encode(self, text: str) -> Encoding:
-        """The text as tokens with exact spans, cut at the model's length; over 1 MiB it is `TooLarge`."""
+    def encode(self, text: str, reserve: int = 0) -> Encoding:
+        """The text as tokens with exact spans; over 1 MiB it is `TooLarge`.
+
+        It is cut at the model's length less `reserve` tokens.
+        """
         size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
         if size > MAX_TEXT_BYTES:
             raise TooLarge(f"the text has {size} bytes, over the limit of {MAX_TEXT_BYTES}; explain a part of it")
-        encoding = self._tokenizing.encode(text, self._facts.max_tokens)
+        encoding = self._tokenizing.encode(text, self._facts.max_tokens - reserve)
         known = self._network.num_embeddings
         if len(encoding) and int(encoding.ids.max()) >= known:
             raise NotCapable(
@@ -80,6 +83,23 @@ class TextModel:
     def find_token(self, text: str) -> int:
         """The first id of a text that continues another; one that is a single token is preferred."""
         return self._tokenizing.find_token(text)
+
+    def continuation(self, text: str) -> tuple[int, ...]:
+        """The ids of a text that continues another."""
+        return self._tokenizing.continuation(text)
+
+    def word_forms(self, word: str) -> tuple[tuple[int, ...], ...]:
+        """The ids of a word that continues a text, with a leading blank and without, the shortest only."""
+        return self._tokenizing.word_forms(word)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """What ids say together."""
+        return self._tokenizing.decode(ids)
+
+    @property
+    def end_ids(self) -> frozenset[int]:
+        """The ids with which the model ends a text."""
+        return self._tokenizing.end_ids | self._network.end_ids
 
     def answer(self, query: Query, budget: int = TOKENS_PER_MICRO_BATCH) -> Answer:
         """Compute one query in micro-batches of at most `budget` tokens."""

@@ -93,13 +93,30 @@ class Tokenizing:
         return f"<{token_id}>" if spelling is None else str(spelling)
 
     def find_token(self, text: str) -> int:
-        """The first id of a continuation, with a leading blank if that form is not longer; none is `BadRequest`."""
+        """The first id of a continuation; none is `BadRequest`."""
+        return self.continuation(text)[0]
+
+    def continuation(self, text: str) -> tuple[int, ...]:
+        """The ids of a text behind another, with a leading blank if that form is not longer; none is `BadRequest`."""
+        return self.word_forms(text)[0]
+
+    def word_forms(self, text: str) -> tuple[tuple[int, ...], ...]:
+        """The shortest ways to write a text behind another, with a leading blank and without; none is `BadRequest`."""
         forms = [text] if text[:1].isspace() else [f" {text}", text]
-        encoded = [self._plain(_whole(form, "target")) for form in forms if text]
+        encoded = [tuple(map(int, self._plain(_whole(form, "target")))) for form in forms if text]
         found = [ids for ids in encoded if ids]
         if not found:
             raise BadRequest(f"target: {text!r} gives no token")
-        return int(min(found, key=len)[0])
+        return tuple(dict.fromkeys(ids for ids in found if len(ids) == min(map(len, found))))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """What ids say together."""
+        return self._decode(list(ids))
+
+    @property
+    def end_ids(self) -> frozenset[int]:
+        """The ids with which a model ends a text."""
+        return frozenset(id for id in (self.tokenizer.eos_token_id,) if id is not None)
 
     def mask_token(self, causal: bool) -> int | None:
         """The id that stands for nothing: the mask token, "..." for decoders, unk, pad; None if there is none."""

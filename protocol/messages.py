@@ -20,6 +20,7 @@ Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Name = Annotated[str, Meta(min_length=1, max_length=4096)]
 Granularity = Literal["token", "word", "sentence"]
 Scale = Literal["logit", "margin", "logprob", "prob", "loss"]
+TargetKind = Literal["class", "contrast", "next-token", "label-words", "continuation", "contrast-continuation"]
 
 
 # -- what a person asks ---------------------------------------------------------------------------
@@ -82,15 +83,26 @@ class Predict(Struct):
     download: bool = False
 
 
-class Target(Struct):
+class Target(Struct, omit_defaults=True):
     """Names the scalar that is explained.
 
-    `class`: `label` is a class name or index, or "predicted" (default).
+    Without a `kind` it is the model's own. `class`: `label` is a class name or index, or "predicted" (default).
     `next-token`: `label` is the token's text, or its id as an integer; default the likeliest one.
+    `contrast`: the `label` less the label `against` (default: the strongest other), `of` the class or the next token.
+    `label-words`: a prompt's answer among `labels`, each with its words; the next token, or tokens, decide.
+    `continuation`: the probability of `text` behind the prompt; without one, of what the model itself would write, at
+    most `max_tokens`. With `steps` each of its tokens is explained as well, as an output of its own.
+    `contrast-continuation`: the continuation `text` less the continuation `against`.
     """
 
-    kind: Literal["class", "next-token"] = "class"
+    kind: TargetKind | None = None
     label: str | int | None = None
+    against: str | int | None = None
+    of: Literal["class", "next-token"] | None = None
+    labels: dict[str, str | list[str]] | None = None
+    text: str | None = None
+    max_tokens: Annotated[int, Meta(ge=1, le=64)] | None = None
+    steps: bool = False
 
 
 class Explain(Struct):
@@ -206,7 +218,7 @@ class Prediction(Struct):
     label: str
     index: int
     probabilities: dict[str, float]
-    kind: Literal["class", "next-token"] = "class"
+    kind: Literal["class", "next-token", "label-words"] = "class"
 
 
 class Predictions(Struct):
@@ -237,20 +249,22 @@ class Cost(Struct):
 
 
 class TargetInfo(Struct):
-    """The target as resolved: `index` is the class or token id, `label` its name."""
+    """The target as resolved: `index` is the class or token id, `label` its name, `against` what it is held against."""
 
     kind: str
     label: str
     index: int
+    against: str | None = None
 
 
 class Output(Struct):
-    """Scores for one target (and layer): `scores[i]` belongs to `features[i]`."""
+    """Scores for one target (and layer, and token of a continuation): `scores[i]` belongs to `features[i]`."""
 
     target: TargetInfo
     scores: list[float]
     layer: int | None = None
     stderr: list[float] | None = None
+    step: int | None = None
 
 
 class Explanation(Struct):

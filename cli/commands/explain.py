@@ -11,6 +11,7 @@ import click
 
 from saliscope.cli import options
 from saliscope.cli.session import Session, session, with_download
+from saliscope.cli.targets import FORMS, read_target
 from saliscope.protocol.errors import SaliscopeError
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ class Asked(NamedTuple):
 @click.option(
     "-t",
     "--target",
-    metavar="LABEL",
-    help="The class to explain (name or index; default: the predicted one), or next-token[:TEXT].",
+    metavar="LABEL|KIND[:…]",
+    help=f"The class to explain (name or index; default: the predicted one), or {', '.join(FORMS)}.",
 )
 @click.option(
     "--scale",
@@ -122,17 +123,6 @@ def command(
         _print(explanations, palette, color, top)
     for warning in dict.fromkeys(warning for one in explanations for warning in _warnings(one)):
         click.echo(f"warning: {warning}", err=True)
-
-
-def read_target(target: str | None) -> Any:
-    """A label or index as it is; `next-token`, `next-token:TEXT` and `next-token:#ID` as the target of that kind."""
-    kind, colon, label = (target or "").partition(":")
-    if kind != "next-token":
-        return target
-    if colon and not label:
-        raise SaliscopeError("bad_request", "target: nothing follows `next-token:`; name a token, or an id as #ID")
-    is_id = label.startswith("#") and label[1:].isdecimal() and len(label) < 12
-    return {"kind": kind, "label": int(label[1:]) if is_id else label or None}
 
 
 def _explain(opened: Session, asked: Asked, method: str | None) -> Explanation:

@@ -116,7 +116,7 @@ def _info(entry: Entry) -> dict[str, Any]:
         "kind": facts.kind,
         "labels": list(facts.labels),
         "capabilities": sorted(facts.capabilities),
-        "default_method": default_method(facts)[0],
+        "default_method": default_method(facts, facts.kinds[0])[0],
         "max_tokens": facts.max_tokens,
         "num_layers": facts.num_layers,
         "num_parameters": sum(weight.numel() for weight in weights),

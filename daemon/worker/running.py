@@ -12,8 +12,10 @@ from saliscope.daemon.worker.batcher import Batcher, Outcome
 from saliscope.daemon.worker.errors import to_wire_error
 from saliscope.explainers.attribution import Attribution
 from saliscope.explainers.errors import BadRequest
-from saliscope.explainers.explaining import Explaining, Question, explaining, predict
+from saliscope.explainers.explaining import Explaining, explaining
+from saliscope.explainers.predicting import predict
 from saliscope.explainers.queries import Answer, Evaluate, Evaluated, Outputs, Query
+from saliscope.explainers.question import Question
 from saliscope.explainers.textmodel import TextModel
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.messages import Explain, Predict, Target
@@ -124,6 +126,7 @@ def explain_steps(model: TextModel, asked: Explain) -> list[Callable[[], Explain
 def predict_steps(model: TextModel, asked: Predict) -> list[Callable[[], Any]]:
     """A generator for each text of a `predict` request; each ends with (prediction, truncated_at)."""
     kind = model.facts.kinds[0]
+    names = model.facts.labels if kind == "class" else None
 
     def make(text: str) -> Callable[[], Any]:
         def steps() -> Any:
@@ -134,7 +137,7 @@ def predict_steps(model: TextModel, asked: Predict) -> list[Callable[[], Any]]:
             answer = yield query
             assert isinstance(answer, Evaluated)
             assert answer.outputs is not None
-            return predict(model, kind, answer.outputs, asked.top).to_dict(), encoding.truncated_at
+            return predict(model, names, answer.outputs, asked.top).to_dict(), encoding.truncated_at
 
         return steps
 

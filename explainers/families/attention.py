@@ -13,6 +13,7 @@ from saliscope.explainers.errors import TooLarge
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Attend, Attended, AttentionForm, Solve, Solved
 from saliscope.explainers.registry import Method, Promise, Steps
+from saliscope.explainers.targets import READ_AT_ONCE
 
 CAPACITY = 1_000_000
 """Integer units of one unit of attention: maximum flows are solved in whole numbers."""
@@ -130,6 +131,7 @@ ATTENTION_LAST = Method(
     cost="1 forward with attention written out",
     source="Wiegreffe & Pinter 2019 discuss what it can tell",
     needs=frozenset({"attention"}),
+    targets=READ_AT_ONCE,
     signed=False,
     caveats=(POOLED, NOT_TARGETED, "Positions of the last layer are no longer their own words."),
 )
@@ -145,6 +147,7 @@ ATTENTION_ROLLOUT = Method(
     cost="1 forward with attention written out",
     source="Abnar & Zuidema, ACL 2020, attention rollout",
     needs=frozenset({"attention"}),
+    targets=READ_AT_ONCE,
     signed=False,
     caveats=(POOLED, NOT_TARGETED, "In decoders the first positions gather attention whatever they say."),
 )
@@ -160,6 +163,7 @@ ATTENTION_FLOW = Method(
     cost="1 forward with attention written out, n maximum flows over L T^2 edges on the CPU; at most 64 tokens",
     source="Abnar & Zuidema, ACL 2020, attention flow",
     needs=frozenset({"attention"}),
+    targets=READ_AT_ONCE,
     signed=False,
     caveats=(POOLED, NOT_TARGETED, "Capacities are rounded to millionths; a word's score is the sum over its tokens."),
 )
@@ -175,6 +179,7 @@ GAE = Method(
     cost="1 forward, 1 backward with attention written out (L H T^2 numbers in memory)",
     source="Chefer, Gur & Wolf, ICCV 2021, equations 5 and 6 (self-attention)",
     needs=frozenset({"attention", "gradients"}),
+    targets=READ_AT_ONCE,
     signed=False,
     caveats=(
         POOLED,

@@ -124,7 +124,7 @@ DECODED_GRAD_CAM = Method(
     source="Hou & Castanon, ICML 2023, algorithm 1 and equation 6",
     needs=NEEDS,
     lenders=LENDERS,
-    targets=("class",),
+    targets=("class", "contrast"),
     signed=False,
     caveats=(*CAVEATS, "aggregate=l2 is ours; it has no signs, so that relu makes no difference to it."),
 )
@@ -141,7 +141,7 @@ DECODED_SIMPLE = Method(
     source="Hou & Castanon, ICML 2023, decoded Simple",
     needs=NEEDS,
     lenders=LENDERS,
-    targets=("class",),
+    targets=("class", "contrast"),
     scale=the_loss,
     signed=False,
     caveats=(

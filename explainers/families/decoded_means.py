@@ -136,7 +136,7 @@ DECODED_INTEGRATED_GRADIENTS = Method(
     source="the decoder of Hou & Castanon, ICML 2023; the score of Sundararajan, Taly & Yan, ICML 2017",
     needs=NEEDS,
     lenders=LENDERS,
-    targets=("class",),
+    targets=("class", "contrast"),
     signed=False,
     caveats=(
         *CAVEATS,
@@ -157,7 +157,7 @@ DECODED_SMOOTH_GRAD = Method(
     source="the decoder of Hou & Castanon, ICML 2023; the score of Smilkov et al. 2017",
     needs=NEEDS,
     lenders=LENDERS,
-    targets=("class",),
+    targets=("class", "contrast"),
     signed=False,
     caveats=(*CAVEATS, OURS, "The mean gradient is held against the layer's own, clean states."),
 )

@@ -12,7 +12,7 @@ from saliscope.explainers.families.layers import Depth, check_layer, gradient_an
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import INPUT, Differentiate, Layer, Reduction
 from saliscope.explainers.registry import Method, Promise
-from saliscope.explainers.targets import Scale
+from saliscope.explainers.targets import KINDS, Scale
 
 Variant = Annotated[
     Literal["allennlp", "l1"],
@@ -161,6 +161,7 @@ GRAD_L2 = Method(
     cost="1 forward, 1 backward",
     source="Simonyan et al. 2014; Li et al. 2016 (word embeddings, before positions and LayerNorm)",
     needs=frozenset({"gradients"}),
+    targets=tuple(kind for kind in KINDS if kind != "contrast-continuation"),
     signed=False,
     caveats=("The embedding itself takes no part: rare words with small embeddings can look important.", LOCAL),
 )

@@ -28,6 +28,7 @@ from saliscope.explainers.families.shapley_regression import Fit, Readings, regr
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Along, Answer, Evaluate, Evaluated, Query, Solve, Solved
 from saliscope.explainers.registry import Method, Promise, Steps
+from saliscope.explainers.targets import READ_AT_ONCE
 
 PASSES_PER_PARTIAL = 32
 LARGEST_FIT_AT_ONCE = 128
@@ -200,6 +201,7 @@ MP_PI = Method(
     cost="2n forwards (one more, once per model, for the empty text)",
     source="Kariyappa et al., ICML 2024, MP-PI",
     needs=frozenset({"causal", "mask"}),
+    targets=READ_AT_ONCE,
     additive=True,
     caveats=(
         "The game is the prediction right after the last kept feature, not of the masked text read to its end.",

@@ -130,13 +130,13 @@ def smooth(
             problem.encoding,
             problem.scalar,
             (cloud.layer,),
-            reductions=(reduction, "l1"),
+            reductions=(reduction, "l1") if reduction == "sum" else (reduction,),
             rows=Moved(still, cloud.groups, "zero", layer=cloud.layer, noise=noise),
             reference="zero",
         )
         assert isinstance(answer, Differentiated)
         parts.append(answer.products[cloud.layer, reduction])
-        sizes.append(answer.products[cloud.layer, "l1"])
+        sizes.append(answer.products[cloud.layer, "l1" if reduction == "sum" else reduction])
         draws = Draws(np.concatenate(parts).astype(np.float64), np.concatenate(sizes).astype(np.float64), cloud.samples)
         if stop < cloud.samples:
             yield report(draws)

@@ -9,12 +9,12 @@ import numpy as np
 from saliscope.explainers.encoding import FloatArray
 from saliscope.explainers.problem import Asked, Problem
 from saliscope.explainers.queries import Evaluate, Outputs, Solved
-from saliscope.explainers.scales import scaled
+from saliscope.explainers.scales import valued
 
 
 def whole_text(asked: Asked, params: Any) -> Evaluate:
     """The prediction on the text itself, one forward row."""
-    return Evaluate(asked.encoding, Outputs(asked.scalar.kind), outputs=True)
+    return Evaluate(asked.encoding, Outputs(asked.scalar.kind, asked.scalar.groups), outputs=True)
 
 
 def read_value(problem: Problem) -> float:
@@ -24,4 +24,4 @@ def read_value(problem: Problem) -> float:
         raise TypeError("the opening did not read the raw outputs")
     wide: FloatArray = outputs.astype(np.float64)
     activation = problem.facts.activation if problem.scalar.kind == "class" else "softmax"
-    return float(scaled(wide, problem.target.index, problem.scalar.scale, activation))
+    return float(valued(wide, problem.scalar, activation))

@@ -7,6 +7,7 @@ Predictions", ICML 2024.
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import msgspec
@@ -16,7 +17,7 @@ from saliscope.explainers.encoding import Encoding
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Along, Answer, Evaluate, Evaluated, Query
 from saliscope.explainers.registry import Method, Promise, Steps
-from saliscope.explainers.targets import Scalar
+from saliscope.explainers.targets import READ_AT_ONCE, Scalar
 
 Wide = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 EmptyText = Literal["auto", "mask", "zero"]
@@ -132,7 +133,7 @@ def _masked_start(problem: Problem) -> Generator[Query | Scored, Answer, Wide]:
 
 def _every_class(scalar: Scalar) -> Scalar:
     """All classes come in one answer, so the index does not tell two such answers apart."""
-    return Scalar(scalar.kind, None, scalar.scale) if scalar.kind == "class" else scalar
+    return replace(scalar, index=None) if scalar.reads_every else scalar
 
 
 SP_PI = Method(
@@ -146,6 +147,7 @@ SP_PI = Method(
     cost="1 forward (one more, once per model, for the empty text)",
     source="Kariyappa et al., ICML 2024, SP-PI",
     needs=frozenset({"causal", "mask"}),
+    targets=READ_AT_ONCE,
     additive=True,
     caveats=(
         "Depends on reading order: early tokens take the prior, later ones only what they add.",

@@ -65,7 +65,15 @@ def test_options_reach_the_daemon(run: Run, fake: FakeClient) -> None:
 @pytest.mark.parametrize(
     ("given", "sent"),
     [("next-token", {"kind": "next-token", "label": None}), ("next-token: on", {"kind": "next-token", "label": " on"}),
-     ("next-token:#260", {"kind": "next-token", "label": 260}), ("1", "1"), ("a:b", "a:b")],
+     ("next-token:#260", {"kind": "next-token", "label": 260}), ("1", "1"), ("a:b", "a:b"), (None, None),
+     ("contrast", {"kind": "contrast", "label": None, "against": None}),
+     ("contrast:good vs bad", {"kind": "contrast", "label": "good", "against": "bad"}),
+     ("contrast:good", {"kind": "contrast", "label": "good", "against": None}),
+     ("label-words:a=good, great;b=bad", {"kind": "label-words", "labels": {"a": ["good", "great"], "b": ["bad"]}}),
+     ("continuation", {"kind": "continuation", "text": None}),
+     ("continuation: and so on", {"kind": "continuation", "text": " and so on"}),
+     ("contrast-continuation: yes vs  no", {"kind": "contrast-continuation", "text": " yes", "against": " no"}),
+     ('{"kind": "continuation", "steps": true}', {"kind": "continuation", "steps": True})],
 )  # fmt: skip
 def test_targets_are_labels_or_next_tokens(run: Run, fake: FakeClient, given: str, sent: object) -> None:
     run("explain", TEXT, "-t", given)
@@ -237,4 +245,6 @@ def test_only_one_thing_goes_to_stdout(run: Run) -> None:
 
 
 def test_an_empty_next_token_is_refused(run: Run) -> None:
-    assert run("explain", "a film", "--target", "next-token:").exit_code == 2
+    for target in ("next-token:", "contrast:", "label-words:good", "contrast-continuation:yes", "continuation:", "{x"):
+        found = run("explain", "a film", "--target", target)
+        assert (found.exit_code, "target:" in found.stderr) == (2, True)

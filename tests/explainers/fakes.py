@@ -26,7 +26,7 @@ from saliscope.explainers.queries import (
     Solve,
     Solved,
 )
-from saliscope.explainers.scales import scaled, scaled_every
+from saliscope.explainers.scales import scaled_every, valued
 
 MASK, LEAD, TRAIL = 1, 2, 3
 Game = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
@@ -67,7 +67,7 @@ class FakeModel:
             fingerprint="fake",
         )
 
-    def encode(self, text: str) -> Encoding:
+    def encode(self, text: str, reserve: int = 0) -> Encoding:
         """One token a word, with fixed tokens around; "~" cuts a word in two tokens, "+" joins two positions.
 
         The word "|" is a fixed token of a template, and "^" is the leading token's id typed by a person.
@@ -116,8 +116,7 @@ class FakeModel:
         if isinstance(read, Along):
             prefixes = [[self.game(row & (np.arange(len(row)) <= p)) for p in read.positions] for row in visible]
             return Evaluated(_float32(scaled_every(np.asarray(prefixes, dtype=np.float64), read.scalar.scale)), outputs)
-        assert read.scalar.index is not None
-        return Evaluated(_float32(scaled(rows, read.scalar.index, read.scalar.scale)), outputs)
+        return Evaluated(_float32(valued(rows, read.scalar)), outputs)
 
     def visible(self, query: Evaluate) -> np.ndarray[Any, Any]:
         """Which positions `[B, T]` hold their own id: read off the rows as a model would see them."""

@@ -352,8 +352,8 @@ def test_the_default_method_depends_on_the_model_and_says_why(
         (tiny_model("llama", "ForCausalLM"), "input-x-gradient"),
     ):
         got = explain(model, TEXT)
-        assert got.method == default_method(model.facts)[0] == name
-        assert got.why[0] == f"method {name}: {default_method(model.facts)[1]}"
+        assert got.method == default_method(model.facts, model.facts.kinds[0])[0] == name
+        assert got.why[0] == f"method {name}: {default_method(model.facts, model.facts.kinds[0])[1]}"
         assert not any(line.startswith("method ") for line in explain(model, TEXT, method=name).why)
 
 
@@ -438,7 +438,9 @@ def test_what_the_model_does_not_see_is_said_and_not_scored(model: Any) -> None:
 @pytest.mark.parametrize("name", ["bert", "deberta-v2", "gpt2", "qwen3"])
 def test_scores_follow_the_seed_only_where_there_is_chance(name: str, tiny_model: Any) -> None:
     model = tiny_model(name)
-    for method in {"random", "input-x-gradient", "grad-cam", "occlusion"}.union(default_method(model.facts)[:1]):
+    for method in {"random", "input-x-gradient", "grad-cam", "occlusion"}.union(
+        default_method(model.facts, model.facts.kinds[0])[:1]
+    ):
         one, two = (explain(model, "a dull film", method=method, seed=seed).scores for seed in (1, 2))
         assert np.array_equal(one, two) == (method != "random")
 

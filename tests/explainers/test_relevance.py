@@ -140,9 +140,9 @@ def test_the_forward_is_the_same_to_the_last_bit(model: Any, rule: str) -> None:
     layers = (INPUT, *range(model.facts.num_layers + 1))
     plain = model.answer(asking(model, TEXTS[1], None, layers))
     batch = model.network.probe_batch()
-    states = model.network.gradients("class", batch, layers, lambda outputs: outputs[:, 1])[2]
+    states = model.network.gradients(model.network.reader("class"), batch, layers, lambda outputs: outputs[:, 1])[2]
     with obeying(rule, find_activations(model.network)):
-        ruled = model.network.gradients("class", batch, layers, lambda outputs: outputs[:, 1])[2]
+        ruled = model.network.gradients(model.network.reader("class"), batch, layers, lambda outputs: outputs[:, 1])[2]
     for layer in layers:
         assert torch.equal(states[layer], ruled[layer])
     answer = model.answer(asking(model, TEXTS[1], rule, layers))

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from saliscope.explainers import explain, load
 from saliscope.explainers.errors import BadRequest, NotCapable
 from saliscope.explainers.scales import scaled, scaled_every
-from saliscope.explainers.targets import DEFAULT_SCALE, KINDS, SCALES, Wish, find_label, parse_scale, parse_target
+from saliscope.explainers.targets import DEFAULT_SCALE, KINDS, SCALES, find_label, parse_scale
+from saliscope.explainers.wishes import Wish, parse_target
 from tests.explainers import tiny
 
 TEXT = "the plot is a mess but the cast is wonderful"
@@ -64,7 +65,7 @@ def test_anything_else_is_a_bad_request(asked: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["klass", "", 3, ["class"]])
 def test_an_unknown_kind_lists_the_known_ones(kind: Any) -> None:
-    with pytest.raises(BadRequest, match="class, next-token"):
+    with pytest.raises(BadRequest, match="class, contrast, next-token"):
         parse_target({"kind": kind}, BOTH)
 
 
@@ -93,7 +94,7 @@ def test_an_unknown_label_lists_the_valid_ones(label: Any) -> None:
     with pytest.raises(BadRequest) as refused:
         find_label(label, LABELS)
     assert refused.value.message.endswith("it has Negative (0), neutral (1), POSITIVE (2), 1 star (3)") or (
-        refused.value.message.endswith("the model has Negative (0), neutral (1), POSITIVE (2), 1 star (3)")
+        refused.value.message.endswith("there are Negative (0), neutral (1), POSITIVE (2), 1 star (3)")
     )
 
 
@@ -103,9 +104,8 @@ def test_of_very_many_labels_the_first_are_listed() -> None:
 
 
 def test_scales_default_by_kind_and_unknown_ones_list_the_known() -> None:
-    assert (
-        [parse_scale(None, kind) for kind in KINDS] == [DEFAULT_SCALE[kind] for kind in KINDS] == ["logit", "logprob"]
-    )
+    assert [parse_scale(None, kind) for kind in KINDS] == [DEFAULT_SCALE[kind] for kind in KINDS]
+    assert (parse_scale(None, "class"), parse_scale(None, "next-token")) == ("logit", "logprob")
     assert [parse_scale(scale, "class") for scale in SCALES] == list(SCALES)
     with pytest.raises(BadRequest, match="logit, margin, logprob, prob, loss"):
         parse_scale("log-odds", "class")

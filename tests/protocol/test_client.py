@@ -81,7 +81,7 @@ def test_options_left_out_are_left_to_the_daemon(peer: Peer) -> None:
     assert (caught.value.code, caught.value.data) == ("unknown_model", {"models": ["a"]})
     (request,) = peer.frames
     assert isinstance(request, Request)
-    assert request.params == {"text": "a", "stream": False, "seed": 3, "target": {"kind": "class", "label": "positive"}}
+    assert request.params == {"text": "a", "stream": False, "seed": 3, "target": {"label": "positive"}}
 
 
 def test_a_misspelt_option_is_a_type_error(peer: Peer) -> None:

@@ -20,7 +20,7 @@ def test_parameters_are_typed_and_defaults_filled_in() -> None:
         ({"text": ["a", 1]}, "$.text[1]", "Expected `str`, got `int`"),
         ({"text": "a", "seed": -1}, "$.seed", "Expected `int` >= 0"),
         ({"text": "a", "granularity": "page"}, "$.granularity", "Invalid enum value 'page'"),
-        ({"text": "a", "target": {"kind": 5}}, "$.target.kind", "Expected `str`, got `int`"),
+        ({"text": "a", "target": {"kind": 5}}, "$.target.kind", "Expected `str | null`, got `int`"),
         ({}, "$", "Object missing required field `text`"),
     ],
 )
