@@ -36,6 +36,7 @@ from saliscope.explainers.queries import (
     Piece,
     Read,
     Reduction,
+    rows_together,
 )
 from saliscope.explainers.relevance import find_activations, obeying
 from saliscope.explainers.rows import deviation, draw, materialise, reference
@@ -59,8 +60,9 @@ def batch_key(query: ModelQuery) -> BatchKey:
 
 
 def cut(query: ModelQuery, budget: int) -> list[Piece]:
-    """A query in pieces of at most `budget` tokens, at least one row each."""
-    rows = max(1, budget // max(1, len(query.encoding)))
+    """A query in pieces of at most `budget` tokens, at least one row each, or one pair."""
+    apart = rows_together(query)
+    rows = apart * max(1, budget // max(1, apart * len(query.encoding)))
     return [Piece(query, at, min(at + rows, query.num_rows)) for at in range(0, query.num_rows, rows)]
 
 
@@ -158,7 +160,8 @@ class Executor:
         owners = [query for piece, query in zip(pieces, queries, strict=True) for _ in range(piece.start, piece.stop)]
         chosen, scalars = self._scalars([query.scalar for query in owners])
         rule = queries[0].rule
-        with obeying(rule, self._activations if rule == "attn-lrp" else ()):
+        activations = self._activations if rule in ("attn-lrp", "deep-lift") else ()
+        with obeying(rule, activations, len(batch.embeds)):
             outputs, values, states, grads = self.network.gradients(queries[0].scalar.kind, batch, layers, scalars)
         answers: list[Answer] = []
         at = 0
@@ -185,12 +188,14 @@ class Executor:
         for layer in query.layers:
             gradient, state = grads[layer].float(), states[layer].float()
             for kind in query.reductions:
-                against = self._displacement(query, layer, batch) if kind == "displacement" else state
+                against = self._displacement(query, layer, state, batch) if kind == "displacement" else state
                 products[layer, kind] = _array(_reduction(kind, gradient, against))
         return products
 
-    def _displacement(self, query: Differentiate, layer: Layer, batch: Batch) -> Tensor:
-        """How far the text is from its reference at a layer, `[T, K]`."""
+    def _displacement(self, query: Differentiate, layer: Layer, state: Tensor, batch: Batch) -> Tensor:
+        """How far the text is from its reference at a layer, `[T, K]`, or `[B, T, K]` for the pairs in `state`."""
+        if query.rule == "deep-lift":
+            return (state[::2] - state[1::2]).repeat_interleave(2, 0)
         if layer != INPUT:
             return batch.displacements[layer].float()
         base = self.network.embed(torch.from_numpy(query.encoding.ids).to(self.network.device))
