@@ -111,6 +111,9 @@ DEEP_LIFT = Method(
     promise=_promise,
     cost="3 forwards, 2 backwards",
     source="Shrikumar, Greenside & Kundaje, ICML 2017 (rescale rule)",
+    formula="φ_i = Σ_(j∈i) ⟨E_j - B_j, m_j⟩;  m = chain rule with (f(x) - f(x')) / (x - x') for an activation's f'(x)",
+    reading="The paper's: the rescale rule."
+    " Our reading: what the paper has no rule for (softmax, norms, products) keeps its gradient at the text.",
     needs=frozenset({"gradients"}),
     caveats=(
         *PARTIAL,

@@ -6,7 +6,7 @@ in Shrikumar et al. 2017.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 import numpy as np
@@ -21,15 +21,16 @@ from saliscope.explainers.queries import Evaluate, Reference, Replaced
 from saliscope.explainers.registry import Method, Promise, Steps
 
 PAIRS_PER_PARTIAL = 32
+FIXED: Final[tuple[Reference, ...]] = ("mask", "mean", "zero")
 
 
 class DeepLiftShapParams(msgspec.Struct):
     """At least two references in all."""
 
     references: Annotated[
-        tuple[Reference, ...],
+        list[Reference],
         msgspec.Meta(max_length=4, description="fixed references: mask or pad token, mean embedding, zero"),
-    ] = ("mask", "mean", "zero")
+    ] = msgspec.field(default_factory=lambda: list(FIXED))
     shuffles: Annotated[
         int, msgspec.Meta(ge=0, le=10_000, description="more references: the text's own tokens in random order")
     ] = 0
@@ -102,6 +103,8 @@ DEEP_LIFT_SHAP = Method(
     promise=_promise,
     cost="2 r + 1 forwards, 2 r backwards for r references (3)",
     source="Lundberg & Lee, NeurIPS 2017 (Deep SHAP); Shrikumar, Greenside & Kundaje, ICML 2017",
+    formula="φ_i = mean_r Σ_(j∈i) ⟨E_j - B_j^r, m_j^r⟩;  m^r as in deep-lift against reference r",
+    reading="The paper's: the mean over references. Ours: which references a single text has.",
     needs=frozenset({"gradients"}),
     caveats=(
         *PARTIAL,
