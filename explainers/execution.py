@@ -37,6 +37,7 @@ from saliscope.explainers.queries import (
     Read,
     Reduction,
     Value,
+    rows_together,
 )
 from saliscope.explainers.relevance import find_activations, obeying
 from saliscope.explainers.rows import deviation, draw, materialise, reference
@@ -61,8 +62,9 @@ def batch_key(query: ModelQuery) -> BatchKey:
 
 
 def cut(query: ModelQuery, budget: int) -> list[Piece]:
-    """A query in pieces of at most `budget` tokens, at least one row each."""
-    rows = max(1, budget // max(1, len(query.encoding)))
+    """A query in pieces of at most `budget` tokens, at least one row each, or one pair."""
+    apart = rows_together(query)
+    rows = apart * max(1, budget // max(1, apart * len(query.encoding)))
     return [Piece(query, at, min(at + rows, query.num_rows)) for at in range(0, query.num_rows, rows)]
 
 
@@ -182,7 +184,8 @@ class Executor:
         chosen, scalars = self._scalars([query.scalar for query in owners])
         rule, first = queries[0].rule, queries[0].scalar
         read = self.network.tail_logits if first.tail else self.network.reader(first.kind, first.groups)
-        with obeying(rule, self._activations if rule == "attn-lrp" else ()):
+        activations = self._activations if rule in ("attn-lrp", "deep-lift") else ()
+        with obeying(rule, activations, len(batch.embeds)):
             outputs, values, states, grads = self.network.gradients(read, batch, layers, scalars)
         if first.tail:
             outputs = outputs[:, 0]
@@ -211,12 +214,14 @@ class Executor:
         for layer in query.layers:
             gradient, state = grads[layer].float(), states[layer].float()
             for kind in query.reductions:
-                against = self._displacement(query, layer, batch) if kind == "displacement" else state
+                against = self._displacement(query, layer, state, batch) if kind == "displacement" else state
                 products[layer, kind] = _array(_reduction(kind, gradient, against))
         return products
 
-    def _displacement(self, query: Differentiate, layer: Layer, batch: Batch) -> Tensor:
-        """How far the text is from its reference at a layer, `[T, K]`."""
+    def _displacement(self, query: Differentiate, layer: Layer, state: Tensor, batch: Batch) -> Tensor:
+        """How far the text is from its reference at a layer, `[T, K]`, or `[B, T, K]` for the pairs in `state`."""
+        if query.rule == "deep-lift":
+            return (state[::2] - state[1::2]).repeat_interleave(2, 0)
         if layer != INPUT:
             return batch.displacements[layer].float()
         base = self.network.embed(torch.from_numpy(query.encoding.ids).to(self.network.device))

@@ -47,6 +47,10 @@ class Method:
     promise: Callable[[Asked, Any], Promise]
     cost: str
     source: str
+    formula: str = ""
+    """The score in one line of plain text; its letters are explained at the top of the page of methods."""
+    reading: str = ""
+    """What of it is the source's, and what is our reading of it or our own."""
     needs: frozenset[Capability] = frozenset()
     targets: tuple[TargetKind, ...] = KINDS
     scale: Callable[[Any], Scale | None] = as_asked
@@ -86,9 +90,12 @@ class Method:
             "additive": self.additive,
             "cost": self.cost,
             "source": self.source,
+            "formula": self.formula,
+            "reading": self.reading,
             "params": components.get(self.params.__name__, schema),
             "defaults": msgspec.to_builtins(self.params()),
             "caveats": list(self.caveats),
+            "presets": {name: dict(values) for name, values in self.presets.items()},
         }
 
 

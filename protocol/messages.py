@@ -166,7 +166,10 @@ class Models(Struct):
 
 
 class MethodInfo(Struct):
-    """One entry of the method catalogue; `params` is a JSON Schema."""
+    """One entry of the method catalogue; `params` is a JSON Schema, `presets` what each value of `preset` sets.
+
+    `reading` says what of the `formula` is the source's and what is ours.
+    """
 
     name: str
     summary: str
@@ -180,6 +183,9 @@ class MethodInfo(Struct):
     params: dict[str, Any] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)
     caveats: list[str] = field(default_factory=list)
+    presets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    formula: str = ""
+    reading: str = ""
 
 
 class Methods(Struct):

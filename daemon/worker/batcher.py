@@ -10,7 +10,7 @@ from saliscope.daemon.worker.errors import to_wire_error
 from saliscope.daemon.worker.scheduling.queue import Queue, Share, Ticket
 from saliscope.daemon.worker.solver import Solver
 from saliscope.explainers.execution import batch_key
-from saliscope.explainers.queries import Answer, ModelQuery, Piece, Query, Solve, join
+from saliscope.explainers.queries import Answer, ModelQuery, Piece, Query, Solve, join, rows_together
 from saliscope.explainers.textmodel import TOKENS_PER_MICRO_BATCH, TextModel
 from saliscope.protocol.errors import SaliscopeError
 
@@ -22,11 +22,14 @@ Deliver = Callable[[Outcome], None]
 
 @dataclass(slots=True, eq=False)
 class Asked:
-    """A query on its way: its model, the pieces answered so far, and who gets the whole."""
+    """A query on its way: its model, who gets the whole, how many rows the queue counts as one, and the pieces
+    answered so far.
+    """
 
     model: TextModel
     query: ModelQuery
     deliver: Deliver
+    together: int = 1
     parts: list[Answer] = field(default_factory=list)
 
 
@@ -43,8 +46,9 @@ class Batcher:
         if isinstance(query, Solve):
             self._solver.submit(query, deliver)
             return
-        key = (id(model), *batch_key(query))
-        self.queue.add(Ticket(owner, key, query.num_rows, len(query.encoding), Asked(model, query, deliver)))
+        key, together = (id(model), *batch_key(query)), rows_together(query)
+        asked = Asked(model, query, deliver, together)
+        self.queue.add(Ticket(owner, key, query.num_rows // together, together * len(query.encoding), asked))
 
     def cancel(self, owner: int) -> None:
         """Drop what an owner still has in the queue; nothing more is delivered to it."""
@@ -61,7 +65,7 @@ class Batcher:
 
     def _compute(self, shares: list[Share[Asked]]) -> list[Outcome]:
         """One outcome a share. If a merged micro-batch fails, each share runs alone: only the guilty one fails."""
-        pieces = [Piece(share.ticket.payload.query, share.start, share.stop) for share in shares]
+        pieces = [_piece(share) for share in shares]
         try:
             answers: list[Outcome] = list(shares[0].ticket.payload.model.compute(pieces))
         except Exception as error:
@@ -83,3 +87,8 @@ class Batcher:
         asked.parts.append(outcome)
         if share.stop == share.ticket.num_rows:
             asked.deliver(join(asked.query, asked.parts))
+
+
+def _piece(share: Share[Asked]) -> Piece:
+    asked = share.ticket.payload
+    return Piece(asked.query, share.start * asked.together, share.stop * asked.together)

@@ -200,9 +200,14 @@ MP_PI = Method(
     promise=_promise,
     cost="2n forwards (one more, once per model, for the empty text)",
     source="Kariyappa et al., ICML 2024, MP-PI",
+    formula="φ = argmin Σ_S w_S (v(S) - c - Σ_(i∈S) φ_i)²;"
+    "  v(S) = F read after the last feature of S, the others masked",
+    reading="The paper's (preset=paper): optimal law of passes, class weights, regression with fixed ends."
+    " Ours: the default estimator, exact weights, and equations 14 and 17 without their off-by-one.",
     needs=frozenset({"causal", "mask"}),
     targets=READ_AT_ONCE,
     additive=True,
+    presets={"paper": {"sampling": "optimal", "weights": "class"}},
     caveats=(
         "The game is the prediction right after the last kept feature, not of the masked text read to its end.",
         "value='end' comes closer to that, but is no function of the coalition alone and is averaged over passes.",

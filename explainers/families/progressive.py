@@ -146,6 +146,9 @@ SP_PI = Method(
     promise=_promise,
     cost="1 forward (one more, once per model, for the empty text)",
     source="Kariyappa et al., ICML 2024, SP-PI",
+    formula="φ_i = p_i - p_(i-1);  p_i = F read right after feature i,  p_0 = F of the empty text",
+    reading="The paper's: differences of intermediate predictions."
+    " Our reading: the empty text, which the paper leaves open, is the fixed prefix or the masked text.",
     needs=frozenset({"causal", "mask"}),
     targets=READ_AT_ONCE,
     additive=True,

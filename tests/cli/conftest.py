@@ -68,6 +68,7 @@ METHODS = [
             "mask": {"enum": ["mask", "unk"], "default": "mask"},
         }}}},
         {"window": 1, "mask": "mask"}, ["Hiding a word may leave a text that no one writes."],
+        {"thermostat": {"window": 3, "mask": "unk"}}, "φ_i = F(x) - F(x without i)", "The paper's.",
     ),
     MethodInfo(
         "input-x-gradient", "Gradient times embedding.", "gradient", [], ["class"], True, False, "1 backward", "",

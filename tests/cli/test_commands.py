@@ -126,6 +126,9 @@ def test_one_method_is_described_with_its_parameters(run: Run) -> None:
     assert '  mask    "mask"  mask | unk\n' in output
     assert "window: Tokens at once." in output
     assert "Mind: Hiding a word" in output
+    assert '  thermostat  window=3 mask="unk"\n' in output
+    assert "formula  φ_i = F(x) - F(x without i)\n" in output
+    assert "reading  The paper's.\n" in output
 
 
 def test_methods_json_has_its_shape(run: Run) -> None:
