@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from saliscope.explainers.attending import Pooling, attend, find_pooling
 from saliscope.explainers.batches import Batch
 from saliscope.explainers.encoding import FloatArray
+from saliscope.explainers.errors import NotCapable
 from saliscope.explainers.facts import ModelFacts
 from saliscope.explainers.heads import POSITIONS_PER_CHUNK, EmbeddingHead, Head, read_layer
 from saliscope.explainers.network import Network
@@ -40,6 +41,7 @@ from saliscope.explainers.queries import (
 from saliscope.explainers.relevance import find_activations, obeying
 from saliscope.explainers.rows import deviation, draw, materialise, reference
 from saliscope.explainers.scales import scaled, scaled_every
+from saliscope.explainers.surface import Surface
 from saliscope.explainers.targets import Scalar
 
 BatchKey = tuple[object, ...]
@@ -67,7 +69,7 @@ def cut(query: ModelQuery, budget: int) -> list[Piece]:
 class Executor:
     """Computes pieces that share a batch key on one network."""
 
-    def __init__(self, network: Network, facts: ModelFacts) -> None:
+    def __init__(self, network: Surface, facts: ModelFacts) -> None:
         self.network, self.facts = network, facts
 
     def compute(self, pieces: Sequence[Piece], decoders: Decoders) -> list[Answer]:
@@ -80,6 +82,13 @@ class Executor:
             if isinstance(pieces[0].query, Attend):
                 return self._attend(pieces, batch)
         return self._differentiate(pieces, batch, decoders)
+
+    @property
+    def _transformer(self) -> Network:
+        """The network as one whose attention and rules can be reached."""
+        if not isinstance(self.network, Network):
+            raise NotCapable("only transformers have attention and rules; use a method that needs neither")
+        return self.network
 
     # -- forward ----------------------------------------------------------------------------------
 
@@ -209,7 +218,7 @@ class Executor:
 
     @cached_property
     def _activations(self) -> tuple[nn.Module, ...]:
-        return find_activations(self.network)
+        return find_activations(self._transformer)
 
     def _scalar(self, scalar: Scalar, index: int, outputs: Tensor) -> Tensor:
         activation = self.facts.activation if scalar.kind == "class" else "softmax"
@@ -237,13 +246,13 @@ class Executor:
 
     @cached_property
     def _pooling(self) -> Pooling:
-        return find_pooling(self.network)
+        return find_pooling(self._transformer)
 
     def _attend(self, pieces: Sequence[Piece], batch: Batch) -> list[Answer]:
         queries = [_attend_of(piece) for piece in pieces]
         chosen, scalars = self._scalars([query.scalar for query in queries])
         first = queries[0]
-        seen = attend(self.network, batch, first.scalar.kind, first.form, self._pooling, scalars)
+        seen = attend(self._transformer, batch, first.scalar.kind, first.form, self._pooling, scalars)
         answers: list[Answer] = []
         for row, query in enumerate(queries):
             own = slice(0, len(query.encoding))

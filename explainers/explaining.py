@@ -12,8 +12,8 @@ import numpy as np
 
 from saliscope.explainers.attribution import Attribution, Cost, Output, Prediction
 from saliscope.explainers.encoding import Encoding, FloatArray
-from saliscope.explainers.errors import BadRequest, NonFinite
-from saliscope.explainers.facts import ModelView
+from saliscope.explainers.errors import BadRequest, NonFinite, NotCapable
+from saliscope.explainers.facts import CAPABILITIES, ModelView
 from saliscope.explainers.features import build_features
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Answer, Attend, Differentiate, Differentiated, Query, Solve, Solved
@@ -111,10 +111,12 @@ def drive(
 
 
 def predict(model: ModelView, kind: str, outputs: FloatArray, top: int = 10) -> Prediction:
-    """The prediction in raw `outputs [C]`: every class, or the `top` likeliest next tokens."""
+    """The prediction in raw `outputs [C]`: every class, a regression's value, or the `top` likeliest next tokens."""
     facts = model.facts
-    probabilities = _probabilities(outputs, facts.activation if kind == "class" else "softmax")
     best = int(np.argmax(outputs))
+    if kind == "class" and facts.activation == "identity":
+        return Prediction("class", facts.labels[best], best, {}, float(outputs[best]))
+    probabilities = _probabilities(outputs, facts.activation if kind == "class" else "softmax")
     if kind == "class":
         named = {facts.labels[i]: float(p) for i, p in enumerate(probabilities)}
         return Prediction("class", facts.labels[best], best, named)
@@ -173,7 +175,7 @@ class _Finish:
             timing_ms={"total": (time.perf_counter() - self.started) * 1e3},
             truncated_at=problem.encoding.truncated_at,
             fingerprint=facts.fingerprint,
-            why=self.why,
+            why=(*self.why, *facts.notes),
             diagnostics=scored.diagnostics,
             warnings=(*_truncation(problem.encoding), *_first_piece(self.question, problem.target), *scored.warnings),
         )
@@ -188,6 +190,8 @@ def _ask(model: ModelView, question: Question, wish: Wish, fixed: Scale | None) 
         raise BadRequest("text: it is empty or blank; there is nothing to explain")
     asked = parse_scale(question.scale, wish.kind)
     scale = fixed or asked
+    if wish.kind == "class" and "probabilities" not in model.facts.capabilities and scale not in ("logit", "margin"):
+        raise NotCapable(f"scale {scale} needs {CAPABILITIES['probabilities']}; {model.facts.name} has scale logit")
     encoding = model.encode(question.text)
     features = build_features(encoding, question.granularity)
     if not features:

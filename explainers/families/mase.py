@@ -215,7 +215,7 @@ MASE = Method(
     cost="max(200, 8 n) + 1 forwards (samples + 1; times path_steps, and one more, with a path; at a layer every"
     " micro-batch reads two more rows, which are not counted)",
     source="Yang, Luo, Zhu & Jin 2025 (arXiv 2512.04386); the estimators follow Luo et al., ICCV 2021",
-    needs=frozenset({"mask"}),
+    needs=frozenset({"mask", "embeddings"}),
     caveats=(
         "How the paper scales its perturbations, and how many it draws, is not known to us.",
         "Our reading: one number a feature, along its embedding less the reference; sigma 0.5 and 8 n rows.",

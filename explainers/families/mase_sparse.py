@@ -101,7 +101,7 @@ MASE_SPARSE = Method(
     cost="max(64, 2 n) + 1 forwards (samples + 1; at a layer every micro-batch reads two more rows, which are not"
     " counted); dantzig and tv solve a linear programme, with k up to 40 of them",
     source="Yang, Luo, Zhu & Jin 2025 (arXiv 2512.04386); the Dantzig form follows Luo et al., ICCV 2021",
-    needs=frozenset({"mask"}),
+    needs=frozenset({"mask", "embeddings"}),
     caveats=(
         "The paper's penalty and solver are not known to us: soft, dantzig, lasso, tv and lam 0.1 are our reading.",
         "What remains is shrunk towards 0 by lam: read its order, or add debias.",

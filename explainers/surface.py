@@ -1,0 +1,75 @@
+"""What rows and passes need of a network: the surface that a transformer and a module of one's own have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from saliscope.explainers.batches import Batch
+from saliscope.explainers.heads import Head
+from saliscope.explainers.queries import Layer
+from saliscope.explainers.taps import Anatomy
+from saliscope.explainers.targets import Kind
+
+
+class Surface(Protocol):
+    """Word embeddings in, outputs and gradients out.
+
+    What a network has not (layers, causal reading, places for tokens) it refuses as `NotCapable`; its capabilities say
+    so beforehand.
+    """
+
+    @property
+    def causal(self) -> bool:
+        """Whether no position looks ahead, so that outputs are read along the text."""
+
+    @property
+    def heads(self) -> Mapping[Kind, Head | nn.Module]:
+        """What a causal network's states are read with."""
+
+    @property
+    def anatomy(self) -> Anatomy | None:
+        """Where the blocks are, if they can be tapped."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the embeddings live."""
+
+    @property
+    def pad_id(self) -> int:
+        """The id that pads, or `NotCapable`."""
+
+    @property
+    def window(self) -> int | None:
+        """How far the most short-sighted layer looks, in tokens."""
+
+    @property
+    def first_place(self) -> int | None:
+        """The position id of the first token; None where tokens cannot be left out."""
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Word embeddings `[..., K]` of ids, a tensor of its own."""
+
+    def mean_embedding(self) -> Tensor:
+        """The mean row of the embedding matrix, `[K]`."""
+
+    def hidden(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None) -> Tensor:
+        """The last hidden state `[B, T, K]` of a causal network."""
+
+    def pooled(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None) -> Tensor:
+        """Class logits `[B, C]` of a network that is not causal, float32."""
+
+    def swapping(self, batch: Batch) -> AbstractContextManager[None]:
+        """Forwards inside have the batch's layers swapped."""
+
+    def layer_states(self, embeds: Tensor, mask: Tensor, layer: Layer) -> Tensor:
+        """The states of one layer, `[B, T, K]`."""
+
+    def gradients(
+        self, kind: Kind, batch: Batch, layers: Sequence[Layer], scalar: Callable[[Tensor], Tensor]
+    ) -> tuple[Tensor, Tensor, dict[Layer, Tensor], dict[Layer, Tensor]]:
+        """Outputs `[B, C]`, values `[B]`, and activations and gradients by layer."""
