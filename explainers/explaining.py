@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -44,6 +44,13 @@ class Question:
     granularity: str = "token"
     seed: int = 0
     params: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Answering(ModelView, Protocol):
+    """A model that answers its queries by itself."""
+
+    def answer(self, query: Query) -> Answer:
+        """Compute one query."""
 
 
 def explaining(model: ModelView, question: Question) -> Explaining:

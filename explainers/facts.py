@@ -39,7 +39,7 @@ CAPABILITIES: Final[dict[Capability, str]] = {
     "gradients": "gradients to its embeddings",
     "layers": "blocks that can be tapped",
     "mask": "a token that stands for nothing",
-    "drop": "position ids that keep the other tokens in their places when some are left out",
+    "drop": "a way to leave tokens out (in transformers position ids that keep the others in their places)",
     "unseen": "an attention mask, so that nobody looks at a token",
     "lm-head": "a language-model head of its own",
     "readable": "a language-model head, or embeddings as wide as its layers (lm_head_from=MODEL lends a head)",

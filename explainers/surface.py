@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,18 @@ class Surface(Protocol):
     What a network has not (layers, causal reading, places for tokens) it refuses as `NotCapable`; its capabilities say
     so beforehand.
     """
+
+    @property
+    def model(self) -> Any:
+        """The module itself."""
+
+    @property
+    def embedding(self) -> nn.Module:
+        """The module that looks up word embeddings."""
+
+    @property
+    def num_embeddings(self) -> int:
+        """How many ids have an embedding."""
 
     @property
     def causal(self) -> bool:
