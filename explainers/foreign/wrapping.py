@@ -77,7 +77,7 @@ def wrap_module(
     return TextModel(facts, network, tokens, _no_head)
 
 
-def _check_parts(module: nn.Module, embedding: nn.Embedding) -> None:
+def _check_parts(module: Any, embedding: Any) -> None:
     if not isinstance(module, nn.Module):
         kind = type(module).__name__
         raise BadRequest(f"module: expected a torch module, got {kind}; wrap(predict, labels=…) takes functions")
