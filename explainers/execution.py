@@ -83,7 +83,6 @@ class Executor:
                 return self._attend(pieces, batch)
         return self._differentiate(pieces, batch, decoders)
 
-    @property
     def _transformer(self) -> Network:
         """The network as one whose attention and rules can be reached."""
         if not isinstance(self.network, Network):
@@ -167,6 +166,9 @@ class Executor:
         owners = [query for piece, query in zip(pieces, queries, strict=True) for _ in range(piece.start, piece.stop)]
         chosen, scalars = self._scalars([query.scalar for query in owners])
         rule = queries[0].rule
+        if rule is not None:
+            # Elsewhere a rule might reach nothing, and what came out be a plain gradient.
+            self._transformer()
         with obeying(rule, self._activations if rule == "attn-lrp" else ()):
             outputs, values, states, grads = self.network.gradients(queries[0].scalar.kind, batch, layers, scalars)
         answers: list[Answer] = []
@@ -218,7 +220,7 @@ class Executor:
 
     @cached_property
     def _activations(self) -> tuple[nn.Module, ...]:
-        return find_activations(self._transformer)
+        return find_activations(self._transformer())
 
     def _scalar(self, scalar: Scalar, index: int, outputs: Tensor) -> Tensor:
         activation = self.facts.activation if scalar.kind == "class" else "softmax"
@@ -246,13 +248,13 @@ class Executor:
 
     @cached_property
     def _pooling(self) -> Pooling:
-        return find_pooling(self._transformer)
+        return find_pooling(self._transformer())
 
     def _attend(self, pieces: Sequence[Piece], batch: Batch) -> list[Answer]:
         queries = [_attend_of(piece) for piece in pieces]
         chosen, scalars = self._scalars([query.scalar for query in queries])
         first = queries[0]
-        seen = attend(self._transformer, batch, first.scalar.kind, first.form, self._pooling, scalars)
+        seen = attend(self._transformer(), batch, first.scalar.kind, first.form, self._pooling, scalars)
         answers: list[Answer] = []
         for row, query in enumerate(queries):
             own = slice(0, len(query.encoding))
