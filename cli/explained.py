@@ -91,7 +91,7 @@ def show(explanation: Explanation, terminal: Terminal, top: int) -> list[str]:
     """The lines that `saliscope explain` prints."""
     painting = painting_of(explanation)
     lines = [paint(painting, terminal.palette, terminal.depth, terminal.theme), ""]
-    lines += [*show_bars(bars_of(explanation.prediction, explanation.target.label), terminal), ""]
+    lines += [*show_prediction(explanation.prediction, explanation.target.label, terminal), ""]
     if top:
         lines += [*_show_strongest(explanation, top, painting, terminal)]
         hidden = len(explanation.features) - top
@@ -126,8 +126,14 @@ def reasons(explanation: Explanation, terminal: Terminal) -> list[str]:
     return lines
 
 
-def show_bars(bars: list[Bar], terminal: Terminal) -> list[str]:
-    """The prediction as one bar a label."""
+def show_prediction(prediction: Prediction, chosen: str, terminal: Terminal) -> list[str]:
+    """The prediction as one bar a label, or a regression's value."""
+    if prediction.value is not None:
+        return [f"  {terminal.strong(cut(one_line(prediction.label), MAX_LABEL))}  {prediction.value:.4g}"]
+    return _show_bars(bars_of(prediction, chosen), terminal)
+
+
+def _show_bars(bars: list[Bar], terminal: Terminal) -> list[str]:
     labels = [cut(one_line(found.label), MAX_LABEL) for found in bars]
     room = max(8, min(40, terminal.columns - 2 - max(map(width, labels), default=0) - 14))
     rows = []

@@ -95,6 +95,7 @@ class TextPrediction(Struct):
     index: int
     kind: str
     probabilities: dict[str, float]
+    value: float | None
     truncated_at: int | None
 
 
@@ -225,7 +226,7 @@ def predict_shape(texts: list[str], answer: Predictions) -> PredictShape:
     """Predictions of the wire beside their texts."""
     cuts = answer.truncated_at or [None] * len(texts)
     rows = [
-        TextPrediction(text, found.label, found.index, found.kind, found.probabilities, cut)
+        TextPrediction(text, found.label, found.index, found.kind, found.probabilities, found.value, cut)
         for text, found, cut in zip(texts, answer.predictions, cuts, strict=True)
     ]
     return PredictShape(answer.model, rows, answer.warnings)

@@ -15,17 +15,23 @@ from saliscope.explainers.targets import Target
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the model says: class probabilities, or the likeliest next tokens."""
+    """What the model says: class probabilities, or the likeliest next tokens; of a regression only its `value`."""
 
     kind: str
     label: str
     index: int
     probabilities: Mapping[str, float]
+    value: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The wire's map."""
-        probabilities = dict(self.probabilities)
-        return {"kind": self.kind, "label": self.label, "index": self.index, "probabilities": probabilities}
+        return {
+            "kind": self.kind,
+            "label": self.label,
+            "index": self.index,
+            "probabilities": dict(self.probabilities),
+            "value": self.value,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from saliscope.explainers.aiming import Aim, aiming, demand, reserve
 from saliscope.explainers.attribution import Attribution, Cost, Output
-from saliscope.explainers.errors import BadRequest
-from saliscope.explainers.facts import ModelView
+from saliscope.explainers.errors import BadRequest, NotCapable
+from saliscope.explainers.facts import CAPABILITIES, ModelView
 from saliscope.explainers.features import build_features
 from saliscope.explainers.finishing import Finish
 from saliscope.explainers.problem import Asked, Scored
 from saliscope.explainers.queries import Answer, Attend, Differentiate, Query, Solve
 from saliscope.explainers.question import Question
 from saliscope.explainers.registry import Method, default_method, find_method, require
-from saliscope.explainers.targets import Scalar, Target, TargetKind, parse_scale
+from saliscope.explainers.targets import Scalar, Scale, Target, TargetKind, parse_scale
 from saliscope.explainers.wishes import Wish, parse_target
 from saliscope.explainers.working import Work
 
@@ -35,6 +35,13 @@ class Ledger:
         if not isinstance(query, Solve):
             backward = isinstance(query, Differentiate) or (isinstance(query, Attend) and query.form == "gae")
             self.cost = self.cost.plus(query.num_rows, query.num_rows if backward else 0)
+
+
+class Answering(ModelView, Protocol):
+    """A model that answers its queries by itself."""
+
+    def answer(self, query: Query) -> Answer:
+        """Compute one query."""
 
 
 def explaining(model: ModelView, question: Question) -> Explaining:
@@ -86,6 +93,7 @@ def _explaining(model: ModelView, question: Question, ledger: Ledger) -> Explain
     scale, fixed = parse_scale(question.scale, wish.kind), method.scale(params)
     if fixed is not None and question.scale not in (None, fixed):
         why = (*why, f"scale {fixed}: {name} explains the {fixed}, whatever scale is asked for")
+    _check_scale(model, wish, fixed or scale)
     asked = _ask(model, question, wish)
     aim = yield from aiming(model, wish, fixed or scale, asked.encoding)
     work = Work(model, method, params, replace(asked, scalar=aim.scalar), aim)
@@ -146,6 +154,12 @@ def _promise(ledger: Ledger, work: Work, num_parts: int) -> None:
         promised_forward_rows=promised.forward_rows * times + ledger.cost.forward_rows,
         promised_backward_rows=promised.backward_rows * times,
     )
+
+
+def _check_scale(model: ModelView, wish: Wish, scale: Scale) -> None:
+    has = wish.head != "class" or "probabilities" in model.facts.capabilities
+    if not has and scale not in ("logit", "margin"):
+        raise NotCapable(f"scale {scale} needs {CAPABILITIES['probabilities']}; {model.facts.name} has scale logit")
 
 
 def _ask(model: ModelView, question: Question, wish: Wish) -> Asked:

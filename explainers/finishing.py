@@ -64,7 +64,7 @@ class Finish:
             timing_ms={"total": (time.perf_counter() - self.started) * 1e3},
             truncated_at=problem.encoding.truncated_at,
             fingerprint=facts.fingerprint,
-            why=self.why,
+            why=(*self.why, *facts.notes),
             diagnostics=scored.diagnostics,
             warnings=(*_truncation(problem.encoding), *work.aim.warnings, *scored.warnings),
         )

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from saliscope.explainers.batches import Batch
 from saliscope.explainers.errors import NotCapable
-from saliscope.explainers.heads import Head
+from saliscope.explainers.heads import BothWays, Head, both_ways
+from saliscope.explainers.labels import Labelling, read_labelling
 from saliscope.explainers.queries import INPUT, Layer
 from saliscope.explainers.scales import grouped
 from saliscope.explainers.taps import Anatomy, dissect, tapped
@@ -41,7 +42,10 @@ class Network:
         self._first_place: int | None = NOT_ASKED
         self._probe = self._probe_ids()
         self.causal = self._is_causal()
-        own_kind: Kind = "class" if type(model).__name__.endswith("ForSequenceClassification") else "next-token"
+        self.labelling: Labelling | None = None
+        if type(model).__name__.endswith("ForSequenceClassification"):
+            self.labelling = read_labelling(model.config)
+        own_kind: Kind = "next-token" if self.labelling is None else "class"
         if self.causal:
             self.heads[own_kind] = self._score_module() if own_kind == "class" else Head(model, "own")
         self.own_kind = own_kind
@@ -106,7 +110,7 @@ class Network:
         """Class logits `[B, C]` of a bidirectional model, float32."""
         keywords = {} if places is None else {"position_ids": places}
         logits: Tensor = self.model(inputs_embeds=embeds, attention_mask=mask, **keywords).logits
-        return logits.float()
+        return (both_ways(logits) if self.labelling and self.labelling.both_ways else logits).float()
 
     def outputs(self, kind: Kind, batch: Batch) -> Tensor:
         """Raw outputs `[B, C]` at the end of each row, float32."""
@@ -254,7 +258,7 @@ class Network:
         labels = int(self.model.config.num_labels)
         for name, module in self.model.named_children():
             if name != self.model.base_model_prefix and getattr(module, "out_features", None) == labels:
-                return module  # type: ignore[no-any-return]
+                return BothWays(module) if self.labelling and self.labelling.both_ways else module
         raise NotCapable("no linear classifier was found on this decoder; only score heads of that form are read")
 
     @torch.no_grad()
@@ -269,7 +273,7 @@ class Network:
         ends = torch.tensor([ids.shape[1] - 1, padded.shape[1] - 1], device=ids.device)
         ours = self.outputs(self.own_kind, Batch(padded, mask, None, self.embed(padded), ends, {}))[:1]
         scale = float(plain.float().abs().max().clamp(min=1.0))
-        gap = float((ours - plain.float()).abs().max())
+        gap = float((ours[:, : plain.shape[-1]] - plain.float()).abs().max())
         half = plain.dtype in (torch.float16, torch.bfloat16)
         if not gap <= PROBE_TOLERANCE * scale * (50 if half else 1):
             raise NotCapable(

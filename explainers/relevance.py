@@ -19,6 +19,7 @@ from saliscope.explainers.attending import FUSED, SOFTMAX
 from saliscope.explainers.network import Network
 from saliscope.explainers.queries import Rule
 from saliscope.explainers.rescaling import Rescaling, replace_gradient
+from saliscope.explainers.surface import Surface
 
 ACTIVATIONS = (
     functional.gelu,
@@ -157,7 +158,7 @@ def can_obey(network: Network) -> bool:
 
 
 @torch.no_grad()
-def find_activations(network: Network) -> tuple[nn.Module, ...]:
+def find_activations(network: Surface) -> tuple[nn.Module, ...]:
     """The modules that apply one function to each number: found by watching a forward, not by their class."""
     bare = [
         m for m in network.model.modules() if not list(m.children()) and not m.state_dict() and not list(m.buffers())
@@ -170,7 +171,7 @@ def find_activations(network: Network) -> tuple[nn.Module, ...]:
 
     hooks = [module.register_forward_hook(note) for module in bare]
     try:
-        network.outputs(network.own_kind, network.probe_batch())
+        network.reader(network.own_kind)(network.probe_batch())
     finally:
         for hook in hooks:
             hook.remove()

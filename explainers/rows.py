@@ -12,7 +12,6 @@ from torch import Tensor
 from saliscope.explainers.batches import Batch
 from saliscope.explainers.encoding import BoolArray, IntArray
 from saliscope.explainers.errors import NotCapable
-from saliscope.explainers.network import Network
 from saliscope.explainers.queries import (
     INPUT,
     Evaluate,
@@ -26,6 +25,7 @@ from saliscope.explainers.queries import (
     Rows,
     Value,
 )
+from saliscope.explainers.surface import Surface
 from saliscope.explainers.taps import Swap
 
 
@@ -41,7 +41,7 @@ class _Plan:
     tails: IntArray
 
 
-def materialise(pieces: Sequence[Piece], network: Network, mask_id: int) -> Batch:
+def materialise(pieces: Sequence[Piece], network: Surface, mask_id: int) -> Batch:
     """Build the rows of all pieces, in order."""
     plans = [_plan(piece, mask_id) for piece in pieces]
     width = max(plan.ids.shape[1] for plan in plans)
@@ -83,7 +83,7 @@ def materialise(pieces: Sequence[Piece], network: Network, mask_id: int) -> Batc
     return Batch(id_rows, mask, place_rows, embeds, torch.from_numpy(ends).to(device), swaps, displacements, read_rows)
 
 
-def reference(rows: Rows | None, base: Tensor, network: Network, mask_id: int, kind: str | None = None) -> Tensor:
+def reference(rows: Rows | None, base: Tensor, network: Surface, mask_id: int, kind: str | None = None) -> Tensor:
     """What embeddings `base [T, K]` are compared with, `[K]`."""
     kind = kind or (rows.reference if isinstance(rows, Moved) else "mask")
     if kind == "mask":
@@ -169,7 +169,7 @@ def _check_read(piece: Piece) -> None:
 
 
 def _place(
-    ids: IntArray, seen: IntArray, marks: tuple[IntArray, IntArray], drop: bool, network: Network
+    ids: IntArray, seen: IntArray, marks: tuple[IntArray, IntArray], drop: bool, network: Surface
 ) -> tuple[IntArray, IntArray, IntArray | None, IntArray, IntArray]:
     """Position ids that leave every token at its place; with `drop` what is not seen is not computed either.
 
@@ -195,7 +195,7 @@ def _place(
     return np.take_along_axis(ids, order, axis=1), packed, places, tails - 1, tails
 
 
-def _states(moved: Moved, piece: Piece, network: Network, mask_id: int) -> tuple[Tensor, Tensor]:
+def _states(moved: Moved, piece: Piece, network: Surface, mask_id: int) -> tuple[Tensor, Tensor]:
     """What the text and its reference have at the layer of `moved`, `[T, K]` each; special tokens stay."""
     encoding = piece.query.encoding
     ids = torch.from_numpy(encoding.ids).to(network.device)

@@ -12,10 +12,10 @@ from saliscope.explainers.errors import NotCapable, TooLarge
 from saliscope.explainers.execution import Executor, cut
 from saliscope.explainers.facts import Constants, ModelFacts
 from saliscope.explainers.fingerprint import fingerprint
+from saliscope.explainers.foreign.tokens import Tokens
 from saliscope.explainers.heads import EmbeddingHead, Head
-from saliscope.explainers.network import Network
 from saliscope.explainers.queries import Answer, Decoding, Piece, Query, Solve, Solved, join
-from saliscope.explainers.tokenizing import Tokenizing
+from saliscope.explainers.surface import Surface
 
 MAX_TEXT_BYTES = 1 << 20
 TOKENS_PER_MICRO_BATCH = 2048
@@ -30,7 +30,7 @@ class TextModel:
     tokenizer stay as they were (`fingerprint()` says so). Not safe for use from two threads at once.
     """
 
-    def __init__(self, facts: ModelFacts, network: Network, tokenizing: Tokenizing, load_head: HeadLoader) -> None:
+    def __init__(self, facts: ModelFacts, network: Surface, tokenizing: Tokens, load_head: HeadLoader) -> None:
         self._facts = facts
         self._constants = Constants()
         self._network = network
@@ -50,13 +50,13 @@ class TextModel:
         return self._constants
 
     @property
-    def network(self) -> Network:
+    def network(self) -> Surface:
         """The model itself."""
         return self._network
 
     @property
     def tokenizer(self) -> Any:
-        """The Hugging Face tokenizer."""
+        """The tokenizer itself."""
         return self._tokenizing.tokenizer
 
     def encode(self, text: str, reserve: int = 0) -> Encoding:

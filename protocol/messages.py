@@ -140,7 +140,10 @@ class Initialized(Struct):
 
 
 class ModelInfo(Struct):
-    """What is known of one model: facts, not promises. `state` is available, loading or ready."""
+    """What is known of one model: facts, not promises. `state` is available, loading or ready.
+
+    `lacking` says why it has not a capability that one would expect.
+    """
 
     name: str
     state: Literal["available", "loading", "ready"]
@@ -156,6 +159,7 @@ class ModelInfo(Struct):
     dtype: str = ""
     fingerprint: str = ""
     source: str = ""
+    lacking: dict[str, str] = field(default_factory=dict)
 
 
 class Models(Struct):
@@ -219,12 +223,16 @@ class Tokenized(Struct):
 
 
 class Prediction(Struct):
-    """The model's answer: labels (or next tokens) with their probabilities, likeliest first for next tokens."""
+    """The model's answer: labels (or next tokens) with their probabilities, likeliest first for next tokens.
+
+    A regression has no probabilities, but a `value`.
+    """
 
     label: str
     index: int
     probabilities: dict[str, float]
     kind: Literal["class", "next-token", "label-words"] = "class"
+    value: float | None = None
 
 
 class Predictions(Struct):

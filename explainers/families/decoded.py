@@ -145,7 +145,7 @@ DECODED_SIMPLE = Method(
     formula="φ_i = Σ_j P_j[i] · a_j;  a_j = |⟨∂L/∂h_j, h_j⟩| / Σ_m |⟨∂L/∂h_m, h_m⟩|,  L = -log p",
     reading="The paper's: Simple at a layer, decoded."
     " Our reading: its prose says l1 norm, the code behind it multiplies by the state; both are here.",
-    needs=NEEDS,
+    needs=NEEDS | {"probabilities"},
     lenders=LENDERS,
     targets=("class", "contrast"),
     scale=the_loss,

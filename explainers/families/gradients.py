@@ -141,7 +141,7 @@ SIMPLE = Method(
     source="Simonyan et al. 2014; as in AllenNLP Interpret (Wallace et al. 2019), simple gradient",
     formula="φ_i = Σ_(j∈i) a_j;  a_j = |⟨∂L/∂E_j, E_j⟩| / Σ_m |⟨∂L/∂E_m, E_m⟩|,  L = -log p",
     reading="As AllenNLP Interpret computes it; variant=l1 is what its prose says.",
-    needs=frozenset({"gradients"}),
+    needs=frozenset({"gradients", "probabilities"}),
     scale=the_loss,
     signed=False,
     caveats=(

@@ -219,7 +219,7 @@ MASE = Method(
     "  D_i = E_i - B_i,  z_s ~ N(0, σ² I)",
     reading="The paper's: linear Gaussian perturbations of the embeddings and a local linear fit."
     " Our reading: one number a feature along E - B, pairs, σ = 0.5, 8 n rows; its exact law is not known to us.",
-    needs=frozenset({"mask"}),
+    needs=frozenset({"mask", "embeddings"}),
     caveats=(
         "How the paper scales its perturbations, and how many it draws, is not known to us.",
         "Our reading: one number a feature, along its embedding less the reference; sigma 0.5 and 8 n rows.",

@@ -104,7 +104,7 @@ MASE_SPARSE = Method(
     formula="φ_i = sign(c_i) · max(0, |c_i| - λ max|c|) / σ²;  c = mean_s z_s y_s, z and y as in mase",
     reading="The paper's: a sparse variant of the fit."
     " Our reading: all four penalties; soft is the Dantzig programme with the known covariance.",
-    needs=frozenset({"mask"}),
+    needs=frozenset({"mask", "embeddings"}),
     caveats=(
         "The paper's penalty and solver are not known to us: soft, dantzig, lasso, tv and lam 0.1 are our reading.",
         "What remains is shrunk towards 0 by lam: read its order, or add debias.",

@@ -16,6 +16,7 @@ from saliscope.cli.shapes import DoctorShape, MethodsShape, ModelsShape, Predict
 from saliscope.cli.status import duration, size
 from saliscope.cli.tables import columns, wrapped
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.messages import Prediction, Predictions
 from saliscope.render.ansi import style
 
 from .conftest import STATUS, FakeClient
@@ -74,6 +75,17 @@ def test_predict_shows_bars_for_one_text(run: Run) -> None:
 def test_predict_shows_a_row_for_each_of_many(run: Run) -> None:
     result = run("predict", "-", input="one\n\ntwo\n")
     assert result.stdout == "positive  75.0%  one\npositive  75.0%  two\n"
+
+
+def test_predict_shows_the_value_of_a_regression(run: Run, fake: FakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stars(texts: list[str], **options: object) -> Predictions:
+        return Predictions("stars", [Prediction("stars", 0, {}, value=3.25) for _ in texts])
+
+    monkeypatch.setattr(fake, "predict", stars)
+    assert run("predict", "a film").stdout == "  stars  3.25\nstars\n"
+    assert run("predict", "one", "two").stdout == "stars  3.25  one\nstars  3.25  two\n"
+    (shape,) = msgspec.json.decode(run("predict", "a", "--json").stdout, type=PredictShape, strict=True).predictions
+    assert (shape.value, shape.probabilities) == (3.25, {})
 
 
 def test_predict_json_has_its_shape(run: Run) -> None:

@@ -201,6 +201,17 @@ def test_next_tokens_show_their_space(run: Run, fake: FakeClient) -> None:
     assert "␣film  50.0%" in run("explain", TEXT).stdout
 
 
+def test_a_regression_shows_its_value_and_no_percentage(run: Run, fake: FakeClient, tmp_path: Path) -> None:
+    fake.explanations[None] = {
+        "prediction": Prediction("stars", 0, {}, value=3.25),
+        "target": TargetInfo("class", "stars", 0),
+    }
+    shown = run("explain", TEXT, "--html", str(tmp_path / "stars.html"))
+    assert "\n  stars  3.25\n" in shown.stdout
+    assert "%" not in shown.stdout
+    assert (tmp_path / "stars.html").stat().st_size > 1000
+
+
 @pytest.mark.parametrize("code", ERRORS)
 def test_every_error_has_its_line_its_advice_and_its_exit_status(run: Run, fake: FakeClient, code: str) -> None:
     fake.failure = SaliscopeError(code, "it went wrong")

@@ -32,8 +32,9 @@ MASK, LEAD, TRAIL = 1, 2, 3
 Game = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
 """Raw outputs `[C]` of a text whose positions `[T]` are visible (True) or masked."""
 
-DECODER = frozenset({"class", "causal", "mask", "drop"})
-ENCODER = frozenset({"class", "mask", "drop", "gradients", "layers", "readable", "lm-head"})
+BASIC = frozenset({"class", "probabilities", "embeddings", "mask", "drop", "unseen"})
+DECODER = BASIC | {"causal"}
+ENCODER = BASIC | {"gradients", "layers", "readable", "lm-head"}
 
 
 @dataclass
