@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from saliscope.explainers.attribution import Attribution
-from saliscope.explainers.errors import ExplainerError
+from saliscope.explainers.errors import BadRequest, ExplainerError
 from saliscope.explainers.explaining import Answering, Question, drive, explaining
 from saliscope.explainers.registry import methods
 
@@ -84,5 +84,8 @@ def explain(
     `target` is a label, an index, or `{"kind": "class" | "next-token", "label": …}`; `params` are the method's own.
     Raises `ExplainerError` with a code and what would work.
     """
+    if not hasattr(model, "facts"):
+        kind = type(model).__name__
+        raise BadRequest(f"model: expected what load, wrap or wrap_module give, got {kind}; wrap(predict, labels=…)?")
     question = Question(text, method, target, scale, granularity, seed, params)
     return drive(explaining(model, question), model.answer, on_partial)
