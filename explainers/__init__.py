@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from saliscope.explainers.attribution import Attribution
-from saliscope.explainers.errors import ExplainerError
+from saliscope.explainers.errors import BadRequest, ExplainerError
 from saliscope.explainers.explaining import Answering, drive, explaining
 from saliscope.explainers.question import Question
 from saliscope.explainers.registry import methods
@@ -86,5 +86,8 @@ def explain(
     contrast-continuation) and the fields of that kind (`wishes.FIELDS`); `params` are the method's own.
     Raises `ExplainerError` with a code and what would work.
     """
+    if not hasattr(model, "facts"):
+        kind = type(model).__name__
+        raise BadRequest(f"model: expected what load, wrap or wrap_module give, got {kind}; wrap(predict, labels=…)?")
     question = Question(text, method, target, scale, granularity, seed, params)
     return drive(explaining(model, question), model.answer, on_partial)

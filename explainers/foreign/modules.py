@@ -101,6 +101,8 @@ class ModuleNetwork:
 
     def pooled(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None) -> Tensor:
         """Logits `[B, C]`, float32; rows are grouped by their length and cut to it."""
+        if bool((mask[:, 1:] > mask[:, :-1]).any()):
+            raise NotCapable(f"{ALONE}; it has no attention mask, use mask=replace or mask=drop")
         lengths = mask.sum(-1)
         order, parts = [], []
         for length in sorted(set(lengths.tolist())):

@@ -30,6 +30,8 @@ def write_rows(piece: Piece, mask: str, others: Mapping[int, str]) -> list[str]:
     """
     encoding, rows = piece.query.encoding, piece.query.rows
     if isinstance(rows, Masked):
+        if rows.hiding == "attention":
+            raise TypeError("a function of texts has no attention to keep off a word")
         hidden = rows.hidden(len(encoding), piece.start, piece.stop)
         ids = np.where(hidden, MASKED, encoding.ids)
         return [_write(encoding, row, mask, rows.hiding, others) for row in ids]

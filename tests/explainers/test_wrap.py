@@ -11,6 +11,7 @@ import torch
 from saliscope.explainers import explain, wrap
 from saliscope.explainers.errors import BadRequest, NonFinite, NotCapable
 from saliscope.explainers.facts import CAPABILITIES
+from saliscope.explainers.queries import Evaluate, Masked, Outputs
 from saliscope.explainers.registry import methods
 from tests.explainers.own import LABELS, PLANTED, count_words
 
@@ -247,6 +248,20 @@ def test_unseen_words_are_refused_before_any_row() -> None:
 def test_what_makes_no_sense_is_refused_at_once(options: Any, said: str) -> None:
     with pytest.raises(BadRequest, match=said):
         wrap(**{"predict": count_words, "labels": LABELS, **options})
+
+
+@pytest.mark.parametrize("model", [count_words, "demo-encoder", torch.nn.Linear(2, 2)])
+def test_what_was_not_loaded_or_wrapped_is_no_model(model: Any) -> None:
+    with pytest.raises(BadRequest, match=rf"got {type(model).__name__}; wrap\(predict, labels=…\)"):
+        explain(model, TEXT)
+
+
+def test_rows_that_hide_words_from_attention_are_never_written_otherwise() -> None:
+    model = wrap(count_words, LABELS)
+    encoding = model.encode("a film")
+    rows = Masked(np.zeros((1, 2), dtype=np.bool_), ((0,), (1,)), "attention")
+    with pytest.raises(TypeError, match="no attention"):
+        model.answer(Evaluate(encoding, Outputs("class"), rows))
 
 
 def test_blank_replacements_and_blank_texts_are_refused() -> None:

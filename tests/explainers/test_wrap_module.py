@@ -138,6 +138,13 @@ def test_rows_of_different_lengths_together_equal_single_ones(hiding: Any, lstm:
         np.testing.assert_allclose(merged.outputs, alone.outputs, atol=1e-5)
 
 
+def test_rows_that_hide_words_from_attention_are_never_computed_otherwise(lstm: Any) -> None:
+    keep = np.asarray([[True, False, True]])
+    rows = Masked(keep, ((0,), (1,), (2,)), "attention")
+    with pytest.raises(NotCapable, match="use mask=replace or mask=drop"):
+        lstm.answer(Evaluate(lstm.encode("a dull film"), Outputs("class"), rows))
+
+
 def test_a_dropped_word_is_as_if_it_had_never_been_written(lstm: Any) -> None:
     got = explain(lstm, "a wonderful film", method="occlusion", mask="drop", target="planted", scale="logit")
     without = explain(lstm, "a film", method="random", target="planted", scale="logit")
