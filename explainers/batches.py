@@ -14,7 +14,7 @@ from saliscope.explainers.taps import Swap
 class Batch:
     """One micro-batch: `ids` and `mask` `[B, T]` padded on the right, position ids where tokens were dropped, word
     embeddings `[B, T, K]`, the last position of each row, and layers whose states are swapped on the way, with how far
-    the text's own states are from their reference there, `[T, K]`.
+    the text's own states are from their reference there, `[T, K]`. `types [B, T]` are token types, None if all are 0.
     """
 
     ids: Tensor
@@ -24,3 +24,4 @@ class Batch:
     ends: Tensor
     swaps: dict[Layer, Swap]
     displacements: dict[Layer, Tensor] = field(default_factory=dict)
+    types: Tensor | None = None

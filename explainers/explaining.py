@@ -5,19 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 import numpy as np
 
 from saliscope.explainers.attribution import Attribution, Cost, Output, Prediction
 from saliscope.explainers.encoding import Encoding, FloatArray
-from saliscope.explainers.errors import BadRequest, NonFinite
+from saliscope.explainers.errors import BadRequest, NonFinite, listing
 from saliscope.explainers.facts import ModelView
-from saliscope.explainers.features import build_features
+from saliscope.explainers.features import Feature
+from saliscope.explainers.inputs import Input, Windows, reading
+from saliscope.explainers.patterns import grouping
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Answer, Attend, Differentiate, Differentiated, Query, Solve, Solved
 from saliscope.explainers.registry import Method, default_method, find_method, require
+from saliscope.explainers.segments import pair_notes
 from saliscope.explainers.targets import (
     KINDS,
     PREDICTED,
@@ -37,18 +40,49 @@ Explaining = Generator[Query | Attribution, Answer | None, Attribution]
 class Question:
     """What a person asks about one text; None means the default, which the result names with its reason."""
 
-    text: str
+    text: str | None
     method: str | None = None
     target: object = None
     scale: str | None = None
     granularity: str = "token"
     seed: int = 0
     params: Mapping[str, Any] = field(default_factory=dict)
+    pair: str | None = None
+    messages: Any = None
+    add_generation_prompt: bool | None = None
+    windows: Windows = "cut"
+
+    @property
+    def input(self) -> Input:
+        """What is explained."""
+        return Input(self.text, self.pair, self.messages, self.add_generation_prompt)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A text encoded and divided already."""
+
+    encoding: Encoding
+    features: tuple[Feature, ...]
+    started: float
+    """When work on it began, by `time.perf_counter`."""
 
 
 def explaining(model: ModelView, question: Question) -> Explaining:
     """Yield queries (answer each with `send`) and partial attributions (send None); return the final one."""
     started = time.perf_counter()
+    _check(question)
+    if question.windows == "stitch":
+        from saliscope.explainers.windows import stitching
+
+        return (yield from stitching(model, question))
+    encoding = yield from reading(model, question.input, "explain")
+    features = yield from grouping(encoding, question.granularity)
+    return (yield from explaining_prepared(model, question, Prepared(encoding, features, started)))
+
+
+def explaining_prepared(model: ModelView, question: Question, prepared: Prepared) -> Explaining:
+    """The same for a text that is encoded and divided."""
     name, why = (question.method, ()) if question.method else _chosen(model)
     method = find_method(name)
     hint, reasons = _hint(model, method, question)
@@ -56,7 +90,7 @@ def explaining(model: ModelView, question: Question) -> Explaining:
     wish = parse_target(question.target, model.facts.kinds)
     require(method, params, model.facts, wish.kind)
     scale = method.scale(params)
-    asked = _ask(model, question, wish, scale)
+    asked = _ask(model, question, wish, scale, prepared)
     if scale is not None and question.scale not in (None, scale):
         why = (*why, f"scale {scale}: {name} explains the {scale}, whatever scale is asked for")
     promise = method.promise(asked, params)
@@ -70,7 +104,9 @@ def explaining(model: ModelView, question: Question) -> Explaining:
     index = int(np.argmax(outputs)) if asked.scalar.index is None else asked.scalar.index
     target = Target(wish.kind, _label(model, wish.kind, index), index)
     problem = Problem(asked, target, asked.scalar.at(index), answer)
-    finish = _Finish(model, question, method, params, problem, predict(model, wish.kind, outputs), why, started)
+    finish = _Finish(
+        model, question, method, params, problem, predict(model, wish.kind, outputs), why, prepared.started
+    )
 
     steps = method.run(problem, params)
     if isinstance(steps, Scored):
@@ -151,7 +187,7 @@ class _Finish:
         if value is None:
             value = problem.opening.value if isinstance(problem.opening, Differentiated) else float("nan")
         return Attribution(
-            text=self.question.text,
+            text=problem.encoding.text,
             model=facts.name,
             method=self.method.name,
             params={**msgspec.to_builtins(self.params), **scored.params},
@@ -176,20 +212,23 @@ class _Finish:
             why=self.why,
             diagnostics=scored.diagnostics,
             warnings=(*_truncation(problem.encoding), *_first_piece(self.question, problem.target), *scored.warnings),
+            segments=problem.encoding.segments,
         )
 
 
-def _ask(model: ModelView, question: Question, wish: Wish, fixed: Scale | None) -> Asked:
-    if not isinstance(question.text, str):
-        raise BadRequest(f"text: expected a string, got {type(question.text).__name__}")
+def _check(question: Question) -> None:
     if isinstance(question.seed, bool) or not isinstance(question.seed, int) or question.seed < 0:
         raise BadRequest(f"seed: expected a whole number from 0, got {question.seed!r}")
-    if not question.text.strip():
-        raise BadRequest("text: it is empty or blank; there is nothing to explain")
+    if not isinstance(question.granularity, str):
+        raise BadRequest(f"granularity: expected a string, got {type(question.granularity).__name__}")
+    if question.windows not in get_args(Windows):
+        raise BadRequest(f"windows {question.windows!r} is none of {listing(get_args(Windows))}")
+
+
+def _ask(model: ModelView, question: Question, wish: Wish, fixed: Scale | None, prepared: Prepared) -> Asked:
     asked = parse_scale(question.scale, wish.kind)
     scale = fixed or asked
-    encoding = model.encode(question.text)
-    features = build_features(encoding, question.granularity)
+    encoding, features = prepared.encoding, prepared.features
     if not features:
         raise BadRequest("text: the tokenizer leaves nothing of it; there is nothing to explain")
     scalar = Scalar(wish.kind, _index(model, wish), scale)
@@ -281,6 +320,8 @@ def _first_piece(question: Question, target: Target) -> tuple[str, ...]:
 
 
 def _truncation(encoding: Encoding) -> tuple[str, ...]:
+    if encoding.segments:
+        return pair_notes(encoding)
     if encoding.truncated_at is None:
         return ()
     return (f"the model's length ends the text at character {encoding.truncated_at}; the rest was not seen",)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from saliscope.explainers.encoding import Encoding
 from saliscope.explainers.targets import Kind
+
+if TYPE_CHECKING:
+    from saliscope.explainers.chat import ChatTemplate, Message, Rendered
 
 ModelKind = Literal["encoder-classifier", "decoder-classifier", "causal-lm"]
 Capability = Literal[
@@ -78,8 +81,18 @@ class ModelView(Protocol):
     def constants(self) -> Constants:
         """Answers that depend on the model alone."""
 
-    def encode(self, text: str) -> Encoding:
-        """The text as the model sees it."""
+    @property
+    def chat_template(self) -> ChatTemplate | None:
+        """What makes a prompt of messages, if the model has it."""
+
+    def encode(self, text: str, most: int | None = None) -> Encoding:
+        """The text as the model sees it, or the first `most` tokens of it."""
+
+    def encode_pair(self, text: str, pair: str) -> Encoding:
+        """Two texts as the model sees them together."""
+
+    def encode_chat(self, rendered: Rendered, messages: tuple[Message, ...]) -> Encoding:
+        """A rendered chat as the model sees it."""
 
     def token_text(self, token_id: int) -> str:
         """A vocabulary entry as text."""

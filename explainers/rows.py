@@ -31,11 +31,15 @@ from saliscope.explainers.taps import Swap
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """The rows of one piece before padding: `ids [rows, T]`, what is seen of them, and the last position seen."""
+    """The rows of one piece before padding: `ids [rows, T]`, what is seen of them, and the last position seen.
+
+    `types [T]` are the token types of every row, None where all are 0.
+    """
 
     ids: IntArray
     seen: BoolArray
     ends: IntArray
+    types: IntArray | None
 
 
 def materialise(pieces: Sequence[Piece], network: Network, mask_id: int) -> Batch:
@@ -46,17 +50,19 @@ def materialise(pieces: Sequence[Piece], network: Network, mask_id: int) -> Batc
     # Padding holds a real id: it is masked out.
     ids = np.full((total, width), mask_id, dtype=np.int64)
     seen = np.zeros((total, width), dtype=np.int64)
+    types = np.zeros((total, width), dtype=np.int64)
     at = 0
     for plan in plans:
         rows, length = plan.ids.shape
         ids[at : at + rows, :length] = plan.ids
         seen[at : at + rows, :length] = plan.seen
+        types[at : at + rows, :length] = 0 if plan.types is None else plan.types
         at += rows
     ends = np.concatenate([plan.ends for plan in plans])
     places = None
     hiding = {piece.query.rows.hiding for piece in pieces if isinstance(piece.query.rows, Masked)}
     if hiding & {"drop", "attention"}:
-        ids, seen, places, ends = _place(ids, seen, ends, "drop" in hiding, network)
+        ids, types, seen, places, ends = _place(ids, types, seen, ends, "drop" in hiding, network)
     device = network.device
     id_rows, mask = torch.from_numpy(ids).to(device), torch.from_numpy(seen).to(device)
     embeds, at = network.embed(id_rows), 0
@@ -75,7 +81,8 @@ def materialise(pieces: Sequence[Piece], network: Network, mask_id: int) -> Batc
             swaps[moved.layer] = _swap(displace(moved, piece, own, away_from), at, swaps.get(moved.layer))
         at += rows
     place_rows = None if places is None else torch.from_numpy(places).to(device)
-    return Batch(id_rows, mask, place_rows, embeds, torch.from_numpy(ends).to(device), swaps, displacements)
+    type_rows = torch.from_numpy(types).to(device) if types.any() else None
+    return Batch(id_rows, mask, place_rows, embeds, torch.from_numpy(ends).to(device), swaps, displacements, type_rows)
 
 
 def reference(rows: Rows | None, base: Tensor, network: Network, mask_id: int, kind: str | None = None) -> Tensor:
@@ -144,7 +151,7 @@ def _plan(piece: Piece, mask_id: int) -> _Plan:
             seen = ~hidden
             # A text of which nothing is left is read as one mask token, where the text began.
             seen[~seen.any(axis=1), 0] = True
-    return _Plan(ids, seen, len(encoding) - 1 - seen[:, ::-1].argmax(axis=1))
+    return _Plan(ids, seen, len(encoding) - 1 - seen[:, ::-1].argmax(axis=1), encoding.type_ids)
 
 
 def _check_read(piece: Piece) -> None:
@@ -155,8 +162,8 @@ def _check_read(piece: Piece) -> None:
 
 
 def _place(
-    ids: IntArray, seen: IntArray, ends: IntArray, drop: bool, network: Network
-) -> tuple[IntArray, IntArray, IntArray | None, IntArray]:
+    ids: IntArray, types: IntArray, seen: IntArray, ends: IntArray, drop: bool, network: Network
+) -> tuple[IntArray, IntArray, IntArray, IntArray | None, IntArray]:
     """Position ids that leave every token at its place; with `drop` what is not seen is not computed either."""
     first, width = network.first_place, ids.shape[1]
     if drop and first is None:
@@ -167,14 +174,15 @@ def _place(
             " tokens cannot be left out; use mask=attention or mask=replace"
         )
     if first is None:
-        return ids, seen, None, ends
+        return ids, types, seen, None, ends
     if not drop:
-        return ids, seen, np.broadcast_to(np.arange(ids.shape[1]) + first, ids.shape).copy(), ends
+        return ids, types, seen, np.broadcast_to(np.arange(ids.shape[1]) + first, ids.shape).copy(), ends
     counts = seen.sum(axis=1)
     order = np.argsort(seen == 0, axis=1, kind="stable")[:, : int(counts.max())]
     packed = np.take_along_axis(seen, order, axis=1)
     places = np.where(packed > 0, order, 0) + first
-    return np.take_along_axis(ids, order, axis=1), packed, places, counts - 1
+    ids, types = (np.take_along_axis(rows, order, axis=1) for rows in (ids, types))
+    return ids, types, packed, places, counts - 1
 
 
 def _states(moved: Moved, piece: Piece, network: Network, mask_id: int) -> tuple[Tensor, Tensor]:
@@ -186,7 +194,11 @@ def _states(moved: Moved, piece: Piece, network: Network, mask_id: int) -> tuple
     positions = [position for group in moved.groups for position in group if not encoding.special[position]]
     away_from[positions] = reference(moved, base, network, mask_id)
     both = torch.stack([base, away_from])
-    states = network.layer_states(both, torch.ones(both.shape[:2], dtype=ids.dtype, device=ids.device), moved.layer)
+    seen = torch.ones(both.shape[:2], dtype=ids.dtype, device=ids.device)
+    types = None
+    if encoding.type_ids is not None:
+        types = torch.from_numpy(encoding.type_ids).to(ids.device).expand(both.shape[:2])
+    states = network.layer_states(both, seen, moved.layer, types)
     return states[0], torch.zeros_like(states[1]) if moved.reference == "zero" else states[1]
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
+from saliscope.explainers.chat import ChatTemplate, Message, Rendered, encode_chat, find_template
 from saliscope.explainers.encoding import Encoding
 from saliscope.explainers.errors import NotCapable, TooLarge
 from saliscope.explainers.execution import Executor, cut
@@ -15,6 +17,7 @@ from saliscope.explainers.fingerprint import fingerprint
 from saliscope.explainers.heads import EmbeddingHead, Head
 from saliscope.explainers.network import Network
 from saliscope.explainers.queries import Answer, Decoding, Piece, Query, Solve, Solved, join
+from saliscope.explainers.segments import encode_pair
 from saliscope.explainers.tokenizing import Tokenizing
 
 MAX_TEXT_BYTES = 1 << 20
@@ -59,12 +62,31 @@ class TextModel:
         """The Hugging Face tokenizer."""
         return self._tokenizing.tokenizer
 
-    def encode(self, text: str) -> Encoding:
-        """The text as tokens with exact spans, cut at the model's length; over 1 MiB it is `TooLarge`."""
-        size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-        if size > MAX_TEXT_BYTES:
-            raise TooLarge(f"the text has {size} bytes, over the limit of {MAX_TEXT_BYTES}; explain a part of it")
-        encoding = self._tokenizing.encode(text, self._facts.max_tokens)
+    @property
+    def chat_template(self) -> ChatTemplate | None:
+        """What makes a prompt of messages, if the tokenizer has it."""
+        return find_template(self.tokenizer)
+
+    def encode(self, text: str, most: int | None = None) -> Encoding:
+        """The text as tokens with exact spans, cut at `most` tokens or the model's length; over 1 MiB it is
+        `TooLarge`.
+        """
+        _check_size(text)
+        return self._checked(self._tokenizing.encode(text, most or self._facts.max_tokens))
+
+    def encode_pair(self, text: str, pair: str) -> Encoding:
+        """Two texts as one, by the tokenizer's own template for pairs; cut and refused as one text is."""
+        _check_size(text, pair)
+        return self._checked(encode_pair(self._tokenizing, text, pair, self._facts.max_tokens))
+
+    def encode_chat(self, rendered: Rendered, messages: tuple[Message, ...]) -> Encoding:
+        """A rendered chat; one longer than the model reads is `TooLarge`."""
+        return self._checked(encode_chat(self._tokenizing, rendered, messages, self._facts.max_tokens))
+
+    def _checked(self, encoding: Encoding) -> Encoding:
+        """An encoding of ids that the model knows, without token types that it does not."""
+        if encoding.type_ids is not None and int(encoding.type_ids.max()) >= self._network.num_types:
+            encoding = replace(encoding, type_ids=None)
         known = self._network.num_embeddings
         if len(encoding) and int(encoding.ids.max()) >= known:
             raise NotCapable(
@@ -115,3 +137,9 @@ class TextModel:
         if decoding.head is None and "lm-head" not in self._facts.capabilities:
             return EmbeddingHead(weight, "embedding", scale=weight.shape[1] ** -0.5)
         return self._load_head(decoding.head)
+
+
+def _check_size(*texts: str) -> None:
+    size = sum(len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    if size > MAX_TEXT_BYTES:
+        raise TooLarge(f"the text has {size} bytes, over the limit of {MAX_TEXT_BYTES}; explain a part of it")
