@@ -76,6 +76,14 @@ class Message(Struct, forbid_unknown_fields=True):
 Messages = Annotated[list[Message], Meta(min_length=1, max_length=256)]
 
 
+def _check_source(text: object, pair: object, messages: object) -> None:
+    """A request is about a text (with a second one beside it), or about a chat."""
+    if text is None and messages is None:
+        raise ValueError("give a text, or messages")
+    if messages is not None and (text is not None or pair is not None):
+        raise ValueError("messages come alone, without a text and without a pair")
+
+
 class Tokenize(Struct):
     """Splits a text, a pair of texts or a chat into the pieces that the model sees."""
 
@@ -84,6 +92,9 @@ class Tokenize(Struct):
     pair: str | None = None
     messages: Messages | None = None
     add_generation_prompt: bool | None = None
+
+    def __post_init__(self) -> None:
+        _check_source(self.text, self.pair, self.messages)
 
 
 class Predict(Struct):
@@ -98,6 +109,9 @@ class Predict(Struct):
     pair: str | list[str] | None = None
     messages: Messages | None = None
     add_generation_prompt: bool | None = None
+
+    def __post_init__(self) -> None:
+        _check_source(self.texts, self.pair, self.messages)
 
 
 class Target(Struct):
@@ -134,6 +148,9 @@ class Explain(Struct):
     messages: Messages | None = None
     add_generation_prompt: bool | None = None
     windows: Literal["cut", "stitch"] = "cut"
+
+    def __post_init__(self) -> None:
+        _check_source(self.text, self.pair, self.messages)
 
 
 class Cancel(Struct):

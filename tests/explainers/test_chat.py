@@ -35,7 +35,8 @@ CHATML = (
 )
 TRIMMING = (
     "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"
-    "[INST] {{ message['content'] | trim }} [/INST]{% else %} {{ message['content'].strip() }}{{ eos_token }}{% endif %}{% endfor %}"
+    "[INST] {{ message['content'] | trim }} [/INST]{% else %}"
+    " {{ message['content'].strip() }}{{ eos_token }}{% endif %}{% endfor %}"
 )
 LLAMA2 = (
     "{% if messages[0]['role'] == 'system' %}{% set system_message = messages[0]['content'] %}"
