@@ -118,11 +118,16 @@ def render(source: str, variables: dict[str, Any], messages: tuple[Message, ...]
     without = "".join(char for char in with_marks if not base <= ord(char) < base + 2 * len(messages))
     for number, message in enumerate(messages):
         place, inner = places[number], message.content.strip()
-        if inner and (without != text or place is None or text[slice(*place)] != inner):
+        if inner and (place is None or without[slice(*place)] != inner):
             raise NotCapable(
                 f"messages[{number}].content: this model's chat template changes or leaves out what was written,"
                 " so scores could not be shown on it; shorten the chat, or send the rendered prompt as a text"
             )
+    if without != text:
+        raise NotCapable(
+            "messages: this model's chat template makes something else of them when they are marked, so where they are"
+            " cannot be told; send the rendered prompt as a text"
+        )
     return Rendered(text, tuple(places))
 
 

@@ -120,13 +120,18 @@ def test_every_message_is_found_where_it_is_even_if_the_template_says_the_same_w
         ("{{ messages[0].content }}{{ messages[2].content }}{{ messages[3].content }}", 1),
         ("{% for m in messages %}{{ m.content }}{% endfor %}{{ messages[0].content }}", 0),
         ("{% for m in messages %}{{ m.content.replace('but', 'and') }}{% endfor %}", 1),
-        ("{% for m in messages %}{{ m.content | length }}{{ m.content }}{% endfor %}", 0),
+        ("{% for m in messages %}{{ m.content.split('a dull')[-1] }}{% endfor %}", 2),
         ("{% for m in messages %}{{ m | tojson }}{% endfor %}", 1),
     ],
 )
 def test_a_template_that_changes_or_leaves_out_a_message_is_refused(template: str, number: int) -> None:
     with pytest.raises(NotCapable, match=rf"messages\[{number}\].content: .* changes or leaves out"):
         rendered(template, CHAT)
+
+
+def test_a_template_that_looks_at_what_is_written_is_refused_where_marks_change_what_it_makes() -> None:
+    with pytest.raises(NotCapable, match="something else of them when they are marked"):
+        rendered("{% for m in messages %}{{ m.content | length }}{{ m.content }}{% endfor %}", CHAT)
 
 
 @pytest.mark.parametrize(
