@@ -26,7 +26,9 @@ def painting_of(explanation: Explanation) -> Painting:
     """The explanation as renderers take it."""
     pairs = zip(explanation.features, explanation.scores, strict=True)
     marks = [Mark(feature.start, feature.end, score) for feature, score in pairs]
-    return Painting(explanation.text, marks, signed=explanation.signed, seen_to=explanation.truncated_at)
+    # Where an earlier segment was cut, a later one was still read.
+    last = explanation.segments[-1] if explanation.segments else explanation
+    return Painting(explanation.text, marks, signed=explanation.signed, seen_to=last.truncated_at)
 
 
 def panel_of(explanation: Explanation, top: int) -> Panel:

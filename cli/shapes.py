@@ -16,6 +16,7 @@ from saliscope.protocol.messages import (
     Output,
     Prediction,
     Predictions,
+    Segment,
     TargetInfo,
     Token,
     Tokenized,
@@ -79,6 +80,7 @@ class ExplainShape(Struct):
     diagnostics: dict[str, Any]
     warnings: list[str]
     protocol: int
+    segments: list[Segment]
 
 
 class ExplainManyShape(Struct):

@@ -15,10 +15,11 @@ from saliscope.explainers.question import Question
 from saliscope.explainers.registry import methods
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Literal
 
     from saliscope.explainers.foreign.calls import CallableModel
+    from saliscope.explainers.inputs import Windows
     from saliscope.explainers.textmodel import TextModel
 
 __all__ = ["Attribution", "ExplainerError", "Question", "explain", "load", "methods", "wrap", "wrap_module"]
@@ -71,16 +72,25 @@ def wrap_module(module: Any, tokenizer: Any, **options: Any) -> TextModel:
 
 def explain(
     model: Answering,
-    text: str,
+    text: str | None = None,
     method: str | None = None,
     target: object = None,
     scale: str | None = None,
     granularity: str = "token",
     seed: int = 0,
     on_partial: Callable[[Attribution], None] | None = None,
+    *,
+    pair: str | None = None,
+    messages: Sequence[Mapping[str, str]] | None = None,
+    add_generation_prompt: bool | None = None,
+    windows: Windows = "cut",
     **params: Any,
 ) -> Attribution:
     """Explain one text; `.scores [n]` aligns with `.features`. None means a default, named in `.why`.
+
+    `granularity` is token, word, sentence, line or `regex:PATTERN`. A `pair` is a second text beside the first;
+    `messages`, `{"role": …, "content": …}` each, stand in place of a text; `.segments` says where each lies in `.text`.
+    A text that is too long is cut, or with `windows="stitch"` explained in overlapping windows.
 
     `target` is a label, an index, or a map with a `kind` (class, contrast, next-token, label-words, continuation,
     contrast-continuation) and the fields of that kind (`wishes.FIELDS`); `params` are the method's own.
@@ -89,5 +99,7 @@ def explain(
     if not hasattr(model, "facts"):
         kind = type(model).__name__
         raise BadRequest(f"model: expected what load, wrap or wrap_module give, got {kind}; wrap(predict, labels=…)?")
-    question = Question(text, method, target, scale, granularity, seed, params)
+    question = Question(
+        text, method, target, scale, granularity, seed, params, pair, messages, add_generation_prompt, windows
+    )
     return drive(explaining(model, question), model.answer, on_partial)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from saliscope.explainers.encoding import FloatArray, Token
+from saliscope.explainers.encoding import FloatArray, Segment, Token
 from saliscope.explainers.features import Feature
 from saliscope.explainers.targets import Target
 
@@ -113,6 +113,7 @@ class Attribution:
     why: tuple[str, ...] = ()
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    segments: tuple[Segment, ...] = ()
 
     @property
     def scores(self) -> FloatArray:
@@ -161,7 +162,13 @@ class Attribution:
             "why": list(self.why),
             "diagnostics": dict(self.diagnostics),
             "warnings": list(self.warnings),
+            "segments": [segment_dict(segment) for segment in self.segments],
         }
+
+    @property
+    def seen_to(self) -> int | None:
+        """Where reading ended for good: not where only an earlier segment was cut."""
+        return self.truncated_at if not self.segments else self.segments[-1].truncated_at
 
     def _repr_html_(self) -> str:
         """The text in colours, for notebooks."""
@@ -171,7 +178,7 @@ class Attribution:
 
         pairs = zip(self.features, self.scores, strict=True)
         marks = [Mark(feature.start, feature.end, float(score)) for feature, score in pairs]
-        painting = Painting(self.text, marks, signed=self.signed, seen_to=self.truncated_at)
+        painting = Painting(self.text, marks, signed=self.signed, seen_to=self.seen_to)
         return fragment([Panel(painting, title=self.method, target=self.target.label)])
 
 
@@ -188,6 +195,16 @@ def token_dict(token: Token) -> dict[str, Any]:
         "end": token.end,
         "special": token.special,
         "ids": list(token.ids),
+    }
+
+
+def segment_dict(segment: Segment) -> dict[str, Any]:
+    """A segment as the wire's map."""
+    return {
+        "name": segment.name,
+        "start": segment.start,
+        "end": segment.end,
+        "truncated_at": segment.truncated_at,
     }
 
 

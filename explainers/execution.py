@@ -100,7 +100,7 @@ class Executor:
     def _evaluate(self, pieces: Sequence[Piece], batch: Batch) -> list[Answer]:
         with self.network.swapping(batch):
             if not self.network.causal:
-                states = self.network.pooled(batch.embeds, batch.mask, batch.places)
+                states = self.network.pooled(batch.embeds, batch.mask, batch.places, batch.types)
             else:
                 states = self.network.hidden(batch.embeds, batch.mask, batch.places)
         answers: list[Answer] = []

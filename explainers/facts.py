@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from saliscope.explainers.encoding import Encoding
 from saliscope.explainers.scales import Activation
 from saliscope.explainers.targets import Kind, TargetKind, kinds_of
+
+if TYPE_CHECKING:
+    from saliscope.explainers.chat import ChatTemplate, Message, Rendered
 
 ModelKind = Literal["encoder-classifier", "decoder-classifier", "causal-lm", "module", "callable"]
 """Transformers by what they are; a torch module of one's own; a function of texts."""
@@ -97,8 +100,18 @@ class ModelView(Protocol):
     def constants(self) -> Constants:
         """Answers that depend on the model alone."""
 
-    def encode(self, text: str, reserve: int = 0) -> Encoding:
-        """The text as the model sees it, with room for `reserve` more tokens."""
+    @property
+    def chat_template(self) -> ChatTemplate | None:
+        """What makes a prompt of messages, if the model has it."""
+
+    def encode(self, text: str, most: int | None = None) -> Encoding:
+        """The text as the model sees it, or the first `most` tokens of it."""
+
+    def encode_pair(self, text: str, pair: str, most: int | None = None) -> Encoding:
+        """Two texts as the model sees them together, at most `most` tokens."""
+
+    def encode_chat(self, rendered: Rendered, messages: tuple[Message, ...], most: int | None = None) -> Encoding:
+        """A rendered chat as the model sees it; one of more than `most` tokens is `TooLarge`."""
 
     def token_text(self, token_id: int) -> str:
         """A vocabulary entry as text."""

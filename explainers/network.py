@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -73,6 +74,12 @@ class Network:
         return int(next(self.embedding.parameters()).shape[0])
 
     @property
+    def num_types(self) -> int:
+        """How many token types it tells apart; 0 where it takes none, as decoders do."""
+        takes = not self.causal and "token_type_ids" in inspect.signature(self.model.forward).parameters
+        return int(getattr(self.model.config, "type_vocab_size", 0) or 0) if takes else 0
+
+    @property
     def pad_id(self) -> int:
         """The pad token's id; without one it is `NotCapable`."""
         pad_id = self.model.config.pad_token_id
@@ -98,24 +105,25 @@ class Network:
             self._mean = weight.detach().float().mean(0)
         return self._mean
 
-    def hidden(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None) -> Tensor:
-        """The last hidden state `[B, T, K]`; `places` are position ids where they do not simply count up."""
+    def hidden(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None, types: Tensor | None = None) -> Tensor:
+        """The last hidden state `[B, T, K]`; `places` are position ids where they do not simply count up, `types`
+        token types where they are not all 0.
+        """
         keywords: dict[str, Any] = {"use_cache": False} if self.causal else {}
-        if places is not None:
-            keywords["position_ids"] = places
+        keywords |= _given(position_ids=places, token_type_ids=types)
         state: Tensor = self.body(inputs_embeds=embeds, attention_mask=mask, **keywords)[0]
         return state
 
-    def pooled(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None) -> Tensor:
+    def pooled(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None, types: Tensor | None = None) -> Tensor:
         """Class logits `[B, C]` of a bidirectional model, float32."""
-        keywords = {} if places is None else {"position_ids": places}
+        keywords = _given(position_ids=places, token_type_ids=types)
         logits: Tensor = self.model(inputs_embeds=embeds, attention_mask=mask, **keywords).logits
         return (both_ways(logits) if self.labelling and self.labelling.both_ways else logits).float()
 
     def outputs(self, kind: Kind, batch: Batch) -> Tensor:
         """Raw outputs `[B, C]` at the end of each row, float32."""
         if not self.causal:
-            return self.pooled(batch.embeds, batch.mask, batch.places)
+            return self.pooled(batch.embeds, batch.mask, batch.places, batch.types)
         state = self.hidden(batch.embeds, batch.mask, batch.places)
         rows = torch.arange(len(state), device=state.device)
         return self.heads[kind](state[rows, batch.ends]).float()
@@ -134,10 +142,10 @@ class Network:
             yield
 
     @torch.no_grad()
-    def layer_states(self, embeds: Tensor, mask: Tensor, layer: Layer) -> Tensor:
+    def layer_states(self, embeds: Tensor, mask: Tensor, layer: Layer, types: Tensor | None = None) -> Tensor:
         """The states of one layer, `[B, T, K]`."""
         with tapped(self._need_anatomy(), (layer,), None) as found:
-            self.hidden(embeds, mask)
+            self.hidden(embeds, mask, types=types)
         return found[layer]
 
     def tail_logits(self, batch: Batch) -> Tensor:
@@ -279,3 +287,8 @@ class Network:
             raise NotCapable(
                 f"this architecture answers differently from padded embeddings (by {gap:.2g}); it needs an adapter"
             )
+
+
+def _given(**keywords: Tensor | None) -> dict[str, Tensor]:
+    """The keywords that say something; not every model takes all of them."""
+    return {name: value for name, value in keywords.items() if value is not None}

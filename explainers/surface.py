@@ -60,6 +60,10 @@ class Surface(Protocol):
         """The id that pads, or `NotCapable`."""
 
     @property
+    def num_types(self) -> int:
+        """How many token types it tells apart; 0 where it takes none."""
+
+    @property
     def window(self) -> int | None:
         """How far the most short-sighted layer looks, in tokens."""
 
@@ -77,10 +81,10 @@ class Surface(Protocol):
     def mean_embedding(self) -> Tensor:
         """The mean row of the embedding matrix, `[K]`."""
 
-    def hidden(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None) -> Tensor:
+    def hidden(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None, types: Tensor | None = None) -> Tensor:
         """The last hidden state `[B, T, K]` of a causal network."""
 
-    def pooled(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None) -> Tensor:
+    def pooled(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None, types: Tensor | None = None) -> Tensor:
         """Class logits `[B, C]` of a network that is not causal, float32."""
 
     def probe_batch(self) -> Batch:
@@ -89,7 +93,7 @@ class Surface(Protocol):
     def swapping(self, batch: Batch) -> AbstractContextManager[None]:
         """Forwards inside have the batch's layers swapped."""
 
-    def layer_states(self, embeds: Tensor, mask: Tensor, layer: Layer) -> Tensor:
+    def layer_states(self, embeds: Tensor, mask: Tensor, layer: Layer, types: Tensor | None = None) -> Tensor:
         """The states of one layer, `[B, T, K]`."""
 
     def reader(self, kind: Kind, groups: tuple[tuple[int, ...], ...] = ()) -> Callable[[Batch], Tensor]:

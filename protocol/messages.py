@@ -18,7 +18,7 @@ BUNDLED: Final = ("demo-encoder", "demo-decoder")
 Count = Annotated[int, Meta(ge=0)]
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Name = Annotated[str, Meta(min_length=1, max_length=4096)]
-Granularity = Literal["token", "word", "sentence"]
+Granularity = Annotated[str, Meta(pattern=r"^(token|word|sentence|line|regex:[\s\S]+)$")]
 Scale = Literal["logit", "margin", "logprob", "prob", "loss"]
 TargetKind = Literal["class", "contrast", "next-token", "label-words", "continuation", "contrast-continuation"]
 
@@ -67,20 +67,52 @@ class UnloadModel(Struct):
     model: Name
 
 
-class Tokenize(Struct):
-    """Splits a text into the pieces that the model sees."""
+class Message(Struct, forbid_unknown_fields=True):
+    """One message of a chat, for the model's own chat template."""
 
-    text: str
+    role: Annotated[str, Meta(min_length=1, max_length=64)]
+    content: str
+
+
+Messages = Annotated[list[Message], Meta(min_length=1, max_length=256)]
+
+
+def _check_source(text: object, pair: object, messages: object) -> None:
+    """A request is about a text (with a second one beside it), or about a chat."""
+    if text is None and messages is None:
+        raise ValueError("give a text, or messages")
+    if messages is not None and (text is not None or pair is not None):
+        raise ValueError("messages come alone, without a text and without a pair")
+
+
+class Tokenize(Struct):
+    """Splits a text, a pair of texts or a chat into the pieces that the model sees."""
+
+    text: str | None = None
     model: Name | None = None
+    pair: str | None = None
+    messages: Messages | None = None
+    add_generation_prompt: bool | None = None
+
+    def __post_init__(self) -> None:
+        _check_source(self.text, self.pair, self.messages)
 
 
 class Predict(Struct):
-    """Asks for the prediction of one text or of many."""
+    """Asks for the prediction of one text or of many, of pairs (a `pair` for all texts, or a list of them), or of the
+    `messages` of a chat.
+    """
 
-    texts: str | list[str]
+    texts: str | list[str] | None = None
     model: Name | None = None
     top: Annotated[int, Meta(ge=1, le=1000)] = 10
     download: bool = False
+    pair: str | list[str] | None = None
+    messages: Messages | None = None
+    add_generation_prompt: bool | None = None
+
+    def __post_init__(self) -> None:
+        _check_source(self.texts, self.pair, self.messages)
 
 
 class Target(Struct, omit_defaults=True):
@@ -106,9 +138,15 @@ class Target(Struct, omit_defaults=True):
 
 
 class Explain(Struct):
-    """Explains one text, or each of many; with `stream` partial estimates are notified meanwhile."""
+    """Explains one text, or each of many; with `stream` partial estimates are notified meanwhile.
 
-    text: str | list[str]
+    `granularity` is token, word, sentence, line, or `regex:PATTERN` (of Python's `re`): every match is a feature.
+    `pair` is a second text, for all texts or one for each. `messages` stand in place of a text; a chat ends with the
+    opening of an answer if `add_generation_prompt`, by default where the model is a causal language model.
+    `windows`: a text that is too long is cut, or explained in overlapping windows.
+    """
+
+    text: str | list[str] | None = None
     model: Name | None = None
     method: Name | None = None
     target: Target | str | int | None = None
@@ -118,6 +156,13 @@ class Explain(Struct):
     params: dict[str, Any] = field(default_factory=dict)
     stream: bool = False
     download: bool = False
+    pair: str | list[str] | None = None
+    messages: Messages | None = None
+    add_generation_prompt: bool | None = None
+    windows: Literal["cut", "stitch"] = "cut"
+
+    def __post_init__(self) -> None:
+        _check_source(self.text, self.pair, self.messages)
 
 
 class Cancel(Struct):
@@ -212,14 +257,31 @@ class Token(Struct):
     ids: list[int] = field(default_factory=list)
 
 
+class Segment(Struct):
+    """One text of a pair or message of a chat: `source[start:end]`, where the texts are joined by a line break.
+
+    `truncated_at` is the first code point of it that the model does not see.
+    """
+
+    name: str
+    start: int
+    end: int
+    truncated_at: int | None = None
+
+
 class Tokenized(Struct):
-    """Answers `tokenize`; text from `truncated_at` on (code points) is never seen by the model."""
+    """Answers `tokenize`; text from `truncated_at` on (code points) is never seen by the model.
+
+    With `segments` each has its own `truncated_at`, and that of the whole is the first of them.
+    """
 
     tokens: list[Token]
     model: str
     truncated_at: int | None = None
     max_tokens: int = 0
     warnings: list[str] = field(default_factory=list)
+    text: str = ""
+    segments: list[Segment] = field(default_factory=list)
 
 
 class Prediction(Struct):
@@ -282,7 +344,10 @@ class Output(Struct):
 
 
 class Explanation(Struct):
-    """One finished (or partial) explanation; `scores` is the asked output's and aligns with `features`."""
+    """One finished (or partial) explanation; `scores` is the asked output's and aligns with `features`.
+
+    `segments` says where the texts of a pair or the messages of a chat lie in `text`; features never cross them.
+    """
 
     text: str
     model: str
@@ -312,6 +377,7 @@ class Explanation(Struct):
     diagnostics: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     protocol: int = PROTOCOL_VERSION
+    segments: list[Segment] = field(default_factory=list)
 
 
 class Explanations(Struct):

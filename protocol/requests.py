@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict, TypeVar
 
 import msgspec
@@ -36,9 +36,13 @@ class ExplainOptions(TypedDict, total=False):
     seed: int
     params: dict[str, Any] | None
     download: bool
+    pair: str | Sequence[str] | None
+    messages: Sequence[Mapping[str, str]] | None
+    add_generation_prompt: bool | None
+    windows: str | None
 
 
-def explain_params(text: str | Sequence[str], options: ExplainOptions, *, stream: bool) -> dict[str, Any]:
+def explain_params(text: str | Sequence[str] | None, options: ExplainOptions, *, stream: bool) -> dict[str, Any]:
     """The parameters of `explain` as a map; a misspelt option is a TypeError."""
     for name in options:
         if name not in ExplainOptions.__annotations__:
@@ -48,7 +52,16 @@ def explain_params(text: str | Sequence[str], options: ExplainOptions, *, stream
         fields["params"] = {**fields["params"], "lm_head_from": _absolute(lender)}
     if isinstance(fields.get("target"), Target):
         fields["target"] = msgspec.to_builtins(fields["target"])
-    return {"text": text if isinstance(text, str) else list(text), "stream": stream, **fields}
+    return {"stream": stream, **source(text=text), **fields, **source(**fields)}
+
+
+def source(**fields: Any) -> dict[str, Any]:
+    """What is asked about, as lists and maps: the fields `text`, `texts`, `pair` and `messages` that are given."""
+    known = {name: fields[name] for name in ("text", "texts", "pair", "messages") if fields.get(name) is not None}
+    return {
+        name: value if isinstance(value, str) else [dict(row) if isinstance(row, Mapping) else row for row in value]
+        for name, value in known.items()
+    }
 
 
 def given(**params: Any) -> dict[str, Any]:

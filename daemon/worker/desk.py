@@ -9,9 +9,11 @@ from saliscope.daemon.worker.batcher import Batcher
 from saliscope.daemon.worker.errors import to_wire_error
 from saliscope.daemon.worker.outlet import Outlet
 from saliscope.daemon.worker.pool import ModelPool
-from saliscope.daemon.worker.running import Running, explain_steps, predict_steps
-from saliscope.explainers.attribution import Attribution, token_dict
+from saliscope.daemon.worker.running import Running, explain_steps, predict_steps, tokenize_steps
+from saliscope.explainers.attribution import Attribution, segment_dict, token_dict
+from saliscope.explainers.encoding import Encoding
 from saliscope.explainers.errors import ExplainerError
+from saliscope.explainers.segments import pair_notes
 from saliscope.explainers.textmodel import TextModel
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.messages import PROTOCOL_VERSION, Explain, LoadModel, Predict, Tokenize
@@ -53,15 +55,22 @@ class Desk:
         """Answer with the tokens of a text."""
 
         def run(model: TextModel) -> None:
-            encoding = model.encode(params.text)
-            answer = {
+            running = self._new(
+                request_id, model, tokenize_steps(model, params), lambda results: answer(model, results[0])
+            )
+            running.on_done = None
+            self._start(running)
+
+        def answer(model: TextModel, encoding: Encoding) -> dict[str, Any]:
+            return {
                 "tokens": [token_dict(token) for token in encoding.tokens],
                 "model": model.facts.name,
                 "max_tokens": model.facts.max_tokens,
                 "truncated_at": encoding.truncated_at,
-                "warnings": warnings,
+                "warnings": [*pair_notes(encoding), *warnings],
+                "text": encoding.text,
+                "segments": [segment_dict(segment) for segment in encoding.segments],
             }
-            self._outlet.answer(request_id, answer)
 
         self._with_model(request_id, params.model, False, run)
 
@@ -83,7 +92,7 @@ class Desk:
 
     def explain(self, request_id: int, params: Explain, warnings: list[str]) -> None:
         """Answer with the explanation of each text; partial ones and progress are notified meanwhile."""
-        many = not isinstance(params.text, str)
+        many = isinstance(params.text, list)
         why = [] if params.model else [f"model {DEFAULT_MODEL}: the bundled encoder, since none was named"]
 
         def message(attribution: Attribution) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from saliscope.explainers.chat import Message, Rendered
 from saliscope.explainers.encoding import Encoding, FloatArray
 from saliscope.explainers.errors import BadRequest, NonFinite, NotCapable, TooLarge
 from saliscope.explainers.facts import Capability, Constants, ModelFacts
@@ -79,11 +80,21 @@ class CallableModel:
         """Answers that depend on the model alone."""
         return self._constants
 
-    def encode(self, text: str, reserve: int = 0) -> Encoding:
-        """The words of a text; nothing is ever to follow it. Over 1 MiB it is `TooLarge`."""
+    def encode(self, text: str, most: int | None = None) -> Encoding:
+        """The words of a text. Over 1 MiB it is `TooLarge`."""
         if len(text.encode("utf-8", "surrogatepass")) > MAX_TEXT_BYTES:
             raise TooLarge(f"the text is over the limit of {MAX_TEXT_BYTES} bytes; explain a part of it")
         return encode_words(text)
+
+    chat_template = None
+
+    def encode_pair(self, text: str, pair: str, most: int | None = None) -> Encoding:
+        """Never: the function gets one text."""
+        raise NotCapable("pair: a function of texts reads one text; put both in it")
+
+    def encode_chat(self, rendered: Rendered, messages: tuple[Message, ...], most: int | None = None) -> Encoding:
+        """Never: there is no template."""
+        raise NotCapable("messages: a function of texts has no chat template; give one text")
 
     def token_text(self, token_id: int) -> str:
         """The word of an id that `find_token` gave, or the mask text."""

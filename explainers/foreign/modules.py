@@ -35,6 +35,7 @@ class ModuleNetwork:
     own_kind: Kind = "class"
     anatomy: Anatomy | None = None
     heads: Mapping[Kind, Head | nn.Module] = {}
+    num_types = 0
     window: int | None = None
     first_place: int | None = 0
 
@@ -85,11 +86,11 @@ class ModuleNetwork:
         """The mean row of the embedding matrix, `[K]`."""
         return self.embedding.weight.detach().float().mean(0)
 
-    def hidden(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None) -> Tensor:
+    def hidden(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None, types: Tensor | None = None) -> Tensor:
         """Never: outputs are not read along the text."""
         raise NotCapable(f"{ALONE}; it predicts nothing on the way")
 
-    def layer_states(self, embeds: Tensor, mask: Tensor, layer: Layer) -> Tensor:
+    def layer_states(self, embeds: Tensor, mask: Tensor, layer: Layer, types: Tensor | None = None) -> Tensor:
         """Never: no layer is known."""
         raise NotCapable(f"{ALONE}; leave layers out")
 
@@ -99,7 +100,7 @@ class ModuleNetwork:
             raise NotCapable(f"{ALONE}; leave layers out")
         return nullcontext()
 
-    def pooled(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None) -> Tensor:
+    def pooled(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None, types: Tensor | None = None) -> Tensor:
         """Logits `[B, C]`, float32; rows are grouped by their length and cut to it."""
         if bool((mask[:, 1:] > mask[:, :-1]).any()):
             raise NotCapable(f"{ALONE}; it has no attention mask, use mask=replace or mask=drop")

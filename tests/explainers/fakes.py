@@ -68,7 +68,7 @@ class FakeModel:
             fingerprint="fake",
         )
 
-    def encode(self, text: str, reserve: int = 0) -> Encoding:
+    def encode(self, text: str, most: int | None = None) -> Encoding:
         """One token a word, with fixed tokens around; "~" cuts a word in two tokens, "+" joins two positions.
 
         The word "|" is a fixed token of a template, and "^" is the leading token's id typed by a person.
