@@ -39,7 +39,7 @@ from saliscope.explainers.queries import (
     Value,
 )
 from saliscope.explainers.relevance import find_activations, obeying
-from saliscope.explainers.rows import deviation, draw, materialise, reference
+from saliscope.explainers.rows import deviation, draw, embedded, materialise, reference
 from saliscope.explainers.scales import Activation, grouped, resolved, scaled_every, tail_value, valued
 from saliscope.explainers.targets import Kind, Scalar
 
@@ -165,7 +165,7 @@ class Executor:
     def _moment(self, piece: Piece, read: Moment, values: Tensor) -> FloatArray:
         rows = piece.query.rows
         assert isinstance(rows, Moved)
-        base = self.network.embed(torch.from_numpy(piece.query.encoding.ids).to(self.network.device))
+        base = embedded(piece.query.encoding, self.network)
         away_from = reference(rows, base, self.network, self.facts.mask_id)
         assert rows.noise is not None
         noise = draw(rows.noise, rows.groups, base, piece.start, piece.stop)
@@ -219,7 +219,7 @@ class Executor:
         """How far the text is from its reference at a layer, `[T, K]`."""
         if layer != INPUT:
             return batch.displacements[layer].float()
-        base = self.network.embed(torch.from_numpy(query.encoding.ids).to(self.network.device))
+        base = embedded(query.encoding, self.network)
         return (base - reference(query.rows, base, self.network, self.facts.mask_id, query.reference)).float()
 
     def _scalars(self, wanted: Sequence[Scalar]) -> tuple[list[int], Callable[[Tensor], Tensor]]:

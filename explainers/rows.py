@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from saliscope.explainers.batches import Batch
-from saliscope.explainers.encoding import BoolArray, IntArray
+from saliscope.explainers.encoding import BoolArray, Encoding, IntArray
 from saliscope.explainers.errors import NotCapable
 from saliscope.explainers.network import Network
 from saliscope.explainers.queries import (
@@ -62,7 +62,9 @@ def materialise(pieces: Sequence[Piece], network: Network, mask_id: int) -> Batc
         ids, seen, places, ends, tails = _place(ids, seen, (ends, tails), "drop" in hiding, network)
     device = network.device
     id_rows, mask = torch.from_numpy(ids).to(device), torch.from_numpy(seen).to(device)
-    embeds, at = network.embed(id_rows), 0
+    embeds = network.embed(id_rows)
+    _nudge_rows(pieces, embeds, id_rows, network, drops="drop" in hiding)
+    at = 0
     swaps: dict[Layer, Swap] = {}
     displacements: dict[Layer, Tensor] = {}
     for piece in pieces:
@@ -81,6 +83,12 @@ def materialise(pieces: Sequence[Piece], network: Network, mask_id: int) -> Batc
     reads = _reads(ends, tails, pieces[0].query.encoding.tail)
     read_rows = None if reads is None else torch.from_numpy(reads).to(device)
     return Batch(id_rows, mask, place_rows, embeds, torch.from_numpy(ends).to(device), swaps, displacements, read_rows)
+
+
+def embedded(encoding: Encoding, network: Network) -> Tensor:
+    """The word embeddings of a text, `[T, K]`, with its nudge."""
+    base = network.embed(torch.from_numpy(encoding.ids).to(network.device))
+    return base if encoding.nudge is None else base + _nudge(encoding, base)
 
 
 def reference(rows: Rows | None, base: Tensor, network: Network, mask_id: int, kind: str | None = None) -> Tensor:
@@ -133,6 +141,32 @@ def deviation(noise: Noise, groups: tuple[tuple[int, ...], ...], base: Tensor) -
     if noise.unit == "range":
         return noise.sigma * float(moved.max() - moved.min())
     return noise.sigma * float(moved.norm(dim=-1).mean() / moved.shape[1] ** 0.5)
+
+
+def _nudge(encoding: Encoding, base: Tensor) -> Tensor:
+    """How far each word embedding of `base [T, K]` moves; special tokens stay."""
+    assert encoding.nudge is not None
+    generator = torch.Generator().manual_seed(encoding.nudge.seed)
+    direction = torch.randn(base.shape, generator=generator).to(base.device, base.dtype)
+    length = encoding.nudge.radius * base.norm(dim=-1, keepdim=True)
+    free = torch.from_numpy(~encoding.special).to(base.device)[:, None]
+    moves: Tensor = length * free * direction / direction.norm(dim=-1, keepdim=True)
+    return moves
+
+
+def _nudge_rows(pieces: Sequence[Piece], embeds: Tensor, ids: Tensor, network: Network, drops: bool) -> None:
+    """Move the rows of nudged texts, at the positions that hold the text's own id."""
+    at = 0
+    for piece in pieces:
+        encoding, rows = piece.query.encoding, piece.stop - piece.start
+        if encoding.nudge is not None:
+            if drops:
+                raise NotCapable("a text that is moved a little must keep its tokens; use mask=replace")
+            own = torch.from_numpy(encoding.ids).to(ids.device)
+            there = slice(at, at + rows), slice(0, len(own))
+            moves = _nudge(encoding, network.embed(own))
+            embeds[there] += moves * (ids[there] == own)[:, :, None]
+        at += rows
 
 
 def _plan(piece: Piece, mask_id: int) -> _Plan:
@@ -198,13 +232,12 @@ def _place(
 def _states(moved: Moved, piece: Piece, network: Network, mask_id: int) -> tuple[Tensor, Tensor]:
     """What the text and its reference have at the layer of `moved`, `[T, K]` each; special tokens stay."""
     encoding = piece.query.encoding
-    ids = torch.from_numpy(encoding.ids).to(network.device)
-    base = network.embed(ids)
+    base = embedded(encoding, network)
     away_from = base.clone()
     positions = [position for group in moved.groups for position in group if not encoding.special[position]]
     away_from[positions] = reference(moved, base, network, mask_id)
     both = torch.stack([base, away_from])
-    states = network.layer_states(both, torch.ones(both.shape[:2], dtype=ids.dtype, device=ids.device), moved.layer)
+    states = network.layer_states(both, torch.ones(both.shape[:2], dtype=torch.int64, device=both.device), moved.layer)
     return states[0], torch.zeros_like(states[1]) if moved.reference == "zero" else states[1]
 
 
