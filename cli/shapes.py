@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
+from saliscope.protocol.evaluations import Evaluation
 from saliscope.protocol.messages import (
     PROTOCOL_VERSION,
     Explanation,
@@ -187,6 +188,7 @@ SHAPES: Final[dict[str, tuple[type[Struct], ...]]] = {
     "explain": (ExplainShape, ExplainManyShape),
     "predict": (PredictShape,),
     "tokenize": (TokenizeShape,),
+    "evaluate": (Evaluation,),
     "models": (ModelsShape,),
     "methods": (MethodsShape,),
     "status": (StatusShape,),

@@ -44,13 +44,22 @@ class Segment:
     truncated_at: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Nudge:
+    """Noise on a text's word embeddings, one draw of `seed`: each moves by `radius` times its own length."""
+
+    radius: float
+    seed: int
+
+
 @dataclass(frozen=True, eq=False)
 class Encoding:
     """An encoded text: `ids [T]` with special tokens, the `tokens` over them, and where the text was cut.
 
     `truncated_at` is the first code point after the last one that the model sees, or None if it sees the whole text.
     A text of several `segments` is cut where the first of them is. `type_ids [T]` are token types, None if all are 0.
-    The last `tail` positions are no part of the text but what is to follow it.
+    The last `tail` positions are no part of the text but what is to follow it. With a `nudge` the model sees the text
+    somewhat moved, wherever its own tokens are visible.
     """
 
     text: str
@@ -60,6 +69,7 @@ class Encoding:
     segments: tuple[Segment, ...] = ()
     type_ids: IntArray | None = None
     tail: int = 0
+    nudge: Nudge | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

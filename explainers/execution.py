@@ -16,6 +16,7 @@ from saliscope.explainers.errors import NotCapable
 from saliscope.explainers.facts import ModelFacts
 from saliscope.explainers.heads import POSITIONS_PER_CHUNK, EmbeddingHead, Head, read_layer
 from saliscope.explainers.network import Network
+from saliscope.explainers.nudging import embedded
 from saliscope.explainers.queries import (
     INPUT,
     Along,
@@ -177,7 +178,7 @@ class Executor:
     def _moment(self, piece: Piece, read: Moment, values: Tensor) -> FloatArray:
         rows = piece.query.rows
         assert isinstance(rows, Moved)
-        base = self.network.embed(torch.from_numpy(piece.query.encoding.ids).to(self.network.device))
+        base = embedded(piece.query.encoding, self.network)
         away_from = reference(rows, base, self.network, self.facts.mask_id)
         assert rows.noise is not None
         noise = draw(rows.noise, rows.groups, base, piece.start, piece.stop)
@@ -237,7 +238,7 @@ class Executor:
             return (state[::2] - state[1::2]).repeat_interleave(2, 0)
         if layer != INPUT:
             return batch.displacements[layer].float()
-        base = self.network.embed(torch.from_numpy(query.encoding.ids).to(self.network.device))
+        base = embedded(query.encoding, self.network)
         return (base - reference(query.rows, base, self.network, self.facts.mask_id, query.reference)).float()
 
     def _scalars(self, wanted: Sequence[Scalar]) -> tuple[list[int], Callable[[Tensor], Tensor]]:

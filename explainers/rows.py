@@ -9,6 +9,7 @@ from torch import Tensor
 
 from saliscope.explainers.batches import Batch
 from saliscope.explainers.encoding import IntArray
+from saliscope.explainers.nudging import embedded, nudge_rows
 from saliscope.explainers.queries import (
     INPUT,
     Layer,
@@ -31,6 +32,7 @@ def materialise(pieces: Sequence[Piece], network: Surface, mask_id: int) -> Batc
 
     ids, mask, ends = (torch.from_numpy(rows).to(network.device) for rows in (table.ids, table.seen, table.ends))
     embeds, at = network.embed(ids), 0
+    nudge_rows(pieces, embeds, ids, network)
     swaps: dict[Layer, Swap] = {}
     displacements: dict[Layer, Tensor] = {}
     for piece in pieces:
@@ -113,16 +115,15 @@ def deviation(noise: Noise, groups: tuple[tuple[int, ...], ...], base: Tensor) -
 def _states(moved: Moved, piece: Piece, network: Surface, mask_id: int) -> tuple[Tensor, Tensor]:
     """What the text and its reference have at the layer of `moved`, `[T, K]` each; special tokens stay."""
     encoding = piece.query.encoding
-    ids = torch.from_numpy(encoding.ids).to(network.device)
-    base = network.embed(ids)
+    base = embedded(encoding, network)
     away_from = base.clone()
     positions = [position for group in moved.groups for position in group if not encoding.special[position]]
     away_from[positions] = reference(moved, base, network, mask_id)
     both = torch.stack([base, away_from])
-    seen = torch.ones(both.shape[:2], dtype=ids.dtype, device=ids.device)
+    seen = torch.ones(both.shape[:2], dtype=torch.int64, device=both.device)
     types = None
     if encoding.type_ids is not None:
-        types = torch.from_numpy(encoding.type_ids).to(ids.device).expand(both.shape[:2])
+        types = torch.from_numpy(encoding.type_ids).to(both.device).expand(both.shape[:2])
     states = network.layer_states(both, seen, moved.layer, types)
     return states[0], torch.zeros_like(states[1]) if moved.reference == "zero" else states[1]
 

@@ -19,6 +19,7 @@ from saliscope.protocol.codec import (
     encode_request,
 )
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.evaluations import Evaluation
 from saliscope.protocol.messages import (
     Explanation,
     Initialized,
@@ -32,6 +33,7 @@ from saliscope.protocol.messages import (
 )
 from saliscope.protocol.requests import (
     DisconnectedError,
+    EvaluateOptions,
     ExplainOptions,
     OnNotification,
     OnPartial,
@@ -147,6 +149,21 @@ class Client:
         fields = requests.explain_params(text, options, stream=on_partial is not None)
         result = self.call("explain", fields, requests.listener(on_partial, on_progress))
         return requests.read_explanations(result, many=isinstance(text, list | tuple))
+
+    def evaluate(
+        self,
+        texts: Sequence[str | Mapping[str, Any] | tuple[str, str | int]],
+        *,
+        on_progress: OnProgress | None = None,
+        **options: Unpack[EvaluateOptions],
+    ) -> Evaluation:
+        """Compare methods by metrics on texts, pairs (text, label) or maps of text and label.
+
+        `options`: model, methods, metrics, target, scale, granularity, seed, interval, precomputed, background, cheap,
+        out (a folder; the same call goes on there), download.
+        """
+        fields = requests.evaluate_params(texts, options)
+        return read(self.call("evaluate", fields, requests.listener(None, on_progress)), Evaluation)
 
     def predict(
         self,

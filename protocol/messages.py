@@ -10,17 +10,13 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from msgspec import Meta, Struct, field
 
+from saliscope.protocol.evaluations import Evaluate, Evaluation
+from saliscope.protocol.terms import Count, Granularity, Name, Scale, Seed, TargetKind
+
 PROTOCOL_VERSION: Final = 1
 
 #: Models that come with the package.
 BUNDLED: Final = ("demo-encoder", "demo-decoder")
-
-Count = Annotated[int, Meta(ge=0)]
-Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Name = Annotated[str, Meta(min_length=1, max_length=4096)]
-Granularity = Annotated[str, Meta(pattern=r"^(token|word|sentence|line|regex:[\s\S]+)$")]
-Scale = Literal["logit", "margin", "logprob", "prob", "loss"]
-TargetKind = Literal["class", "contrast", "next-token", "label-words", "continuation", "contrast-continuation"]
 
 
 # -- what a person asks ---------------------------------------------------------------------------
@@ -449,6 +445,7 @@ METHODS: Final[dict[str, Method]] = {
     "tokenize": Method(Tokenize, Tokenized, "Pieces of a text with their spans."),
     "predict": Method(Predict, Predictions, "Probabilities for texts."),
     "explain": Method(Explain, Explanation | Explanations, "Explains one text or many."),
+    "evaluate": Method(Evaluate, Evaluation, "Compares methods by metrics on a data set, with progress."),
 }
 
 #: Notifications: from the client `$/cancel`; to the client, if it asked for them, the others.

@@ -42,6 +42,39 @@ class ExplainOptions(TypedDict, total=False):
     windows: str | None
 
 
+class EvaluateOptions(TypedDict, total=False):
+    """What to compare and how (`evaluations.Evaluate` has the meaning of each)."""
+
+    model: str | None
+    methods: Sequence[str | Mapping[str, Any]] | None
+    metrics: Sequence[str | Mapping[str, Any]] | None
+    target: str
+    scale: str | None
+    granularity: str
+    seed: int
+    interval: str
+    precomputed: Mapping[str, Sequence[Sequence[float]]]
+    background: Sequence[str] | None
+    cheap: float
+    out: str | None
+    download: bool
+
+
+def evaluate_params(
+    texts: Sequence[str | Mapping[str, Any] | tuple[str, str | int]], options: EvaluateOptions
+) -> dict[str, Any]:
+    """The parameters of `evaluate` as a map: texts, pairs (text, label) or maps; a misspelt option is a TypeError."""
+    for name in options:
+        if name not in EvaluateOptions.__annotations__:
+            raise TypeError(f"evaluate() got an unexpected keyword argument {name!r}")
+    rows = [{"text": one[0], "label": one[1]} if isinstance(one, tuple) else one for one in texts]
+    fields = given(**options)
+    if isinstance(out := fields.get("out"), str):
+        # The daemon has another working directory.
+        fields["out"] = os.path.abspath(os.path.expanduser(out))
+    return {"texts": rows, **fields}
+
+
 def explain_params(text: str | Sequence[str] | None, options: ExplainOptions, *, stream: bool) -> dict[str, Any]:
     """The parameters of `explain` as a map; a misspelt option is a TypeError."""
     for name in options:

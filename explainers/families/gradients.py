@@ -125,7 +125,8 @@ def _grad_cam(problem: Problem, params: GradCamParams) -> Scored:
     products = _products(problem, params.layer, "activation")
     scores = problem.regroup(np.maximum(products, 0.0))
     warnings = () if scores.any() else ("every activation speaks against the target at this layer: all scores are 0",)
-    diagnostics = {"special_share": special_share(problem, products)}
+    signed = problem.regroup(products).tolist()
+    diagnostics = {"special_share": special_share(problem, products), "signed_scores": signed}
     return Scored(scores, layer=params.layer, diagnostics=diagnostics, warnings=warnings)
 
 

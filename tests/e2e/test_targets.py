@@ -52,5 +52,5 @@ def test_the_command_line_shows_steps_and_names_what_is_explained(saliscope: Sal
 def test_a_target_that_the_model_cannot_answer_says_what_it_can(saliscope: Saliscope, client: Client) -> None:
     refused = saliscope("explain", TEXT, "--model", "demo-encoder", "--target", "continuation: fine", exit_status=4)
     assert "it answers class, contrast" in refused.stderr
-    with pytest.raises(SaliscopeError, match="target.text: it is empty"):
+    with pytest.raises(SaliscopeError, match=r"target\.text: it is empty"):
         client.explain(TEXT, model="demo-decoder", target=Target(kind="continuation", text=""))
