@@ -20,9 +20,10 @@ TITLE = (
 )
 
 
-NOTE = """tuned: the fastest of several batch sizes; default: its own batching. The rows are the same in number: 10 draws,
-32 points, as many coalitions. Ours include the prediction, one forward row more, which weighs most where there are few rows (smooth-grad).
-same: the largest difference of two scores, as a share of the value."""
+NOTE = """tuned: the fastest of several batch sizes; default: its own batching.
+The rows are the same in number: 10 draws, 32 points, as many coalitions. Ours include the prediction, one forward row
+more, which weighs most where there are few rows (smooth-grad).
+same: the largest difference of two scores, as a share of the value or the largest score, if that is more than 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def _line(subject: Subject, contest: Contest, repetitions: int) -> str:
 def _sameness(ours: Attribution, theirs: np.ndarray[Any, Any], tolerance: float | None) -> str:
     if tolerance is None:
         return "other draws"
-    gap = float(np.abs(ours.scores - theirs).max()) / max(1.0, abs(ours.value))
-    if gap > tolerance or np.abs(theirs).max() < 1000 * tolerance:
-        raise SystemExit(f"{ours.method}: results differ by {gap:.1e} of the value, or say nothing: no comparison")
-    return f"to {gap:.0e}"
+    gap = float(np.abs(ours.scores - theirs).max()) / max(1.0, abs(ours.value), float(np.abs(theirs).max()))
+    if np.abs(theirs).max() < 1000 * tolerance:
+        raise SystemExit(f"{ours.method}: all scores are next to 0, so that nothing can be compared")
+    return f"to {gap:.0e}" if gap <= tolerance else f"DIFFERS by {gap:.1e}, more than {tolerance:.0e}"
