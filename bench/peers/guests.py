@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -58,11 +59,13 @@ class Guest:
         script = Path(__file__).with_name("guest.py")
         command = [str(python), "-I", str(script), visit.package, visit.method, str(folder), str(batch)]
         threads = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+        # A file and not a pipe: nobody reads it while a guest talks.
+        self._said = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._said,
             text=True,
             env=os.environ | threads,
         )
@@ -76,6 +79,7 @@ class Guest:
     ) -> None:
         self._process.kill()
         self._process.communicate()
+        self._said.close()
 
     def seconds(self, text: str) -> float:
         """CPU seconds of one explanation."""
@@ -86,10 +90,11 @@ class Guest:
 
     def _read(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        assert self._process.stderr is not None
         line = self._process.stdout.readline()
         if not line:
-            said = self._process.stderr.read().strip().splitlines()
+            self._process.wait()
+            self._said.seek(0)
+            said = self._said.read().strip().splitlines()
             raise Absent(said[-1] if said else "it ended without a word")
         answer: dict[str, Any] = json.loads(line)
         return answer
