@@ -60,7 +60,7 @@ class Guest:
         command = [str(python), "-I", str(script), visit.package, visit.method, str(folder), str(batch)]
         threads = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
         # A file and not a pipe: nobody reads it while a guest talks.
-        self._said = tempfile.TemporaryFile("w+")
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
