@@ -67,9 +67,11 @@ def batch_key(query: ModelQuery) -> BatchKey:
 
 
 def cut(query: ModelQuery, budget: int) -> list[Piece]:
-    """A query in pieces of at most `budget` tokens, at least one row each, or one pair."""
+    """A query in pieces of like size, of at most `budget` tokens but at least one row each, or one pair."""
     apart = rows_together(query)
-    rows = apart * max(1, budget // max(1, apart * len(query.encoding)))
+    units, most = query.num_rows // apart, max(1, budget // max(1, apart * len(query.encoding)))
+    # Even pieces: the rows of a small last one would cost more each.
+    rows = apart * max(1, -(-units // max(1, -(-units // most))))
     return [Piece(query, at, min(at + rows, query.num_rows)) for at in range(0, query.num_rows, rows)]
 
 

@@ -1,4 +1,4 @@
-"""The table of ratios: python -m bench.peers [--repetitions 5] [--sizes 16 64 128] [--models minilm gpt2] [--parts …]."""
+"""The table of ratios beside other packages and beside one forward (`make bench-peers`)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import argparse
 import platform
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
-import captum as captum_package
+import captum
 import torch
 import transformers
 
-from bench.peers import captum, forward, guests
+from bench.peers import beside_captum, guests, one_forward
 from bench.peers.clock import header
 from bench.peers.subjects import SHAPES, subjects
 
@@ -31,30 +32,34 @@ def main() -> None:
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     warnings.filterwarnings("ignore", module="captum")
+    transformers.utils.logging.disable_progress_bar()
     print(header(asked.repetitions))
     versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
-    print(f"Python {platform.python_version()}, {versions}, captum {captum_package.__version__}", flush=True)
+    print(f"Python {platform.python_version()}, {versions}, captum {captum.__version__}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for shape in asked.models:
-            cases = subjects(shape, Path(folder) / shape, asked.sizes)
-            if "captum" in asked.parts:
-                print(f"\nCaptum's time over ours, {SAMPLES[shape]} rows of kernel-shap\n{captum.TITLE}", flush=True)
-                for case in cases:
-                    for line in captum.compare(case, SAMPLES[shape], asked.repetitions):
-                        print(line, flush=True)
-            if "forward" in asked.parts:
-                print(f"\nIn forwards of one row (F1)\n{forward.TITLE}", flush=True)
-                for case in cases:
-                    for line in forward.compare(case, asked.repetitions):
-                        print(line, flush=True)
-            if "guests" in asked.parts and shape == "minilm":
-                print(f"\nPackages in environments of their own\n{guests.TITLE}", flush=True)
-                for line in guests.compare(cases, asked.repetitions):
-                    print(line, flush=True)
+            for line in _lines(shape, Path(folder) / shape, asked):
+                print(line, flush=True)
     if "tables" in asked.parts:
         print("\nTables", flush=True)
-        for line in forward.tables():
+        for line in one_forward.tables():
             print(line, flush=True)
+
+
+def _lines(shape: str, folder: Path, asked: argparse.Namespace) -> Iterator[str]:
+    cases, repetitions = subjects(shape, folder, asked.sizes), asked.repetitions
+    if "captum" in asked.parts:
+        yield f"\nCaptum's time over ours; kernel-shap has {SAMPLES[shape]} rows\n{beside_captum.TITLE}"
+        for case in cases:
+            yield from beside_captum.compare(case, SAMPLES[shape], repetitions)
+        yield beside_captum.NOTE
+    if "forward" in asked.parts:
+        yield f"\nIn forwards of one row (F1)\n{one_forward.TITLE}"
+        for case in cases:
+            yield from one_forward.compare(case, repetitions)
+    if "guests" in asked.parts and shape == "minilm":
+        yield f"\nPackages in environments of their own: their time over ours\n{guests.TITLE}"
+        yield from guests.compare(cases, repetitions)
 
 
 if __name__ == "__main__":

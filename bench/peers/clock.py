@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 Run = Callable[[], object]
 
@@ -42,7 +43,7 @@ def cpu_seconds(run: Run) -> float:
 
 def race(runs: Mapping[str, Run], repetitions: int) -> dict[str, list[float]]:
     """CPU seconds of each of `runs`, one after another in every repetition; each ran once before."""
-    return clocked({name: lambda run=run: cpu_seconds(run) for name, run in runs.items()}, repetitions)
+    return clocked({name: partial(cpu_seconds, run) for name, run in runs.items()}, repetitions)
 
 
 def clocked(runs: Mapping[str, Callable[[], float]], repetitions: int) -> dict[str, list[float]]:
@@ -73,8 +74,8 @@ def header(repetitions: int) -> str:
     """Where and how it was measured, and whether others were at work."""
     load, count = os.getloadavg()[0], os.cpu_count() or 1
     lines = [
-        f"CPU seconds of one process with one thread, float32, {count} processors; median (range) of {repetitions}"
-        " interleaved repetitions, after one that is not counted.",
+        f"CPU seconds of one process with one thread, float32, {count} processors.",
+        f"Median (range) of {repetitions} interleaved repetitions, after one that is not counted.",
         f"Load average at the start: {load:.1f}.",
     ]
     if load > BUSY * count:

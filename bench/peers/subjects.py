@@ -29,7 +29,7 @@ def build(shape: str, folder: Path) -> Path:
     torch.manual_seed(0)
     # Wider than usual: scores must be large enough to tell whether two of them agree.
     common: dict[str, Any] = {
-        "initializer_range": 0.1,
+        "initializer_range": 0.05,
         "num_labels": 2,
         "pad_token_id": 0,
         "eos_token_id": None,

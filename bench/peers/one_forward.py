@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import torch
 
@@ -14,7 +16,7 @@ from saliscope.explainers.families.sampling_tables import solve
 from saliscope.explainers.queries import Differentiate
 from saliscope.explainers.targets import Scalar
 
-TITLE = f"{'what':<38}{'model':<8}{'n':>4}  {'ms':>18}  {'in F1':<20}goal"
+TITLE = f"{'what':<40}{'model':<8}{'n':>4}  {'ms':>18}  {'in F1':<20}goal"
 TABLES = (100, 200)
 
 
@@ -29,7 +31,7 @@ def compare(subject: Subject, repetitions: int) -> Iterator[str]:
     times = race({"one forward": forward, **runs}, repetitions)
     for name, values in times.items():
         found = ratios(values, times["one forward"])
-        cells = f"{name:<38}{subject.shape:<8}{subject.num_tokens:>4}  "
+        cells = f"{name:<40}{subject.shape:<8}{subject.num_tokens:>4}  "
         cells += f"{spread([1e3 * value for value in values], '.1f'):>18}  {spread(found):<20}"
         yield (cells + goals.get(name, NO_GOAL).judge(statistics.median(found))).rstrip()
 
@@ -40,7 +42,7 @@ def _runs(subject: Subject) -> tuple[dict[str, Goal], dict[str, Run]]:
     scalar = Scalar("class", TARGET, "logit")
     own, every = (middle,), tuple(range(layers + 1))
 
-    def saliency(**params: object) -> Run:
+    def saliency(**params: Any) -> Run:
         return lambda: explain(model, subject.text, method="decoded-grad-cam", target=TARGET, **params)
 
     goals = {"grad-cam body, middle layer": Goal(at_most=1.6), "grad-cam body, all layers": Goal(at_most=2.6)}
@@ -59,4 +61,5 @@ def _runs(subject: Subject) -> tuple[dict[str, Goal], dict[str, Run]]:
 def tables() -> Iterator[str]:
     """Seconds that the law of passes takes for texts longer than the package has tables for."""
     for n in TABLES:
-        yield f"mp-pi sampling=optimal, law for n = {n}: {cpu_seconds(lambda n=n: solve(n)):.1f} s, once for each n"
+        seconds = cpu_seconds(partial(solve, n))
+        yield f"mp-pi sampling=optimal, law for n = {n}: {seconds:.1f} s, once for each n"
