@@ -27,7 +27,7 @@ class SensitivityParams(msgspec.Struct):
     radius: Annotated[float, msgspec.Meta(gt=0, le=10, description="length of a move, in lengths of the embedding")] = (
         0.02
     )
-    texts: Texts = 10
+    texts: Texts = 5
 
 
 class StabilityParams(msgspec.Struct):

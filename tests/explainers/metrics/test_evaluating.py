@@ -18,7 +18,7 @@ from saliscope.explainers.metrics.tabulating import tabulate
 from saliscope.explainers.queries import Answer, Evaluate, Query
 from tests.explainers.fakes import FakeModel
 from tests.explainers.games import smooth_game, words
-from tests.explainers.metrics.studies import known_model
+from tests.explainers.metrics.studies import known_model, sized
 
 FIVE = (2.0, -1.0, 0.5, 1.0, -0.75)
 TEXTS = [(words(5), "yes"), ("a b c d e", "no"), ("v w x y z", "yes")]
@@ -79,7 +79,7 @@ def test_a_result_is_plain_data_and_every_number_has_an_interval() -> None:
 
 
 def test_interrupted_and_resumed_is_the_same_table_as_in_one_go() -> None:
-    model, metrics = FakeModel(smooth_game(5, 1)), [name for name in PLAIN if name != "time"]
+    model, metrics = FakeModel(sized(smooth_game(5, 1), 5)), [name for name in PLAIN if name != "time"]
     plan = make_plan(model, TEXTS, METHODS, metrics)
     first: list[Record] = []
     steps = evaluating(plan)
@@ -93,7 +93,7 @@ def test_interrupted_and_resumed_is_the_same_table_as_in_one_go() -> None:
     rest: list[Record] = []
     drive_units(evaluating(plan, {record.unit for record in stored}), model.answer, rest.append)
     assert len(rest) == plan.num_units - 7
-    whole = evaluate(FakeModel(smooth_game(5, 1)), TEXTS, METHODS, metrics, lanes=1)
+    whole = evaluate(FakeModel(sized(smooth_game(5, 1), 5)), TEXTS, METHODS, metrics, lanes=1)
     halves, once = tabulate(plan, [*rest, *stored]).to_dict(), whole.to_dict()
     for row in (*halves["rows"], *once["rows"]):
         row["seconds"] = None
@@ -250,9 +250,9 @@ def test_a_method_may_stand_there_twice_with_other_parameters() -> None:
 
 
 def test_the_best_of_all_and_the_best_of_the_cheap_are_marked() -> None:
-    found = evaluate(
-        FakeModel(smooth_game(6, 4)), [words(6)] * 2, ["sp-pi", "kernel-shap", "random"], ["shap-similarity"], lanes=1
-    )
+    model = FakeModel(sized(smooth_game(6, 4), 6))
+    records, methods = [(words(6), "yes")] * 3, ["sp-pi", "kernel-shap", "random"]
+    found = evaluate(model, records, methods, ["shap-similarity"], target="gold", lanes=1)
     marks = {
         row.name: (row.cost, row.cells["shap-similarity"].best, row.cells["shap-similarity"].best_cheap)
         for row in found.rows

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -26,7 +28,7 @@ def sigmoid(*values: float) -> list[float]:
 
 
 def trapezoid(heights: list[float]) -> float:
-    return sum((a + b) / 2 for a, b in zip(heights, heights[1:], strict=False)) / (len(heights) - 1)
+    return sum((a + b) / 2 for a, b in pairwise(heights)) / (len(heights) - 1)
 
 
 @pytest.mark.parametrize(("metric", "params"), MASKED)
