@@ -18,11 +18,14 @@ METHODS = ["random", "sp-pi", "mp-pi", "occlusion", "kernel-shap"]
 
 
 def planted(visible: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Two words that say "yes" loudly together, which one pass credits to the second; among words that whisper "no"."""
+    """Words 2 and 7 say "yes" together only, which one pass credits to the second; 1 and 8 each say it, which one pass
+    credits to the first; 4 says it less loudly and the others whisper "no".
+    """
     weights = np.full(COUNT, -0.3)
-    weights[[2, 7]], weights[4] = 0.5, 1.5
-    together = 4.0 if visible[2] and visible[7] else 0.0
-    return np.asarray([0.0, float(weights @ visible) + together - 1.5])
+    weights[4] = 1.0
+    both = 4.0 if visible[2] and visible[7] else 0.0
+    either = 3.0 if visible[1] or visible[8] else 0.0
+    return np.asarray([0.0, float(weights @ visible) + both + either - 3.0])
 
 
 @pytest.fixture(scope="module")
