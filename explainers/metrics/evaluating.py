@@ -125,7 +125,7 @@ def _scores(plan: Plan, subject: Subject, entry: Entry, clock: Clock) -> Generat
         return explain_text(subject, method, entry.params, seed, plan.scale, nudge)
 
     started = clock()
-    found = yield from again(subject.seed, None)
+    found = yield from again(subject.own_seed, None)
     cost = found.cost.forward_rows, found.cost.backward_rows
     return Scores(
         entry.name,

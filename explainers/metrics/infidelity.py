@@ -30,7 +30,7 @@ class InfidelityParams(msgspec.Struct):
             " mask: each is hidden with probability p; occlusion: each is hidden once"
         ),
     ] = "nlgp"
-    samples: Annotated[int, msgspec.Meta(ge=2, le=100_000, description="draws; occlusion has n")] = 500
+    samples: Annotated[int, msgspec.Meta(ge=2, le=100_000, description="draws; occlusion has n")] = 200
     sigma: Annotated[float, msgspec.Meta(gt=0, le=10, description="nlgp: 1 is the distance to the mask")] = 0.5
     reference: Annotated[Literal["mask", "mean", "zero"], msgspec.Meta(description="nlgp: where 1 leads to")] = "mask"
     p: Annotated[float, msgspec.Meta(gt=0, lt=1, description="mask: how likely a feature is hidden")] = 0.5

@@ -97,7 +97,8 @@ def make_plan(
     `records` are texts, pairs (text, label) or maps with `text` and `label`. `methods` are names or maps `{method,
     params, name}`, None is every one that fits; `metrics` names or maps `{metric, …parameters}`, None is every one that
     fits. `target` "gold" explains the label's class, "predicted" the model's answer. `precomputed` are scores by name,
-    a row a text. `background` are texts from which the rarity of tokens is counted.
+    a row a text. Text number k is explained with `seed` + k. `background` are texts from which the rarity of
+    tokens is counted.
     """
     facts = model.facts
     kind = facts.kinds[0]

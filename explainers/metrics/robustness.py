@@ -27,7 +27,7 @@ class SensitivityParams(msgspec.Struct):
     radius: Annotated[float, msgspec.Meta(gt=0, le=10, description="length of a move, in lengths of the embedding")] = (
         0.02
     )
-    texts: Texts = 10
+    texts: Texts = 5
 
 
 class StabilityParams(msgspec.Struct):
@@ -56,7 +56,7 @@ def _sensitivity(subject: Subject, scores: Scores, params: SensitivityParams) ->
     assert scores.again is not None
     farthest = 0.0
     for draw in range(params.draws):
-        moved = yield from scores.again(subject.seed, Nudge(params.radius, subject.seed * 1_000_003 + draw))
+        moved = yield from scores.again(subject.own_seed, Nudge(params.radius, subject.own_seed * 1_000_003 + draw))
         farthest = max(farthest, float(np.linalg.norm(moved.scores - scores.values)))
     return Measured(farthest / size)
 
@@ -69,7 +69,7 @@ def _stability(subject: Subject, scores: Scores, params: StabilityParams) -> Mea
     assert scores.again is not None
     runs = [scores.values]
     for seed in range(1, params.seeds):
-        again = yield from scores.again(subject.seed + seed, None)
+        again = yield from scores.again(subject.own_seed + 1_000_003 * seed, None)
         runs.append(again.scores.astype(np.float64))
         if np.array_equal(runs[0].astype(np.float32), again.scores):
             # No seed matters to this method.

@@ -33,7 +33,7 @@ def _similarity(subject: Subject, scores: Scores, params: SimilarityParams) -> M
         rows = max(2, params.samples * len(subject.features))
         # A seed of its own: Kernel SHAP itself must not be compared with its own draws.
         subject.notes[key] = yield from explain_text(
-            subject, "kernel-shap", {"samples": rows}, subject.seed + 7_919, subject.scale
+            subject, "kernel-shap", {"samples": rows}, subject.own_seed + 500_009, subject.scale
         )
     return Measured(cosine(scores.values, subject.notes[key].scores.astype(np.float64)))
 

@@ -64,10 +64,20 @@ class Subject:
     notes: dict[Any, Any] = field(default_factory=dict)
     _seen: dict[tuple[Hiding, bytes], Wide] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.kind == "class":
+            whole = np.ones(len(self.features), dtype=np.bool_)
+            self._seen["replace", np.packbits(whole).tobytes()] = self.outputs.astype(np.float64)
+
     @property
     def facts(self) -> ModelFacts:
         """What is known of the model."""
         return self.model.facts
+
+    @property
+    def own_seed(self) -> int:
+        """The seed of explanations: texts of one length must not share their draws."""
+        return self.seed + self.number
 
     @property
     def groups(self) -> tuple[tuple[int, ...], ...]:
