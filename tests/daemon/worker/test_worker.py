@@ -214,7 +214,7 @@ def test_many_texts_come_back_in_order_with_progress(peer: Peer) -> None:
         ({"messages": []}, "bad_request", "messages"),
         ({"messages": [{"role": "user", "content": "b", "name": "c"}]}, "bad_request", "messages[0]"),
         ({"messages": [{"role": "user", "content": 3}]}, "bad_request", "messages[0].content"),
-        ({"text": "a", "granularity": "page"}, "bad_request", "line|regex"),
+        ({"text": "a", "granularity": "page"}, "bad_request", "regex:PATTERN"),
         ({"text": "a", "granularity": "regex:["}, "bad_request", "unterminated"),
         ({"text": "a", "windows": "slide"}, "bad_request", "windows"),
         ({"text": "a " * 600, "pair": "b", "windows": "stitch"}, "bad_request", "windows=cut"),
