@@ -77,7 +77,7 @@ def _open(plan: Plan, number: int) -> Generator[Query, Answer, Subject]:
     features = build_features(encoding, plan.granularity)
     if not features:
         raise BadRequest("text: the tokenizer leaves nothing of it; there is nothing to explain")
-    answer = yield Evaluate(encoding, Outputs(plan.kind), outputs=True)
+    answer = yield Evaluate(encoding, Outputs(plan.kind))
     assert isinstance(answer, Evaluated)
     outputs = answer.values[0]
     if not np.isfinite(outputs).all():

@@ -34,8 +34,8 @@ print(found.ranking("activation"), found.to_csv())
   as `retained`, and a warning is given where methods differ by more than two points.
 * **Only texts that all methods have are compared.** What failed is listed by text; a method with fewer than half of the
   texts is left out of the comparison.
-* **Intervals:** `bootstrap`, {DESCRIBED["bootstrap"]}; `normal`, {DESCRIBED["normal"]}. For `token-overlap`,
-  1.96 times the sd of 100 resamples either way.
+* **Intervals:** `bootstrap`, {DESCRIBED["bootstrap"]};
+  `normal`, {DESCRIBED["normal"]}. For `token-overlap`, 1.96 times the sd of 100 resamples either way.
 * **Best** marks the best of all methods, **best cheap** the best of those up to `cheap` forward passes (1 by default)
   for the median text; a backward pass counts as two. Controls are never marked.
 * Metrics that explain a text again (`sensitivity-max`, `stability`) take a few texts that lie all over the data.

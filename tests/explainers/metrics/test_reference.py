@@ -21,6 +21,12 @@ def test_the_page_of_metrics_is_current() -> None:
     assert (Path(__file__).parents[3] / "docs" / "metrics.md").read_text(encoding="utf-8") == page(), "run `make docs`"
 
 
+def test_the_example_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    code = page().split("```python\n")[1].split("```")[0]
+    exec(code, {})
+    assert "occlusion" in capsys.readouterr().out
+
+
 def test_every_metric_describes_itself_in_plain_data() -> None:
     for metric in METRICS:
         described = msgspec.json.decode(msgspec.json.encode(metric.describe()))
