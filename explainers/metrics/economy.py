@@ -13,12 +13,12 @@ FEWER_ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     "decoded-integrated-gradients": {"steps": 16, "max_steps": 32},
     "gradient-shap": {"samples": 16},
     "integrated-gradients": {"steps": 16, "max_steps": 32},
-    "kernel-shap": {"samples": 256},
+    "kernel-shap": {"samples": 128},
     "lime": {"samples": 128},
     "mase": {"samples": 128},
-    "partition-shap": {"samples": 128},
-    "permutation": {"repeats": 3},
-    "shapley-sampling": {"permutations": 6},
+    "partition-shap": {"samples": 96},
+    "permutation": {"repeats": 2},
+    "shapley-sampling": {"permutations": 4},
 }
 
 
