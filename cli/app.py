@@ -19,6 +19,7 @@ COMMANDS: Final[dict[str, str]] = {
     "explain": "Show which tokens decided.",
     "predict": "Show what a model says about texts.",
     "tokenize": "Show the pieces that a model sees.",
+    "evaluate": "Compare methods on a data set, by faithfulness and cost.",
     "models": "List models; load and unload them.",
     "methods": "List explanation methods, or describe one.",
     "status": "Show how the daemon is; never starts it.",

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from saliscope.cli.explained import (
     MAX_LABEL,
-    bars_of,
     cost_of,
     names_of,
     number_of,
     painting_of,
     reasons,
-    show_bars,
+    show_prediction,
     value_of,
 )
 from saliscope.cli.tables import columns, wrapped
@@ -31,7 +30,7 @@ def compare(explanations: Sequence[Explanation], terminal: Terminal, top: int) -
     """The lines that `saliscope explain` prints for several methods."""
     first = explanations[0]
     lines = [*_paintings(explanations, terminal), ""]
-    lines += [*show_bars(bars_of(first.prediction, first.target.label), terminal), ""]
+    lines += [*show_prediction(first.prediction, first.target.label, terminal), ""]
     if top:
         lines += [*_table(explanations, terminal, top), ""]
     key = legend(

@@ -26,7 +26,9 @@ def painting_of(explanation: Explanation) -> Painting:
     """The explanation as renderers take it."""
     pairs = zip(explanation.features, explanation.scores, strict=True)
     marks = [Mark(feature.start, feature.end, score) for feature, score in pairs]
-    return Painting(explanation.text, marks, signed=explanation.signed, seen_to=explanation.truncated_at)
+    # Where an earlier segment was cut, a later one was still read.
+    last = explanation.segments[-1] if explanation.segments else explanation
+    return Painting(explanation.text, marks, signed=explanation.signed, seen_to=last.truncated_at)
 
 
 def panel_of(explanation: Explanation, top: int) -> Panel:
@@ -91,7 +93,7 @@ def show(explanation: Explanation, terminal: Terminal, top: int) -> list[str]:
     """The lines that `saliscope explain` prints."""
     painting = painting_of(explanation)
     lines = [paint(painting, terminal.palette, terminal.depth, terminal.theme), ""]
-    lines += [*show_bars(bars_of(explanation.prediction, explanation.target.label), terminal), ""]
+    lines += [*show_prediction(explanation.prediction, explanation.target.label, terminal), ""]
     if top:
         lines += [*_show_strongest(explanation, top, painting, terminal)]
         hidden = len(explanation.features) - top
@@ -126,8 +128,14 @@ def reasons(explanation: Explanation, terminal: Terminal) -> list[str]:
     return lines
 
 
-def show_bars(bars: list[Bar], terminal: Terminal) -> list[str]:
-    """The prediction as one bar a label."""
+def show_prediction(prediction: Prediction, chosen: str, terminal: Terminal) -> list[str]:
+    """The prediction as one bar a label, or a regression's value."""
+    if prediction.value is not None:
+        return [f"  {terminal.strong(cut(one_line(prediction.label), MAX_LABEL))}  {prediction.value:.4g}"]
+    return _show_bars(bars_of(prediction, chosen), terminal)
+
+
+def _show_bars(bars: list[Bar], terminal: Terminal) -> list[str]:
     labels = [cut(one_line(found.label), MAX_LABEL) for found in bars]
     room = max(8, min(40, terminal.columns - 2 - max(map(width, labels), default=0) - 14))
     rows = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -46,7 +47,7 @@ def methods(function: F) -> F:
 def read_text(argument: str | None) -> str:
     """The text given as an argument, or all of stdin for `-` or for nothing where stdin is no terminal."""
     if argument is not None and argument != "-":
-        return _clean(argument)
+        return clean(argument)
     if argument is None and is_tty(sys.stdin):
         raise click.UsageError("give a text, or `-` to read it from the terminal until Ctrl-D")
     return _read_stdin().removesuffix("\n").removesuffix("\r")
@@ -55,7 +56,7 @@ def read_text(argument: str | None) -> str:
 def read_texts(arguments: tuple[str, ...]) -> list[str]:
     """The texts given as arguments, or each line of stdin that is not blank."""
     if arguments and arguments != ("-",):
-        return [_clean(argument) for argument in arguments]
+        return [clean(argument) for argument in arguments]
     if not arguments and is_tty(sys.stdin):
         raise click.UsageError("give one or more texts, or `-` to read one a line")
     return [line for line in _read_stdin().splitlines() if line.strip()]
@@ -75,7 +76,42 @@ def read_params(pairs: tuple[str, ...]) -> dict[str, Any]:
     return params
 
 
-def _clean(text: str) -> str:
+def read_messages(file: str) -> Any:
+    """The messages of a chat from a JSON file, or from stdin for `-`; the daemon checks what they are."""
+    try:
+        text = _read_stdin() if file == "-" else Path(file).read_text(encoding="utf-8")
+        messages = json.loads(text)
+    except OSError as error:
+        raise SaliscopeError("bad_request", f"messages: cannot read {file}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise SaliscopeError("bad_request", f"messages: {file} is no JSON in UTF-8: {error}") from error
+    if not isinstance(messages, list):
+        raise SaliscopeError("bad_request", 'messages: expected a list, [{"role": "user", "content": "…"}]')
+    return messages
+
+
+class Granularity(click.ParamType):  # type: ignore[type-arg]
+    """What gets a score: one of four names, or a pattern of one's own."""
+
+    name = "granularity"
+    names = ("token", "word", "sentence", "line")
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """The values, as a choice shows them."""
+        return f"[{'|'.join(self.names)}|regex:PATTERN]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The value itself, if it is a name or a pattern."""
+        if value not in self.names and (not str(value).startswith("regex:") or value == "regex:"):
+            self.fail(f"{value!r} is not one of {', '.join(self.names)}, or regex:PATTERN.", param, ctx)
+        return clean(str(value))
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The names, and how a pattern begins."""
+        return [CompletionItem(name) for name in (*self.names, "regex:") if name.startswith(incomplete)]
+
+
+def clean(text: str) -> str:
     """Bytes of an argument that are not UTF-8 become replacement characters."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 

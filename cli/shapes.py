@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
+from saliscope.protocol.evaluations import Evaluation
 from saliscope.protocol.messages import (
     PROTOCOL_VERSION,
     Explanation,
@@ -16,6 +17,7 @@ from saliscope.protocol.messages import (
     Output,
     Prediction,
     Predictions,
+    Segment,
     TargetInfo,
     Token,
     Tokenized,
@@ -79,6 +81,7 @@ class ExplainShape(Struct):
     diagnostics: dict[str, Any]
     warnings: list[str]
     protocol: int
+    segments: list[Segment]
 
 
 class ExplainManyShape(Struct):
@@ -95,6 +98,7 @@ class TextPrediction(Struct):
     index: int
     kind: str
     probabilities: dict[str, float]
+    value: float | None
     truncated_at: int | None
 
 
@@ -184,6 +188,7 @@ SHAPES: Final[dict[str, tuple[type[Struct], ...]]] = {
     "explain": (ExplainShape, ExplainManyShape),
     "predict": (PredictShape,),
     "tokenize": (TokenizeShape,),
+    "evaluate": (Evaluation,),
     "models": (ModelsShape,),
     "methods": (MethodsShape,),
     "status": (StatusShape,),
@@ -225,7 +230,7 @@ def predict_shape(texts: list[str], answer: Predictions) -> PredictShape:
     """Predictions of the wire beside their texts."""
     cuts = answer.truncated_at or [None] * len(texts)
     rows = [
-        TextPrediction(text, found.label, found.index, found.kind, found.probabilities, cut)
+        TextPrediction(text, found.label, found.index, found.kind, found.probabilities, found.value, cut)
         for text, found, cut in zip(texts, answer.predictions, cuts, strict=True)
     ]
     return PredictShape(answer.model, rows, answer.warnings)

@@ -146,9 +146,8 @@ def find_pooling(network: Network) -> Pooling:
     top = network.anatomy.num_layers
     with torch.no_grad():
         batch = network.probe_batch()
-    _, _, _, gradients = network.gradients(
-        network.reader(network.own_kind), batch, (top,), lambda outputs: outputs.sum(-1)
-    )
+    read = network.reader(network.own_kind)
+    _, _, _, gradients = network.gradients(read, batch, (top,), lambda outputs: outputs[..., 0])
     touched = gradients[top][0].float().norm(dim=-1)
     little = 1e-3 * float(touched.max())
     if float(touched[1:].max()) <= little:

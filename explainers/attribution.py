@@ -8,24 +8,30 @@ from typing import Any, Literal
 
 import numpy as np
 
-from saliscope.explainers.encoding import FloatArray, Token
+from saliscope.explainers.encoding import FloatArray, Segment, Token
 from saliscope.explainers.features import Feature
 from saliscope.explainers.targets import Target
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the model says: class probabilities, or the likeliest next tokens."""
+    """What the model says: class probabilities, or the likeliest next tokens; of a regression only its `value`."""
 
     kind: str
     label: str
     index: int
     probabilities: Mapping[str, float]
+    value: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The wire's map."""
-        probabilities = dict(self.probabilities)
-        return {"kind": self.kind, "label": self.label, "index": self.index, "probabilities": probabilities}
+        return {
+            "kind": self.kind,
+            "label": self.label,
+            "index": self.index,
+            "probabilities": dict(self.probabilities),
+            "value": self.value,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,7 @@ class Attribution:
     why: tuple[str, ...] = ()
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    segments: tuple[Segment, ...] = ()
 
     @property
     def scores(self) -> FloatArray:
@@ -155,7 +162,13 @@ class Attribution:
             "why": list(self.why),
             "diagnostics": dict(self.diagnostics),
             "warnings": list(self.warnings),
+            "segments": [segment_dict(segment) for segment in self.segments],
         }
+
+    @property
+    def seen_to(self) -> int | None:
+        """Where reading ended for good: not where only an earlier segment was cut."""
+        return self.truncated_at if not self.segments else self.segments[-1].truncated_at
 
     def _repr_html_(self) -> str:
         """The text in colours, for notebooks."""
@@ -165,7 +178,7 @@ class Attribution:
 
         pairs = zip(self.features, self.scores, strict=True)
         marks = [Mark(feature.start, feature.end, float(score)) for feature, score in pairs]
-        painting = Painting(self.text, marks, signed=self.signed, seen_to=self.truncated_at)
+        painting = Painting(self.text, marks, signed=self.signed, seen_to=self.seen_to)
         return fragment([Panel(painting, title=self.method, target=self.target.label)])
 
 
@@ -182,6 +195,16 @@ def token_dict(token: Token) -> dict[str, Any]:
         "end": token.end,
         "special": token.special,
         "ids": list(token.ids),
+    }
+
+
+def segment_dict(segment: Segment) -> dict[str, Any]:
+    """A segment as the wire's map."""
+    return {
+        "name": segment.name,
+        "start": segment.start,
+        "end": segment.end,
+        "truncated_at": segment.truncated_at,
     }
 
 

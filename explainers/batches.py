@@ -14,8 +14,8 @@ from saliscope.explainers.taps import Swap
 class Batch:
     """One micro-batch: `ids` and `mask` `[B, T]` padded on the right, position ids where tokens were dropped, word
     embeddings `[B, T, K]`, the last position of each row (before its tail), and layers whose states are swapped on the
-    way, with how far the text's own states are from their reference there, `[T, K]`. Where rows have a tail, `reads
-    [B, m]` are the positions that predict its tokens.
+    way, with how far the text's own states are from their reference there, `[T, K]`. `types [B, T]` are token types,
+    None if all are 0. Where rows have a tail, `reads [B, m]` are the positions that predict its tokens.
     """
 
     ids: Tensor
@@ -25,4 +25,5 @@ class Batch:
     ends: Tensor
     swaps: dict[Layer, Swap]
     displacements: dict[Layer, Tensor] = field(default_factory=dict)
+    types: Tensor | None = None
     reads: Tensor | None = None

@@ -32,6 +32,19 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """A named part of the source, `source[start:end]`: one text of a pair, or a message of a chat.
+
+    `truncated_at` is the first code point of it that the model does not see, None if it sees all.
+    """
+
+    name: str
+    start: int
+    end: int
+    truncated_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Nudge:
     """Noise on a text's word embeddings, one draw of `seed`: each moves by `radius` times its own length."""
 
@@ -44,6 +57,7 @@ class Encoding:
     """An encoded text: `ids [T]` with special tokens, the `tokens` over them, and where the text was cut.
 
     `truncated_at` is the first code point after the last one that the model sees, or None if it sees the whole text.
+    A text of several `segments` is cut where the first of them is. `type_ids [T]` are token types, None if all are 0.
     The last `tail` positions are no part of the text but what is to follow it. With a `nudge` the model sees the text
     somewhat moved, wherever its own tokens are visible.
     """
@@ -52,11 +66,18 @@ class Encoding:
     ids: IntArray
     tokens: tuple[Token, ...]
     truncated_at: int | None = None
+    segments: tuple[Segment, ...] = ()
+    type_ids: IntArray | None = None
     tail: int = 0
     nudge: Nudge | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def parts(self) -> tuple[Span, ...]:
+        """The spans that no feature may cross: the segments, or the whole text."""
+        return tuple((part.start, part.end) for part in self.segments) or ((0, len(self.text)),)
 
     @cached_property
     def special(self) -> BoolArray:
@@ -73,7 +94,8 @@ def extended(encoding: Encoding, ids: Sequence[int], spell: Callable[[int], str]
     length, end = len(encoding), encoding.tokens[-1].end if encoding.tokens else 0
     tail = tuple(Token(spell(id), end, end, True, (length + at,), (id,)) for at, id in enumerate(ids))
     longer = np.concatenate([encoding.ids, np.asarray(ids, dtype=np.int64)])
-    return replace(encoding, ids=longer, tokens=(*encoding.tokens, *tail), tail=len(ids))
+    types = None if encoding.type_ids is None else np.pad(encoding.type_ids, (0, len(ids)), "edge")
+    return replace(encoding, ids=longer, tokens=(*encoding.tokens, *tail), type_ids=types, tail=len(ids))
 
 
 def build_tokens(

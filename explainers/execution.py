@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from saliscope.explainers.attending import Pooling, attend, find_pooling
 from saliscope.explainers.batches import Batch
 from saliscope.explainers.encoding import FloatArray
+from saliscope.explainers.errors import NotCapable
 from saliscope.explainers.facts import ModelFacts
 from saliscope.explainers.heads import POSITIONS_PER_CHUNK, EmbeddingHead, Head, read_layer
 from saliscope.explainers.network import Network
+from saliscope.explainers.nudging import embedded
 from saliscope.explainers.queries import (
     INPUT,
     Along,
@@ -37,10 +39,12 @@ from saliscope.explainers.queries import (
     Read,
     Reduction,
     Value,
+    rows_together,
 )
 from saliscope.explainers.relevance import find_activations, obeying
-from saliscope.explainers.rows import deviation, draw, embedded, materialise, reference
+from saliscope.explainers.rows import deviation, draw, materialise, reference
 from saliscope.explainers.scales import Activation, grouped, resolved, scaled_every, tail_value, valued
+from saliscope.explainers.surface import Surface
 from saliscope.explainers.targets import Kind, Scalar
 
 BatchKey = tuple[object, ...]
@@ -54,22 +58,27 @@ def batch_key(query: ModelQuery) -> BatchKey:
     tail = query.read.scalar.tail if isinstance(query, Evaluate) and isinstance(query.read, Value | Moment) else ()
     drops = query.rows.hiding if isinstance(query.rows, Masked) else "replace"
     swaps = isinstance(query.rows, Moved) and query.rows.layer != INPUT
-    apart = id(query) if swaps else None
+    # Pairs of rows must stay side by side, which modules that group rows by length do for one text only.
+    pairs = isinstance(query, Differentiate) and query.rule == "deep-lift"
+    apart = id(query) if swaps or pairs else None
     if isinstance(query, Evaluate):
         return "evaluate", query.read.kind, drops, apart, len(tail)
     return "differentiate", query.scalar.kind, drops, apart, query.rule, query.scalar.tail, query.scalar.groups
 
 
 def cut(query: ModelQuery, budget: int) -> list[Piece]:
-    """A query in pieces of at most `budget` tokens, at least one row each."""
-    rows = max(1, budget // max(1, len(query.encoding)))
+    """A query in pieces of like size, of at most `budget` tokens but at least one row each, or one pair."""
+    apart = rows_together(query)
+    units, most = query.num_rows // apart, max(1, budget // max(1, apart * len(query.encoding)))
+    # Even pieces: the rows of a small last one would cost more each.
+    rows = apart * max(1, -(-units // max(1, -(-units // most))))
     return [Piece(query, at, min(at + rows, query.num_rows)) for at in range(0, query.num_rows, rows)]
 
 
 class Executor:
     """Computes pieces that share a batch key on one network."""
 
-    def __init__(self, network: Network, facts: ModelFacts) -> None:
+    def __init__(self, network: Surface, facts: ModelFacts) -> None:
         self.network, self.facts = network, facts
 
     def compute(self, pieces: Sequence[Piece], decoders: Decoders) -> list[Answer]:
@@ -83,12 +92,18 @@ class Executor:
                 return self._attend(pieces, batch)
         return self._differentiate(pieces, batch, decoders)
 
+    def _transformer(self) -> Network:
+        """The network as one whose attention and rules can be reached."""
+        if not isinstance(self.network, Network):
+            raise NotCapable("only transformers have attention and rules; use a method that needs neither")
+        return self.network
+
     # -- forward ----------------------------------------------------------------------------------
 
     def _evaluate(self, pieces: Sequence[Piece], batch: Batch) -> list[Answer]:
         with self.network.swapping(batch):
             if not self.network.causal:
-                states = self.network.pooled(batch.embeds, batch.mask, batch.places)
+                states = self.network.pooled(batch.embeds, batch.mask, batch.places, batch.types)
             else:
                 states = self.network.hidden(batch.embeds, batch.mask, batch.places)
         answers: list[Answer] = []
@@ -181,8 +196,12 @@ class Executor:
         owners = [query for piece, query in zip(pieces, queries, strict=True) for _ in range(piece.start, piece.stop)]
         chosen, scalars = self._scalars([query.scalar for query in owners])
         rule, first = queries[0].rule, queries[0].scalar
-        read = self.network.tail_logits if first.tail else self.network.reader(first.kind, first.groups)
-        with obeying(rule, self._activations if rule == "attn-lrp" else ()):
+        read = self._transformer().tail_logits if first.tail else self.network.reader(first.kind, first.groups)
+        if rule not in (None, "deep-lift"):
+            # Elsewhere a rule might reach nothing, and what came out be a plain gradient.
+            self._transformer()
+        activations = self._activations if rule in ("attn-lrp", "deep-lift") else ()
+        with obeying(rule, activations, len(batch.embeds)):
             outputs, values, states, grads = self.network.gradients(read, batch, layers, scalars)
         if first.tail:
             outputs = outputs[:, 0]
@@ -211,12 +230,14 @@ class Executor:
         for layer in query.layers:
             gradient, state = grads[layer].float(), states[layer].float()
             for kind in query.reductions:
-                against = self._displacement(query, layer, batch) if kind == "displacement" else state
+                against = self._displacement(query, layer, state, batch) if kind == "displacement" else state
                 products[layer, kind] = _array(_reduction(kind, gradient, against))
         return products
 
-    def _displacement(self, query: Differentiate, layer: Layer, batch: Batch) -> Tensor:
-        """How far the text is from its reference at a layer, `[T, K]`."""
+    def _displacement(self, query: Differentiate, layer: Layer, state: Tensor, batch: Batch) -> Tensor:
+        """How far the text is from its reference at a layer, `[T, K]`, or `[B, T, K]` for the pairs in `state`."""
+        if query.rule == "deep-lift":
+            return (state[::2] - state[1::2]).repeat_interleave(2, 0)
         if layer != INPUT:
             return batch.displacements[layer].float()
         base = embedded(query.encoding, self.network)
@@ -264,14 +285,14 @@ class Executor:
 
     @cached_property
     def _pooling(self) -> Pooling:
-        return find_pooling(self.network)
+        return find_pooling(self._transformer())
 
     def _attend(self, pieces: Sequence[Piece], batch: Batch) -> list[Answer]:
         queries = [_attend_of(piece) for piece in pieces]
         chosen, scalars = self._scalars([query.scalar for query in queries])
         first = queries[0]
         read = self.network.reader(first.scalar.kind, first.scalar.groups)
-        seen = attend(self.network, batch, read, first.form, self._pooling, scalars)
+        seen = attend(self._transformer(), batch, read, first.form, self._pooling, scalars)
         answers: list[Answer] = []
         for row, query in enumerate(queries):
             own = slice(0, len(query.encoding))

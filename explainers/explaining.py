@@ -5,23 +5,36 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol, get_args
 
 from saliscope.explainers.aiming import Aim, aiming, demand, reserve
 from saliscope.explainers.attribution import Attribution, Cost, Output
-from saliscope.explainers.errors import BadRequest
-from saliscope.explainers.facts import ModelView
-from saliscope.explainers.features import build_features
+from saliscope.explainers.encoding import Encoding
+from saliscope.explainers.errors import BadRequest, NotCapable, listing
+from saliscope.explainers.facts import CAPABILITIES, ModelView
+from saliscope.explainers.features import Feature
 from saliscope.explainers.finishing import Finish
+from saliscope.explainers.inputs import Windows, reading
+from saliscope.explainers.patterns import grouping
 from saliscope.explainers.problem import Asked, Scored
 from saliscope.explainers.queries import Answer, Attend, Differentiate, Query, Solve
 from saliscope.explainers.question import Question
 from saliscope.explainers.registry import Method, default_method, find_method, require
-from saliscope.explainers.targets import Scalar, Target, TargetKind, parse_scale
+from saliscope.explainers.targets import Scalar, Scale, Target, TargetKind, parse_scale
 from saliscope.explainers.wishes import Wish, parse_target
 from saliscope.explainers.working import Work
 
 Explaining = Generator[Query | Attribution, Answer | None, Attribution]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A text encoded and divided already."""
+
+    encoding: Encoding
+    features: tuple[Feature, ...]
+    started: float
+    """When work on it began, by `time.perf_counter`."""
 
 
 @dataclass(slots=True)
@@ -37,10 +50,34 @@ class Ledger:
             self.cost = self.cost.plus(query.num_rows, query.num_rows if backward else 0)
 
 
+class Answering(ModelView, Protocol):
+    """A model that answers its queries by itself."""
+
+    def answer(self, query: Query) -> Answer:
+        """Compute one query."""
+
+
 def explaining(model: ModelView, question: Question) -> Explaining:
     """Yield queries (answer each with `send`) and partial attributions (send None); return the final one."""
+    started = time.perf_counter()
+    _check(question)
+    if question.windows == "stitch":
+        from saliscope.explainers.windows import stitching
+
+        return (yield from stitching(model, question))
+    room = reserve(model, parse_wish(model, question))
+    if room >= model.facts.max_tokens:
+        raise BadRequest(f"target: what is to follow has {room} tokens, and the model reads {model.facts.max_tokens}")
+    most = model.facts.max_tokens - room if room else None
+    encoding = yield from reading(model, question.input, "explain", most)
+    features = yield from grouping(encoding, question.granularity)
+    return (yield from explaining_prepared(model, question, Prepared(encoding, features, started)))
+
+
+def explaining_prepared(model: ModelView, question: Question, prepared: Prepared) -> Explaining:
+    """The same for a text that is encoded and divided."""
     ledger = Ledger()
-    steps = _explaining(model, question, ledger)
+    steps = _explaining(model, question, prepared, ledger)
     reply: Answer | None = None
     while True:
         try:
@@ -74,9 +111,13 @@ def drive(
             reply = answer(step)
 
 
-def _explaining(model: ModelView, question: Question, ledger: Ledger) -> Explaining:
-    started = time.perf_counter()
-    wish = parse_target(question.target, model.facts.kinds, len(model.facts.labels))
+def parse_wish(model: ModelView, question: Question) -> Wish:
+    """The target of a question, as far as it says itself."""
+    return parse_target(question.target, model.facts.kinds, len(model.facts.labels))
+
+
+def _explaining(model: ModelView, question: Question, prepared: Prepared, ledger: Ledger) -> Explaining:
+    wish = parse_wish(model, question)
     demanded = demand(model, wish)
     name, why = (question.method, ()) if question.method else _chosen(model, demanded)
     method = find_method(name)
@@ -86,12 +127,14 @@ def _explaining(model: ModelView, question: Question, ledger: Ledger) -> Explain
     scale, fixed = parse_scale(question.scale, wish.kind), method.scale(params)
     if fixed is not None and question.scale not in (None, fixed):
         why = (*why, f"scale {fixed}: {name} explains the {fixed}, whatever scale is asked for")
-    asked = _ask(model, question, wish)
-    aim = yield from aiming(model, wish, fixed or scale, asked.encoding)
-    work = Work(model, method, params, replace(asked, scalar=aim.scalar), aim)
+    _check_scale(model, wish, fixed or scale)
+    if not prepared.features:
+        raise BadRequest("text: the tokenizer leaves nothing of it; there is nothing to explain")
+    aim = yield from aiming(model, wish, fixed or scale, prepared.encoding)
+    work = Work(model, method, params, _ask(model, question, aim.scalar, prepared), aim)
     parts = _parts(model, aim) if wish.steps else ()
     _promise(ledger, work, len(parts))
-    finish = Finish(model.facts, question, why, started)
+    finish = Finish(model.facts, question, why, prepared.started)
     last = yield from _whole(work, finish, ledger)
     outputs = []
     for step, (target, part) in enumerate(parts):
@@ -148,18 +191,23 @@ def _promise(ledger: Ledger, work: Work, num_parts: int) -> None:
     )
 
 
-def _ask(model: ModelView, question: Question, wish: Wish) -> Asked:
-    if not isinstance(question.text, str):
-        raise BadRequest(f"text: expected a string, got {type(question.text).__name__}")
+def _check_scale(model: ModelView, wish: Wish, scale: Scale) -> None:
+    has = wish.head != "class" or "probabilities" in model.facts.capabilities
+    if not has and scale not in ("logit", "margin"):
+        raise NotCapable(f"scale {scale} needs {CAPABILITIES['probabilities']}; {model.facts.name} has scale logit")
+
+
+def _check(question: Question) -> None:
     if isinstance(question.seed, bool) or not isinstance(question.seed, int) or question.seed < 0:
         raise BadRequest(f"seed: expected a whole number from 0, got {question.seed!r}")
-    if not question.text.strip():
-        raise BadRequest("text: it is empty or blank; there is nothing to explain")
-    encoding = model.encode(question.text, reserve(model, wish))
-    features = build_features(encoding, question.granularity)
-    if not features:
-        raise BadRequest("text: the tokenizer leaves nothing of it; there is nothing to explain")
-    scalar = Scalar(wish.head, None, "logit")
+    if not isinstance(question.granularity, str):
+        raise BadRequest(f"granularity: expected a string, got {type(question.granularity).__name__}")
+    if question.windows not in get_args(Windows):
+        raise BadRequest(f"windows {question.windows!r} is none of {listing(get_args(Windows))}")
+
+
+def _ask(model: ModelView, question: Question, scalar: Scalar, prepared: Prepared) -> Asked:
+    encoding, features = prepared.encoding, prepared.features
     return Asked(model.facts, model.constants, encoding, features, scalar, question.seed, model.find_token)
 
 

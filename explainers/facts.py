@@ -5,20 +5,28 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from saliscope.explainers.encoding import Encoding
+from saliscope.explainers.scales import Activation
 from saliscope.explainers.targets import Kind, TargetKind, kinds_of
 
-ModelKind = Literal["encoder-classifier", "decoder-classifier", "causal-lm"]
+if TYPE_CHECKING:
+    from saliscope.explainers.chat import ChatTemplate, Message, Rendered
+
+ModelKind = Literal["encoder-classifier", "decoder-classifier", "causal-lm", "module", "callable"]
+"""Transformers by what they are; a torch module of one's own; a function of texts."""
 Capability = Literal[
     "class",
     "next-token",
+    "probabilities",
     "causal",
+    "embeddings",
     "gradients",
     "layers",
     "mask",
     "drop",
+    "unseen",
     "lm-head",
     "readable",
     "attention",
@@ -28,11 +36,14 @@ Capability = Literal[
 CAPABILITIES: Final[dict[Capability, str]] = {
     "class": "a classification head",
     "next-token": "a next-token head",
+    "probabilities": "an output that is a probability",
     "causal": "causal attention (a decoder)",
+    "embeddings": "word embeddings that can be moved",
     "gradients": "gradients to its embeddings",
     "layers": "blocks that can be tapped",
     "mask": "a token that stands for nothing",
-    "drop": "position ids that keep the other tokens in their places when some are left out",
+    "drop": "a way to leave tokens out (in transformers position ids that keep the others in their places)",
+    "unseen": "an attention mask, so that nobody looks at a token",
     "lm-head": "a language-model head of its own",
     "readable": "a language-model head, or embeddings as wide as its layers (lm_head_from=MODEL lends a head)",
     "attention": "attention maps that can be watched (one a layer, computed by torch's own functions)",
@@ -54,11 +65,17 @@ class ModelFacts:
     mask_id: int
     mask_text: str
     fingerprint: str
-    activation: Literal["softmax", "sigmoid"] = "softmax"
+    activation: Activation = "softmax"
     hints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Parameters by method that the checkpoint's maker recommends: `"saliscope": {method: {…}}` in its config."""
     window: int | None = None
     """How far the most short-sighted layer looks, in tokens."""
+    lacking: Mapping[Capability, str] = field(default_factory=dict)
+    """Why it has not what one would expect it to have."""
+    notes: tuple[str, ...] = ()
+    """What a reader of any of its explanations must know."""
+    scale_free: bool = False
+    """Whether the length of a word embedding means nothing to it, so that a gradient along it is rounding."""
 
     @property
     def targets(self) -> tuple[TargetKind, ...]:
@@ -83,8 +100,18 @@ class ModelView(Protocol):
     def constants(self) -> Constants:
         """Answers that depend on the model alone."""
 
-    def encode(self, text: str, reserve: int = 0) -> Encoding:
-        """The text as the model sees it, with room for `reserve` more tokens."""
+    @property
+    def chat_template(self) -> ChatTemplate | None:
+        """What makes a prompt of messages, if the model has it."""
+
+    def encode(self, text: str, most: int | None = None) -> Encoding:
+        """The text as the model sees it, or the first `most` tokens of it."""
+
+    def encode_pair(self, text: str, pair: str, most: int | None = None) -> Encoding:
+        """Two texts as the model sees them together, at most `most` tokens."""
+
+    def encode_chat(self, rendered: Rendered, messages: tuple[Message, ...], most: int | None = None) -> Encoding:
+        """A rendered chat as the model sees it; one of more than `most` tokens is `TooLarge`."""
 
     def token_text(self, token_id: int) -> str:
         """A vocabulary entry as text."""

@@ -1,16 +1,16 @@
-"""What is scored: tokens, or words and sentences made of them."""
+"""What is scored: tokens, or words, sentences and lines made of them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from saliscope.explainers.encoding import Encoding, Span, trim
 from saliscope.explainers.errors import BadRequest, listing
 
-Granularity = Literal["token", "word", "sentence"]
+Granularity = Literal["token", "word", "sentence", "line"]
 GRANULARITIES: Final[tuple[Granularity, ...]] = get_args(Granularity)
 
 _LONE = (
@@ -19,6 +19,7 @@ _LONE = (
 _MARKS = r"\u0300-\u036f\u200d\u3099\u309a\ufe00-\ufe0f\uff9e\uff9f\U000e0100-\U000e01ef"
 _WORD = re.compile(rf"[{_LONE}][{_MARKS}]*|[^\s{_LONE}]+")
 
+_LINE = re.compile(r"[^\n\r\x0b\x0c\x85\u2028\u2029]+")
 _NEWLINE = r"(?>\r\n?|[\n\x85\u2028\u2029])"
 _BLANKS = r"[^\S\r\n\x85\u2028\u2029]*+"
 # Possessive, and never begun in the middle of a run: a megabyte of dots takes no longer than one of words.
@@ -45,24 +46,63 @@ class Feature:
 
 
 def build_features(encoding: Encoding, granularity: str) -> tuple[Feature, ...]:
-    """The features of a text in reading order; special tokens belong to none of them.
+    """The features of a text in reading order; special tokens belong to none of them, and none crosses a segment.
 
-    A token belongs to the word or sentence that holds its first visible character, a blank one to the word before.
+    A token belongs to the word, sentence or line that holds its first visible character, a blank one to the one before.
     """
     if granularity not in GRANULARITIES:
-        raise BadRequest(f"granularity {granularity!r} is none of {listing(GRANULARITIES)}")
-    members = [(index, token) for index, token in enumerate(encoding.tokens) if not token.special]
+        raise BadRequest(f"granularity {granularity!r} is none of {listing([*GRANULARITIES, 'regex:PATTERN'])}")
     if granularity == "token":
-        return tuple(_feature(encoding, [index]) for index, _ in members)
-    seen = encoding.text[: members[-1][1].end] if members else ""
-    spans = list(word_spans(seen) if granularity == "word" else sentence_spans(seen))
+        return tuple(_feature(encoding, [index]) for index, token in enumerate(encoding.tokens) if not token.special)
+    divide = {"word": word_spans, "sentence": sentence_spans, "line": line_spans}[granularity]
+    features: list[Feature] = []
+    for part in seen_parts(encoding):
+        features += group_tokens(encoding, part, list(divide(part.text)))
+    return tuple(features)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A segment, or all of a text, as far as its last token goes: where it `start`s, and its `tokens` (indices)."""
+
+    text: str
+    start: int
+    tokens: tuple[int, ...]
+
+
+def seen_parts(encoding: Encoding) -> tuple[Part, ...]:
+    """What of the segments, or of the text, the model sees, in order; features are made within one of them."""
+    members = [(token.start, index) for index, token in enumerate(encoding.tokens) if not token.special]
+    parts, at = [], 0
+    for start, end in encoding.parts:
+        first = at
+        while at < len(members) and members[at][0] < end:
+            at += 1
+        own = tuple(index for _, index in members[first:at])
+        parts.append(Part(encoding.text[start : encoding.tokens[own[-1]].end] if own else "", start, own))
+    return tuple(parts)
+
+
+def group_tokens(encoding: Encoding, part: Part, spans: Sequence[Span], cover: bool = True) -> list[Feature]:
+    """The tokens of a part by the span of its text in which each begins; with `cover` those between two spans join the
+    one before, else they are left out.
+    """
     groups: dict[int, list[int]] = {}
     at = 0
-    for index, token in members:
-        while at + 1 < len(spans) and spans[at + 1][0] <= token.start:
+    for index in part.tokens:
+        begin = encoding.tokens[index].start - part.start
+        while at + 1 < len(spans) and spans[at + 1][0] <= begin:
             at += 1
-        groups.setdefault(at, []).append(index)
-    return tuple(_feature(encoding, group) for group in groups.values())
+        if cover or (spans and spans[at][0] <= begin < spans[at][1]):
+            groups.setdefault(at, []).append(index)
+    return [_feature(encoding, group) for group in groups.values()]
+
+
+def line_spans(text: str) -> Iterator[Span]:
+    """Lines that hold something visible, without the blanks at their ends."""
+    for match in _LINE.finditer(text):
+        if match[0].strip():
+            yield trim(text, *match.span())
 
 
 def word_spans(text: str) -> Iterator[Span]:

@@ -13,12 +13,14 @@ SAMPLES = 1024
 
 
 def fingerprint(model: Any) -> str:
-    """A digest of the names, shapes and sampled values of all weights, of the configuration and of the hooks.
+    """A digest of the names, shapes and sampled values of all weights, of the configuration if any, and of the hooks.
 
     The same model gives the same digest wherever its folder lies.
     """
     digest = hashlib.blake2b(digest_size=12)
-    settings = {name: value for name, value in model.config.to_dict().items() if name != "_name_or_path"}
+    config = getattr(model, "config", None)
+    told: dict[str, Any] = {} if config is None or not hasattr(config, "to_dict") else config.to_dict()
+    settings = {name: value for name, value in told.items() if name != "_name_or_path"}
     digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
     with torch.inference_mode():
         for name, tensor in sorted(model.state_dict().items()):

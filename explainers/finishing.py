@@ -16,6 +16,7 @@ from saliscope.explainers.facts import ModelFacts
 from saliscope.explainers.problem import Problem, Scored
 from saliscope.explainers.queries import Differentiated
 from saliscope.explainers.question import Question
+from saliscope.explainers.segments import pair_notes
 from saliscope.explainers.targets import Target
 from saliscope.explainers.working import Work
 
@@ -42,7 +43,7 @@ class Finish:
         if value is None:
             value = problem.opening.value if isinstance(problem.opening, Differentiated) else float("nan")
         return Attribution(
-            text=self.question.text,
+            text=problem.encoding.text,
             model=facts.name,
             method=work.method.name,
             params={**msgspec.to_builtins(work.params), **scored.params},
@@ -64,9 +65,10 @@ class Finish:
             timing_ms={"total": (time.perf_counter() - self.started) * 1e3},
             truncated_at=problem.encoding.truncated_at,
             fingerprint=facts.fingerprint,
-            why=self.why,
+            why=(*self.why, *facts.notes),
             diagnostics=scored.diagnostics,
             warnings=(*_truncation(problem.encoding), *work.aim.warnings, *scored.warnings),
+            segments=problem.encoding.segments,
         )
 
 
@@ -87,6 +89,8 @@ def _other_classes(problem: Problem, scored: Scored, labels: tuple[str, ...] | N
 
 
 def _truncation(encoding: Encoding) -> tuple[str, ...]:
+    if encoding.segments:
+        return pair_notes(encoding)
     if encoding.truncated_at is None:
         return ()
     return (f"the model's length ends the text at character {encoding.truncated_at}; the rest was not seen",)

@@ -55,6 +55,23 @@ class Head:
         return logits.reshape(*hidden.shape[:-1], -1)
 
 
+def both_ways(logits: Tensor) -> Tensor:
+    """One output z `[..., 1]` as the class and its negation, `[..., 2]`: z and -z."""
+    return torch.cat([logits, -logits], -1)
+
+
+class BothWays(nn.Module):
+    """A classifier of one output that answers for the class and for its negation."""
+
+    def __init__(self, score: nn.Module) -> None:
+        super().__init__()
+        self.score = score
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Logits `[..., 2]` of states `[..., K]`."""
+        return both_ways(self.score(hidden))
+
+
 class EmbeddingHead:
     """Reads positions with the input embeddings, `h W_E^T * scale` (a stand-in for a head)."""
 

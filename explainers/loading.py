@@ -19,8 +19,10 @@ from saliscope.explainers.checkpoint import (
 from saliscope.explainers.errors import BadRequest, ExplainerError, LoadingFailed, NotCapable, listing
 from saliscope.explainers.facts import Capability, ModelFacts, ModelKind
 from saliscope.explainers.fingerprint import fingerprint
+from saliscope.explainers.labels import Labelling
 from saliscope.explainers.lending import HeadLoader
 from saliscope.explainers.network import Network
+from saliscope.explainers.probing import is_scale_free
 from saliscope.explainers.relevance import can_obey
 from saliscope.explainers.textmodel import TextModel
 from saliscope.explainers.tokenizing import Tokenizing
@@ -103,10 +105,10 @@ def _network(model: Any) -> Network:
 def _facts(name: str, network: Network, tokenizing: Tokenizing, loader: HeadLoader, unexpected: set[str]) -> ModelFacts:
     config = network.model.config
     kind = _kind(network)
-    labels: tuple[str, ...] = ()
-    if network.own_kind == "class":
-        labels = tuple(str(config.id2label[i]) for i in range(config.num_labels))
-    found: set[Capability] = {network.own_kind, "gradients"}
+    labelling = network.labelling or Labelling((), "softmax")
+    found: set[Capability] = {network.own_kind, "embeddings", "gradients", "unseen"}
+    if labelling.activation != "identity":
+        found.add("probabilities")
     if network.causal:
         found.add("causal")
     if network.anatomy is not None:
@@ -120,17 +122,22 @@ def _facts(name: str, network: Network, tokenizing: Tokenizing, loader: HeadLoad
         found.add("mask")
     if network.first_place is not None:
         found.add("drop")
-    if _own_head(network, loader, unexpected):
+    lacking: dict[Capability, str] = {}
+    without = _find_own_head(network, loader, unexpected)
+    if without is not None:
+        lacking["lm-head"] = without
+    else:
         found.add("lm-head")
         if network.causal:
             found.add("next-token")
     if "lm-head" in found or network.embedding_size == config.hidden_size:
         found.add("readable")
-    sigmoid = config.num_labels == 1 or config.problem_type == "multi_label_classification"
+    if "probabilities" not in found:
+        lacking["probabilities"] = "its head is a regression: one number, no classes"
     return ModelFacts(
         name=name,
         kind=kind,
-        labels=labels,
+        labels=labelling.labels,
         capabilities=frozenset(found),
         num_layers=int(config.num_hidden_layers),
         max_tokens=max_tokens(network, tokenizing.tokenizer),
@@ -138,9 +145,11 @@ def _facts(name: str, network: Network, tokenizing: Tokenizing, loader: HeadLoad
         mask_id=0 if mask_id is None else mask_id,
         mask_text="" if mask_id is None else tokenizing.token_text(mask_id),
         fingerprint=fingerprint(network.model),
-        activation="sigmoid" if network.own_kind == "class" and sigmoid else "softmax",
+        activation=labelling.activation,
         hints=_hints(config),
         window=network.window,
+        lacking=lacking,
+        scale_free=is_scale_free(network, network.probe_batch(), network.own_kind),
     )
 
 
@@ -152,20 +161,20 @@ def _hints(config: Any) -> dict[str, dict[str, Any]]:
     return {str(method): dict(params) for method, params in found.items() if isinstance(params, dict)}
 
 
-def _own_head(network: Network, loader: HeadLoader, unexpected: set[str]) -> bool:
-    """Whether the checkpoint holds a trained language-model head; a decoder's becomes its next-token head."""
+def _find_own_head(network: Network, loader: HeadLoader, unexpected: set[str]) -> str | None:
+    """Look for a trained language-model head, which a decoder takes for next tokens; None, or why there is none."""
     if "next-token" in network.heads:
-        return True
+        return None
     tied = network.causal and bool(network.model.config.tie_word_embeddings)
     if not tied and not any("head" in key or "predictions" in key or "vocab" in key for key in unexpected):
-        return False
+        return "the checkpoint holds no language-model head"
     try:
         head = loader(None)
-    except NotCapable:
-        return False
+    except NotCapable as error:
+        return error.message
     if network.causal:
         network.heads["next-token"] = head
-    return True
+    return None
 
 
 def _kind(network: Network) -> ModelKind:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 
 from saliscope.explainers.batches import Batch
 from saliscope.explainers.errors import NotCapable
-from saliscope.explainers.heads import Head
+from saliscope.explainers.heads import BothWays, Head, both_ways
+from saliscope.explainers.labels import Labelling, read_labelling
 from saliscope.explainers.queries import INPUT, Layer
 from saliscope.explainers.scales import grouped
 from saliscope.explainers.taps import Anatomy, dissect, tapped
@@ -41,7 +43,10 @@ class Network:
         self._first_place: int | None = NOT_ASKED
         self._probe = self._probe_ids()
         self.causal = self._is_causal()
-        own_kind: Kind = "class" if type(model).__name__.endswith("ForSequenceClassification") else "next-token"
+        self.labelling: Labelling | None = None
+        if type(model).__name__.endswith("ForSequenceClassification"):
+            self.labelling = read_labelling(model.config)
+        own_kind: Kind = "next-token" if self.labelling is None else "class"
         if self.causal:
             self.heads[own_kind] = self._score_module() if own_kind == "class" else Head(model, "own")
         self.own_kind = own_kind
@@ -69,6 +74,12 @@ class Network:
         return int(next(self.embedding.parameters()).shape[0])
 
     @property
+    def num_types(self) -> int:
+        """How many token types it tells apart; 0 where it takes none, as decoders do."""
+        takes = not self.causal and "token_type_ids" in inspect.signature(self.model.forward).parameters
+        return int(getattr(self.model.config, "type_vocab_size", 0) or 0) if takes else 0
+
+    @property
     def pad_id(self) -> int:
         """The pad token's id; without one it is `NotCapable`."""
         pad_id = self.model.config.pad_token_id
@@ -94,24 +105,25 @@ class Network:
             self._mean = weight.detach().float().mean(0)
         return self._mean
 
-    def hidden(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None) -> Tensor:
-        """The last hidden state `[B, T, K]`; `places` are position ids where they do not simply count up."""
+    def hidden(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None, types: Tensor | None = None) -> Tensor:
+        """The last hidden state `[B, T, K]`; `places` are position ids where they do not simply count up, `types`
+        token types where they are not all 0.
+        """
         keywords: dict[str, Any] = {"use_cache": False} if self.causal else {}
-        if places is not None:
-            keywords["position_ids"] = places
+        keywords |= _given(position_ids=places, token_type_ids=types)
         state: Tensor = self.body(inputs_embeds=embeds, attention_mask=mask, **keywords)[0]
         return state
 
-    def pooled(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None) -> Tensor:
+    def pooled(self, embeds: Tensor, mask: Tensor, places: Tensor | None = None, types: Tensor | None = None) -> Tensor:
         """Class logits `[B, C]` of a bidirectional model, float32."""
-        keywords = {} if places is None else {"position_ids": places}
+        keywords = _given(position_ids=places, token_type_ids=types)
         logits: Tensor = self.model(inputs_embeds=embeds, attention_mask=mask, **keywords).logits
-        return logits.float()
+        return (both_ways(logits) if self.labelling and self.labelling.both_ways else logits).float()
 
     def outputs(self, kind: Kind, batch: Batch) -> Tensor:
         """Raw outputs `[B, C]` at the end of each row, float32."""
         if not self.causal:
-            return self.pooled(batch.embeds, batch.mask, batch.places)
+            return self.pooled(batch.embeds, batch.mask, batch.places, batch.types)
         state = self.hidden(batch.embeds, batch.mask, batch.places)
         rows = torch.arange(len(state), device=state.device)
         return self.heads[kind](state[rows, batch.ends]).float()
@@ -130,10 +142,10 @@ class Network:
             yield
 
     @torch.no_grad()
-    def layer_states(self, embeds: Tensor, mask: Tensor, layer: Layer) -> Tensor:
+    def layer_states(self, embeds: Tensor, mask: Tensor, layer: Layer, types: Tensor | None = None) -> Tensor:
         """The states of one layer, `[B, T, K]`."""
         with tapped(self._need_anatomy(), (layer,), None) as found:
-            self.hidden(embeds, mask)
+            self.hidden(embeds, mask, types=types)
         return found[layer]
 
     def tail_logits(self, batch: Batch) -> Tensor:
@@ -254,7 +266,7 @@ class Network:
         labels = int(self.model.config.num_labels)
         for name, module in self.model.named_children():
             if name != self.model.base_model_prefix and getattr(module, "out_features", None) == labels:
-                return module  # type: ignore[no-any-return]
+                return BothWays(module) if self.labelling and self.labelling.both_ways else module
         raise NotCapable("no linear classifier was found on this decoder; only score heads of that form are read")
 
     @torch.no_grad()
@@ -269,9 +281,14 @@ class Network:
         ends = torch.tensor([ids.shape[1] - 1, padded.shape[1] - 1], device=ids.device)
         ours = self.outputs(self.own_kind, Batch(padded, mask, None, self.embed(padded), ends, {}))[:1]
         scale = float(plain.float().abs().max().clamp(min=1.0))
-        gap = float((ours - plain.float()).abs().max())
+        gap = float((ours[:, : plain.shape[-1]] - plain.float()).abs().max())
         half = plain.dtype in (torch.float16, torch.bfloat16)
         if not gap <= PROBE_TOLERANCE * scale * (50 if half else 1):
             raise NotCapable(
                 f"this architecture answers differently from padded embeddings (by {gap:.2g}); it needs an adapter"
             )
+
+
+def _given(**keywords: Tensor | None) -> dict[str, Tensor]:
+    """The keywords that say something; not every model takes all of them."""
+    return {name: value for name, value in keywords.items() if value is not None}

@@ -10,10 +10,15 @@ from saliscope.explainers.facts import ModelView
 
 
 def predict(model: ModelView, names: tuple[str, ...] | None, outputs: FloatArray, top: int = 10) -> Prediction:
-    """The prediction in raw `outputs [C]`: every one of `names`, or, with None, the `top` likeliest next tokens."""
-    activation = model.facts.activation if names == model.facts.labels else "softmax"
-    probabilities = _probabilities(outputs, activation)
+    """The prediction in raw `outputs [C]`: every one of `names`, or, with None, the `top` likeliest next tokens.
+
+    A regression has a value and no probabilities.
+    """
     best = int(np.argmax(outputs))
+    activation = model.facts.activation if names == model.facts.labels else "softmax"
+    if names is not None and activation == "identity":
+        return Prediction("class", names[best], best, {}, float(outputs[best]))
+    probabilities = _probabilities(outputs, activation)
     if names is not None:
         named = {names[i]: float(p) for i, p in enumerate(probabilities)}
         return Prediction("class" if names == model.facts.labels else "label-words", names[best], best, named)

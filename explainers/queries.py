@@ -200,12 +200,15 @@ class Decoding:
 Reduction = Literal["activation", "displacement", "sum", "l1", "l2", "l2-activation"]
 """What a gradient g at a position becomes: <g, h>, <g, E - B>, the sum of g, |g|_1, |g|_2, |g * h|_2.
 
-E is the unmoved text; above the word embeddings only rows that are `Moved` at that layer have an E - B.
+E is the unmoved text; above the word embeddings only rows that are `Moved` at that layer have an E - B. In the pairs of
+the rule "deep-lift" E - B is the way from the second row to the first, for both.
 """
 
 
-Rule = Literal["cp-lrp", "attn-lrp"]
-"""A gradient that propagates relevance: which functions of the model count as constant, and which share evenly."""
+Rule = Literal["cp-lrp", "attn-lrp", "deep-lift"]
+"""A gradient that propagates relevance: which functions of the model count as constant, and which share evenly; or,
+under "deep-lift", which have the slope between two rows. There rows are pairs: each text is followed by its reference.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,6 +269,11 @@ class Solve:
 
 Query = Evaluate | Differentiate | Attend | Solve
 ModelQuery = Evaluate | Differentiate | Attend
+
+
+def rows_together(query: ModelQuery) -> int:
+    """How many rows at a time must stay in one micro-batch: pairs do, others go alone."""
+    return 2 if isinstance(query, Differentiate) and query.rule == "deep-lift" else 1
 
 
 @dataclass(frozen=True, eq=False)

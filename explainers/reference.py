@@ -15,21 +15,105 @@ INTRODUCTION = """# Methods
 Written from the program's own table (`make docs`); `saliscope methods NAME` shows the same on the terminal.
 How to read what they give: [reading.md](reading.md).
 
-**Which one?** For a causal classifier start with `sp-pi` (one row) and check with `mp-pi`. For an encoder with its own
-language-model head start with `decoded-grad-cam`, else with `input-x-gradient`. When a number must be trusted take two
-of different kinds: a perturbation method (`occlusion`, `kernel-shap`, `mase`) beside a gradient one
-(`integrated-gradients`). `random` shows what chance looks like.
+## When to use which
 
-Rows are counted through the model: *n* is the number of features. What is not the paper's but our reading of it is said
-under *Beware*.
+| you want | take | because |
+|---|---|---|
+%(uses)s
+
+When a number must be trusted take two of different kinds and see where they agree.
+
+## All of them
+
+Rows are counted through the model: *n* is the number of features.
+"""
+
+USES = (
+    (
+        "an answer while typing, causal classifier",
+        ("sp-pi",),
+        "one forward row, adds up exactly; early words take the prior",
+    ),
+    (
+        "an answer while typing, any model",
+        ("input-x-gradient", "decoded-grad-cam"),
+        "one forward and one backward; the second wherever a language-model head can read the layers",
+    ),
+    (
+        "to know what happens without a word",
+        ("occlusion",),
+        "that is what it measures; redundant words hide each other",
+    ),
+    (
+        "credit that is shared fairly and adds up",
+        ("kernel-shap", "shapley-sampling", "mp-pi"),
+        "Shapley values: exact for short texts; mp-pi has a game of its own, read by causal models in few rows",
+    ),
+    (
+        "the same for a long text",
+        ("partition-shap",),
+        "a fixed number of rows, spent where most is at stake; or ask for words, sentences",
+    ),
+    (
+        "gradients that add up",
+        ("integrated-gradients",),
+        "refined until they do; `missing` says how far they are",
+    ),
+    (
+        "gradients less jumpy than one",
+        ("smooth-grad", "gradient-shap"),
+        "means over noise, or over the way from a reference",
+    ),
+    (
+        "no choice of a mask word",
+        ("mase", "permutation"),
+        "with reference=mean or zero embeddings move instead; the other draws words",
+    ),
+    (
+        "only the few words that matter",
+        ("mase-sparse",),
+        "a fit that leaves all others at 0",
+    ),
+    (
+        "which layer knows it",
+        ("decoded-grad-cam", "decoded-simple"),
+        "layers=all reads every layer from one pass",
+    ),
+    (
+        "to compare with published numbers",
+        ("simple", "grad-l2", "lime", "lrp", "gae", "attention-rollout", "deep-lift"),
+        "the baselines of the literature, with the settings of packages as presets",
+    ),
+    (
+        "to know what chance looks like",
+        ("random",),
+        "a method no better than this one says nothing",
+    ),
+)
+
+LETTERS = """
+*Letters:* F is the number that is explained (the target on its scale) and p the probability of the target; E_j is the
+word embedding at position j and B_j its reference; h_j the states of a layer and h' those of the reference; φ_i is the
+score of feature i, j∈i its positions; x_S is the text with only the features S visible; ε, z and α are drawn, or the
+nodes of a rule with weights w; ⟨·,·⟩ is the inner product, ∘ the product number by number.
 """
 
 
 def page() -> str:
     """The whole page as Markdown."""
     return "\n".join(
-        [INTRODUCTION, *_overview(), *(line for method in methods().values() for line in _section(method))]
+        [
+            INTRODUCTION % {"uses": "\n".join(_uses())},
+            *_overview(),
+            LETTERS.lstrip(),
+            *(line for method in methods().values() for line in _section(method)),
+        ]
     )
+
+
+def _uses() -> Iterator[str]:
+    for wish, names, reason in USES:
+        yield f"| {wish} | {', '.join(f'[`{name}`](#{name})' for name in names)} | {reason} |"
 
 
 def _overview() -> Iterator[str]:
@@ -50,7 +134,12 @@ def _section(method: Method) -> Iterator[str]:
     yield ""
     yield method.summary
     yield ""
+    yield "```text"
+    yield method.formula
+    yield "```"
+    yield ""
     yield f"* **Source:** {method.source}"
+    yield f"* **From the source, and our reading:** {method.reading}"
     yield f"* **Cost:** {method.cost}"
     yield f"* **Targets:** {', '.join(method.targets)}"
     for name, values in method.presets.items():

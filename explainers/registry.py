@@ -47,6 +47,10 @@ class Method:
     promise: Callable[[Asked, Any], Promise]
     cost: str
     source: str
+    formula: str = ""
+    """The score in one line of plain text; its letters are explained at the top of the page of methods."""
+    reading: str = ""
+    """What of it is the source's, and what is our reading of it or our own."""
     needs: frozenset[Capability] = frozenset()
     targets: tuple[TargetKind, ...] = KINDS
     scale: Callable[[Any], Scale | None] = as_asked
@@ -86,9 +90,12 @@ class Method:
             "additive": self.additive,
             "cost": self.cost,
             "source": self.source,
+            "formula": self.formula,
+            "reading": self.reading,
             "params": components.get(self.params.__name__, schema),
             "defaults": msgspec.to_builtins(self.params()),
             "caveats": list(self.caveats),
+            "presets": {name: dict(values) for name, values in self.presets.items()},
         }
 
 
@@ -115,7 +122,11 @@ def require(method: Method, params: msgspec.Struct, facts: ModelFacts, kind: Tar
         return
     fits = listing(fitting(facts, kind), 40)
     if missing:
-        raise NotCapable(f"{method.name} needs {' and '.join(missing)}, which {facts.name} lacks; these fit: {fits}")
+        reasons = [facts.lacking[need] for need in sorted(method.needs - lent) if need in facts.lacking]
+        because = f" ({'; '.join(dict.fromkeys(reasons))})" if reasons else ""
+        raise NotCapable(
+            f"{method.name} needs {' and '.join(missing)}, which {facts.name} lacks{because}; these fit: {fits}"
+        )
     raise NotCapable(f"{method.name} cannot explain a {kind} target; these can: {fits}")
 
 
@@ -135,4 +146,13 @@ def default_method(facts: ModelFacts, kind: TargetKind) -> tuple[str, str]:
         and {"lm-head", "layers", "gradients"} <= facts.capabilities
     ):
         return "decoded-grad-cam", "the checkpoint holds a verified language-model head to read its layers with"
-    return "input-x-gradient", "one forward and one backward row, and every differentiable model can do it"
+    if "gradients" not in facts.capabilities:
+        return "occlusion", "only the model's outputs can be seen, and n + 1 rows are the fewest that ask all words"
+    if facts.scale_free:
+        found = "this model normalises its word embeddings at once, so gradient times embedding is rounding"
+        if "layers" in facts.capabilities:
+            return "grad-cam", f"{found}; what enters the first block says more"
+        return "integrated-gradients", f"{found}; the way from a reference says more"
+    alone = "one forward and one backward row, and every differentiable model can do it"
+    without = facts.lacking.get("lm-head")
+    return "input-x-gradient", alone if without is None else f"{alone}; not decoded-grad-cam: {without}"

@@ -18,6 +18,8 @@ from torch.overrides import TorchFunctionMode
 from saliscope.explainers.attending import FUSED, SOFTMAX
 from saliscope.explainers.network import Network
 from saliscope.explainers.queries import Rule
+from saliscope.explainers.rescaling import Rescaling, replace_gradient
+from saliscope.explainers.surface import Surface
 
 ACTIVATIONS = (
     functional.gelu,
@@ -81,7 +83,7 @@ class Obeying(TorchFunctionMode):
     def pass_on(self, entered: Tensor, left: Tensor) -> Tensor:
         """The output of an activation, with the gradient f(x)/x."""
         slope = torch.where(entered == 0, 0.0, left / entered).detach()
-        gate = _replace(left, slope * entered)
+        gate = replace_gradient(left, slope * entered)
         self._gates.append(gate)
         return gate
 
@@ -119,14 +121,19 @@ class Obeying(TorchFunctionMode):
 
 
 @contextmanager
-def obeying(rule: Rule | None, activations: Sequence[nn.Module] = ()) -> Iterator[Obeying | None]:
-    """Gradients of forwards inside follow `rule`; `activations` are modules that attn-lrp takes as one function."""
+def obeying(
+    rule: Rule | None, activations: Sequence[nn.Module] = (), num_rows: int = 1
+) -> Iterator[Obeying | Rescaling | None]:
+    """Gradients of forwards of `num_rows` rows inside follow `rule`.
+
+    `activations` are modules that attn-lrp and deep-lift take as one function.
+    """
     if rule is None:
         yield None
         return
-    rules = Obeying(rule)
+    rules = Rescaling(num_rows) if rule == "deep-lift" else Obeying(rule)
     hooks = []
-    if rule == "attn-lrp":
+    if rule != "cp-lrp":
         hooks = [
             module.register_forward_hook(lambda _, args, left: rules.pass_on(args[0], left)) for module in activations
         ]
@@ -145,13 +152,13 @@ def can_obey(network: Network) -> bool:
         plain = network.outputs(network.own_kind, batch)
         with obeying("attn-lrp") as rules:
             ruled = network.outputs(network.own_kind, batch)
-    assert rules is not None
+    assert isinstance(rules, Obeying)
     met = min(rules.num_attentions, rules.num_norms) >= network.num_layers
     return met and torch.allclose(plain, ruled, rtol=1e-3, atol=1e-5)
 
 
 @torch.no_grad()
-def find_activations(network: Network) -> tuple[nn.Module, ...]:
+def find_activations(network: Surface) -> tuple[nn.Module, ...]:
     """The modules that apply one function to each number: found by watching a forward, not by their class."""
     bare = [
         m for m in network.model.modules() if not list(m.children()) and not m.state_dict() and not list(m.buffers())
@@ -164,7 +171,7 @@ def find_activations(network: Network) -> tuple[nn.Module, ...]:
 
     hooks = [module.register_forward_hook(note) for module in bare]
     try:
-        network.outputs(network.own_kind, network.probe_batch())
+        network.reader(network.own_kind)(network.probe_batch())
     finally:
         for hook in hooks:
             hook.remove()
@@ -188,7 +195,7 @@ def _layer_norm(
     centred = entered - entered.mean(dims, keepdim=True)
     scale = (entered.var(dims, unbiased=False, keepdim=True) + eps).rsqrt().detach()
     left = functional.layer_norm(entered, list(normalized_shape), weight, bias, eps)
-    return _replace(left, centred * scale if weight is None else centred * scale * weight)
+    return replace_gradient(left, centred * scale if weight is None else centred * scale * weight)
 
 
 def _rms_norm(
@@ -198,12 +205,7 @@ def _rms_norm(
     least = torch.finfo(entered.dtype).eps if eps is None else eps
     scale = (entered.square().mean(dims, keepdim=True) + least).rsqrt().detach()
     left = functional.rms_norm(entered, list(normalized_shape), weight, eps)
-    return _replace(left, entered * scale if weight is None else entered * scale * weight)
-
-
-def _replace(value: Tensor, linear: Tensor) -> Tensor:
-    """Exactly `value`, with the gradient of `linear`."""
-    return value.detach() + (linear - linear.detach())
+    return replace_gradient(left, entered * scale if weight is None else entered * scale * weight)
 
 
 def _damp(tensor: Tensor, factor: float) -> Tensor:

@@ -3,68 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from saliscope.explainers.batches import Batch
-from saliscope.explainers.encoding import BoolArray, Encoding, IntArray
-from saliscope.explainers.errors import NotCapable
-from saliscope.explainers.network import Network
+from saliscope.explainers.encoding import IntArray
+from saliscope.explainers.nudging import embedded, nudge_rows
 from saliscope.explainers.queries import (
     INPUT,
-    Evaluate,
     Layer,
-    Masked,
     Moved,
     Noise,
-    Outputs,
     Piece,
-    Replaced,
     Rows,
-    Value,
 )
+from saliscope.explainers.surface import Surface
+from saliscope.explainers.tables import lay_out
 from saliscope.explainers.taps import Swap
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """The rows of one piece before padding: `ids [rows, T]`, what is seen of them, the last position seen before the
-    tail, and where the tail begins.
-    """
-
-    ids: IntArray
-    seen: BoolArray
-    ends: IntArray
-    tails: IntArray
-
-
-def materialise(pieces: Sequence[Piece], network: Network, mask_id: int) -> Batch:
+def materialise(pieces: Sequence[Piece], network: Surface, mask_id: int) -> Batch:
     """Build the rows of all pieces, in order."""
-    plans = [_plan(piece, mask_id) for piece in pieces]
-    width = max(plan.ids.shape[1] for plan in plans)
-    total = sum(len(plan.ids) for plan in plans)
-    # Padding holds a real id: it is masked out.
-    ids = np.full((total, width), mask_id, dtype=np.int64)
-    seen = np.zeros((total, width), dtype=np.int64)
-    at = 0
-    for plan in plans:
-        rows, length = plan.ids.shape
-        ids[at : at + rows, :length] = plan.ids
-        seen[at : at + rows, :length] = plan.seen
-        at += rows
-    ends, tails = (np.concatenate([getattr(plan, name) for plan in plans]) for name in ("ends", "tails"))
-    places = None
-    hiding = {piece.query.rows.hiding for piece in pieces if isinstance(piece.query.rows, Masked)}
-    if hiding & {"drop", "attention"}:
-        ids, seen, places, ends, tails = _place(ids, seen, (ends, tails), "drop" in hiding, network)
-    device = network.device
-    id_rows, mask = torch.from_numpy(ids).to(device), torch.from_numpy(seen).to(device)
-    embeds = network.embed(id_rows)
-    _nudge_rows(pieces, embeds, id_rows, network, drops="drop" in hiding)
-    at = 0
+    table = lay_out(pieces, network, mask_id)
+
+    def on_device(array: IntArray | None) -> Tensor | None:
+        return None if array is None else torch.from_numpy(array).to(network.device)
+
+    ids, mask, ends = (torch.from_numpy(rows).to(network.device) for rows in (table.ids, table.seen, table.ends))
+    embeds, at = network.embed(ids), 0
+    nudge_rows(pieces, embeds, ids, network)
     swaps: dict[Layer, Swap] = {}
     displacements: dict[Layer, Tensor] = {}
     for piece in pieces:
@@ -79,19 +47,20 @@ def materialise(pieces: Sequence[Piece], network: Network, mask_id: int) -> Batc
             displacements[moved.layer] = own - away_from
             swaps[moved.layer] = _swap(displace(moved, piece, own, away_from), at, swaps.get(moved.layer))
         at += rows
-    place_rows = None if places is None else torch.from_numpy(places).to(device)
-    reads = _reads(ends, tails, pieces[0].query.encoding.tail)
-    read_rows = None if reads is None else torch.from_numpy(reads).to(device)
-    return Batch(id_rows, mask, place_rows, embeds, torch.from_numpy(ends).to(device), swaps, displacements, read_rows)
+    return Batch(
+        ids,
+        mask,
+        on_device(table.places),
+        embeds,
+        ends,
+        swaps,
+        displacements,
+        types=on_device(table.types if table.types.any() else None),
+        reads=on_device(table.reads(pieces[0].query.encoding.tail)),
+    )
 
 
-def embedded(encoding: Encoding, network: Network) -> Tensor:
-    """The word embeddings of a text, `[T, K]`, with its nudge."""
-    base = network.embed(torch.from_numpy(encoding.ids).to(network.device))
-    return base if encoding.nudge is None else base + _nudge(encoding, base)
-
-
-def reference(rows: Rows | None, base: Tensor, network: Network, mask_id: int, kind: str | None = None) -> Tensor:
+def reference(rows: Rows | None, base: Tensor, network: Surface, mask_id: int, kind: str | None = None) -> Tensor:
     """What embeddings `base [T, K]` are compared with, `[K]`."""
     kind = kind or (rows.reference if isinstance(rows, Moved) else "mask")
     if kind == "mask":
@@ -143,93 +112,7 @@ def deviation(noise: Noise, groups: tuple[tuple[int, ...], ...], base: Tensor) -
     return noise.sigma * float(moved.norm(dim=-1).mean() / moved.shape[1] ** 0.5)
 
 
-def _nudge(encoding: Encoding, base: Tensor) -> Tensor:
-    """How far each word embedding of `base [T, K]` moves; special tokens stay."""
-    assert encoding.nudge is not None
-    generator = torch.Generator().manual_seed(encoding.nudge.seed)
-    direction = torch.randn(base.shape, generator=generator).to(base.device, base.dtype)
-    length = encoding.nudge.radius * base.norm(dim=-1, keepdim=True)
-    free = torch.from_numpy(~encoding.special).to(base.device)[:, None]
-    moves: Tensor = length * free * direction / direction.norm(dim=-1, keepdim=True)
-    return moves
-
-
-def _nudge_rows(pieces: Sequence[Piece], embeds: Tensor, ids: Tensor, network: Network, drops: bool) -> None:
-    """Move the rows of nudged texts, at the positions that hold the text's own id."""
-    at = 0
-    for piece in pieces:
-        encoding, rows = piece.query.encoding, piece.stop - piece.start
-        if encoding.nudge is not None:
-            if drops:
-                raise NotCapable("a text that is moved a little must keep its tokens; use mask=replace")
-            own = torch.from_numpy(encoding.ids).to(ids.device)
-            there = slice(at, at + rows), slice(0, len(own))
-            moves = _nudge(encoding, network.embed(own))
-            embeds[there] += moves * (ids[there] == own)[:, :, None]
-        at += rows
-
-
-def _plan(piece: Piece, mask_id: int) -> _Plan:
-    encoding, rows, count = piece.query.encoding, piece.query.rows, piece.stop - piece.start
-    length = len(encoding) - encoding.tail
-    ids = np.repeat(encoding.ids[None, :], count, axis=0)
-    seen = np.ones(ids.shape, dtype=np.bool_)
-    if isinstance(rows, Replaced):
-        ids = rows.ids[piece.start : piece.stop]
-    if isinstance(rows, Masked):
-        _check_read(piece)
-        hidden = rows.hidden(len(encoding), piece.start, piece.stop)
-        ids = np.where(hidden, mask_id, ids)
-        if rows.hiding != "replace":
-            seen = ~hidden
-            # A text of which nothing is left is read as one mask token, where the text began.
-            seen[~seen[:, :length].any(axis=1), 0] = True
-    ends = length - 1 - seen[:, :length][:, ::-1].argmax(axis=1)
-    return _Plan(ids, seen, ends, np.full(count, length, dtype=np.int64))
-
-
-def _reads(ends: IntArray, tails: IntArray, tail: int) -> IntArray | None:
-    """The positions that predict the tokens of a tail, `[rows, tail]`: the last one before it, and its own but one."""
-    if not tail:
-        return None
-    return np.concatenate([ends[:, None], tails[:, None] + np.arange(tail - 1)[None, :]], axis=1)
-
-
-def _check_read(piece: Piece) -> None:
-    query = piece.query
-    dropped = isinstance(query.rows, Masked) and query.rows.hiding == "drop"
-    if dropped and not (isinstance(query, Evaluate) and isinstance(query.read, Outputs | Value)):
-        raise TypeError("a row with tokens left out can be read at its end only")
-
-
-def _place(
-    ids: IntArray, seen: IntArray, marks: tuple[IntArray, IntArray], drop: bool, network: Network
-) -> tuple[IntArray, IntArray, IntArray | None, IntArray, IntArray]:
-    """Position ids that leave every token at its place; with `drop` what is not seen is not computed either.
-
-    `marks` are the ends and tails of the rows, answered last as they are then.
-    """
-    first, width = network.first_place, ids.shape[1]
-    if drop and first is None:
-        raise NotCapable("position ids do not place tokens in this model, so none can be left out; use mask=replace")
-    if drop and network.window is not None and width > network.window:
-        raise NotCapable(
-            f"layers of this model look {network.window} tokens far by count, and the text has {width}:"
-            " tokens cannot be left out; use mask=attention or mask=replace"
-        )
-    if first is None:
-        return ids, seen, None, *marks
-    if not drop:
-        return ids, seen, np.broadcast_to(np.arange(ids.shape[1]) + first, ids.shape).copy(), *marks
-    counts = seen.sum(axis=1)
-    tails = (seen * (np.arange(width) < marks[1][:, None])).sum(axis=1)
-    order = np.argsort(seen == 0, axis=1, kind="stable")[:, : int(counts.max())]
-    packed = np.take_along_axis(seen, order, axis=1)
-    places = np.where(packed > 0, order, 0) + first
-    return np.take_along_axis(ids, order, axis=1), packed, places, tails - 1, tails
-
-
-def _states(moved: Moved, piece: Piece, network: Network, mask_id: int) -> tuple[Tensor, Tensor]:
+def _states(moved: Moved, piece: Piece, network: Surface, mask_id: int) -> tuple[Tensor, Tensor]:
     """What the text and its reference have at the layer of `moved`, `[T, K]` each; special tokens stay."""
     encoding = piece.query.encoding
     base = embedded(encoding, network)
@@ -237,7 +120,11 @@ def _states(moved: Moved, piece: Piece, network: Network, mask_id: int) -> tuple
     positions = [position for group in moved.groups for position in group if not encoding.special[position]]
     away_from[positions] = reference(moved, base, network, mask_id)
     both = torch.stack([base, away_from])
-    states = network.layer_states(both, torch.ones(both.shape[:2], dtype=torch.int64, device=both.device), moved.layer)
+    seen = torch.ones(both.shape[:2], dtype=torch.int64, device=both.device)
+    types = None
+    if encoding.type_ids is not None:
+        types = torch.from_numpy(encoding.type_ids).to(both.device).expand(both.shape[:2])
+    states = network.layer_states(both, seen, moved.layer, types)
     return states[0], torch.zeros_like(states[1]) if moved.reference == "zero" else states[1]
 
 

@@ -12,18 +12,21 @@ from torch import Tensor
 
 from saliscope.explainers.targets import RUNNER_UP, Scalar, Scale
 
-Activation = Literal["softmax", "sigmoid"]
+Activation = Literal["softmax", "sigmoid", "identity"]
 
 
 def scaled(outputs: Any, index: int, scale: Scale, activation: Activation = "softmax", xp: ModuleType = np) -> Any:
     """The scalar of output `index` in raw `outputs [..., C]`, shape `[...]`; `xp` is numpy or torch.
 
     softmax: logit, margin = logit - logsumexp of the others, logprob, prob, loss = -logprob.
-    sigmoid (single or multi-label heads): margin = logit, prob = sigmoid.
+    sigmoid (multi-label heads, or one output and its negation): margin = logit, prob = sigmoid.
+    identity (regression): only logit and margin, which are the number itself.
     """
     logit = outputs[..., index]
-    if scale == "logit" or (activation == "sigmoid" and scale == "margin"):
+    if scale == "logit" or (activation != "softmax" and scale == "margin"):
         return logit
+    if activation == "identity":
+        raise ValueError(f"{scale}: a regression head has no probabilities")
     if activation == "sigmoid":
         logprob = -xp.logaddexp(xp.zeros_like(logit), -logit)
     else:

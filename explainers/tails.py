@@ -98,8 +98,8 @@ class Relay:
         if isinstance(query, Differentiate):
             if len(self.longer) > 1 and not LINEAR.issuperset(query.reductions):
                 raise NotCapable(
-                    "norms of a gradient do not add up over several continuations; use the signed form of this method"
-                    " or input-x-gradient"
+                    "norms of a gradient do not add up over several continuations; use a signed form (norm, variant,"
+                    " aggregate or reduce of this method), or input-x-gradient"
                 )
             return replace(query, encoding=encoding, scalar=scalar, rows=rows)
         read: Value | Moment = Value(scalar)

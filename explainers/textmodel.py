@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
+from saliscope.explainers.chat import ChatTemplate, Message, Rendered, encode_chat, find_template
 from saliscope.explainers.encoding import Encoding
 from saliscope.explainers.errors import NotCapable, TooLarge
 from saliscope.explainers.execution import Executor, cut
 from saliscope.explainers.facts import Constants, ModelFacts
 from saliscope.explainers.fingerprint import fingerprint
+from saliscope.explainers.foreign.tokens import Tokens
 from saliscope.explainers.heads import EmbeddingHead, Head
-from saliscope.explainers.network import Network
 from saliscope.explainers.queries import Answer, Decoding, Piece, Query, Solve, Solved, join
+from saliscope.explainers.segments import encode_pair
+from saliscope.explainers.surface import Surface
 from saliscope.explainers.tokenizing import Tokenizing
 
 MAX_TEXT_BYTES = 1 << 20
@@ -30,7 +34,7 @@ class TextModel:
     tokenizer stay as they were (`fingerprint()` says so). Not safe for use from two threads at once.
     """
 
-    def __init__(self, facts: ModelFacts, network: Network, tokenizing: Tokenizing, load_head: HeadLoader) -> None:
+    def __init__(self, facts: ModelFacts, network: Surface, tokenizing: Tokens, load_head: HeadLoader) -> None:
         self._facts = facts
         self._constants = Constants()
         self._network = network
@@ -50,24 +54,46 @@ class TextModel:
         return self._constants
 
     @property
-    def network(self) -> Network:
+    def network(self) -> Surface:
         """The model itself."""
         return self._network
 
     @property
     def tokenizer(self) -> Any:
-        """The Hugging Face tokenizer."""
+        """The tokenizer itself."""
         return self._tokenizing.tokenizer
 
-    def encode(self, text: str, reserve: int = 0) -> Encoding:
-        """The text as tokens with exact spans; over 1 MiB it is `TooLarge`.
+    @property
+    def chat_template(self) -> ChatTemplate | None:
+        """What makes a prompt of messages, if the tokenizer has it."""
+        return find_template(self.tokenizer)
 
-        It is cut at the model's length less `reserve` tokens.
+    def encode(self, text: str, most: int | None = None) -> Encoding:
+        """The text as tokens with exact spans, cut at `most` tokens or the model's length; over 1 MiB it is
+        `TooLarge`.
         """
-        size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-        if size > MAX_TEXT_BYTES:
-            raise TooLarge(f"the text has {size} bytes, over the limit of {MAX_TEXT_BYTES}; explain a part of it")
-        encoding = self._tokenizing.encode(text, self._facts.max_tokens - reserve)
+        _check_size(text)
+        return self._checked(self._tokenizing.encode(text, most or self._facts.max_tokens))
+
+    def encode_pair(self, text: str, pair: str, most: int | None = None) -> Encoding:
+        """Two texts as one, by the tokenizer's own template for pairs; cut and refused as one text is."""
+        _check_size(text, pair)
+        return self._checked(encode_pair(self._templates(), text, pair, most or self._facts.max_tokens))
+
+    def encode_chat(self, rendered: Rendered, messages: tuple[Message, ...], most: int | None = None) -> Encoding:
+        """A rendered chat; one longer than `most` tokens or the model reads is `TooLarge`."""
+        return self._checked(encode_chat(self._templates(), rendered, messages, most or self._facts.max_tokens))
+
+    def _templates(self) -> Tokenizing:
+        """The tokenizer as one that has templates for pairs and chats."""
+        if not isinstance(self._tokenizing, Tokenizing):
+            raise NotCapable("a tokenizer of one's own has no template for pairs and chats; give one text")
+        return self._tokenizing
+
+    def _checked(self, encoding: Encoding) -> Encoding:
+        """An encoding of ids that the model knows, without token types that it does not."""
+        if encoding.type_ids is not None and int(encoding.type_ids.max()) >= self._network.num_types:
+            encoding = replace(encoding, type_ids=None)
         known = self._network.num_embeddings
         if len(encoding) and int(encoding.ids.max()) >= known:
             raise NotCapable(
@@ -135,3 +161,9 @@ class TextModel:
         if decoding.head is None and "lm-head" not in self._facts.capabilities:
             return EmbeddingHead(weight, "embedding", scale=weight.shape[1] ** -0.5)
         return self._load_head(decoding.head)
+
+
+def _check_size(*texts: str) -> None:
+    size = sum(len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    if size > MAX_TEXT_BYTES:
+        raise TooLarge(f"the text has {size} bytes, over the limit of {MAX_TEXT_BYTES}; explain a part of it")

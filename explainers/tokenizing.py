@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from saliscope.explainers.encoding import Encoding, Token, build_tokens
+from saliscope.explainers.encoding import Encoding, IntArray, Token, build_tokens
 from saliscope.explainers.errors import BadRequest, NotCapable
 from saliscope.explainers.spans import Piece, find_spans, in_range
 
@@ -36,11 +36,10 @@ class Tokenizing:
         A lone surrogate is `BadRequest`; a length that the template alone exceeds is `NotCapable`.
         """
         got = self.tokenizer(
-            _whole(text, "text"),
+            whole(text, "text"),
             return_offsets_mapping=bool(self.tokenizer.is_fast),
             return_special_tokens_mask=True,
             return_attention_mask=False,
-            return_token_type_ids=False,
             truncation=False,
             verbose=False,
         )
@@ -49,7 +48,7 @@ class Tokenizing:
             raise NotCapable(f"the model reads {max_tokens} tokens and its special tokens alone are {sum(special)}")
         trail = 0 if all(special) else next(i for i, fixed in enumerate(reversed(special)) if not fixed)
         length, room = len(ids) - trail, max_tokens - trail
-        tokens = self._tokens(text, ids[:length], special[:length], got.get("offset_mapping"), room)
+        tokens = self.read(text, ids[:length], special[:length], got.get("offset_mapping"), room)
         truncated_at = None
         if length > room:
             tokens = tuple(token for token in tokens if token.positions[-1] < room)
@@ -60,10 +59,17 @@ class Tokenizing:
             Token(self.token_text(token_id), end, end, True, (kept + k,), (token_id,))
             for k, token_id in enumerate(ending)
         )
-        return Encoding(text, np.asarray([*ids[:kept], *ending], dtype=np.int64), (*tokens, *closing), truncated_at)
+        types = read_types(got)
+        return Encoding(
+            text,
+            np.asarray([*ids[:kept], *ending], dtype=np.int64),
+            (*tokens, *closing),
+            truncated_at,
+            type_ids=None if types is None else np.concatenate([types[:kept], types[length:]]),
+        )
 
-    def _tokens(self, text: str, ids: list[int], special: list[bool], offsets: Any, room: int) -> tuple[Token, ...]:
-        """The tokens of `ids`, at least of those that fit `room`."""
+    def read(self, text: str, ids: list[int], special: list[bool], offsets: Any, room: int) -> tuple[Token, ...]:
+        """The tokens of `ids` over a text, at least of those that fit `room`; `offsets` are the tokenizer's, if any."""
         stop = room + MARGIN
         if offsets is not None:
             offsets = [(int(start), int(end)) for start, end in offsets[: len(ids)]]
@@ -103,7 +109,7 @@ class Tokenizing:
     def word_forms(self, text: str) -> tuple[tuple[int, ...], ...]:
         """The shortest ways to write a text behind another, with a leading blank and without; none is `BadRequest`."""
         forms = [text] if text[:1].isspace() else [f" {text}", text]
-        encoded = [tuple(map(int, self._plain(_whole(form, "target")))) for form in forms if text]
+        encoded = [tuple(map(int, self._plain(whole(form, "target")))) for form in forms if text]
         found = [ids for ids in encoded if ids]
         if not found:
             raise BadRequest(f"target: {text!r} gives no token")
@@ -198,7 +204,7 @@ class _Reader:
         return [], "", ""
 
 
-def _whole(text: str, name: str) -> str:
+def whole(text: str, name: str) -> str:
     """The text, if every code point of it is a character."""
     try:
         text.encode()
@@ -207,6 +213,12 @@ def _whole(text: str, name: str) -> str:
             f"{name}: character {error.start} is half of a surrogate pair; send the text as valid Unicode"
         ) from None
     return text
+
+
+def read_types(encoded: Any) -> IntArray | None:
+    """The token types `[T]` that a tokenizer gives, None where it gives none or all are 0."""
+    types = np.asarray(encoded.get("token_type_ids") or (), dtype=np.int64)
+    return types if types.any() else None
 
 
 def _end(tokens: tuple[Token, ...]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from saliscope.protocol import requests
@@ -19,6 +19,7 @@ from saliscope.protocol.codec import (
     encode_request,
 )
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.evaluations import Evaluation
 from saliscope.protocol.messages import (
     Explanation,
     Initialized,
@@ -32,6 +33,7 @@ from saliscope.protocol.messages import (
 )
 from saliscope.protocol.requests import (
     DisconnectedError,
+    EvaluateOptions,
     ExplainOptions,
     OnNotification,
     OnPartial,
@@ -116,7 +118,7 @@ class Client:
     @overload
     def explain(
         self,
-        text: str,
+        text: str | None = None,
         *,
         on_partial: OnPartial | None = None,
         on_progress: OnProgress | None = None,
@@ -133,7 +135,7 @@ class Client:
     ) -> list[Explanation]: ...
     def explain(
         self,
-        text: str | list[str] | tuple[str, ...],
+        text: str | list[str] | tuple[str, ...] | None = None,
         *,
         on_partial: OnPartial | None = None,
         on_progress: OnProgress | None = None,
@@ -141,30 +143,59 @@ class Client:
     ) -> Explanation | list[Explanation]:
         """Which tokens decided: one explanation for a text, a list for a list; estimates go to `on_partial`.
 
-        `options`: model, method, target, scale, granularity, seed, params (of the method), download.
+        `options`: model, method, target, scale, granularity, seed, params (of the method), download, windows, and
+        `pair` (a second text) or, with no text, `messages` (`{role, content}` each) and `add_generation_prompt`.
         """
         fields = requests.explain_params(text, options, stream=on_partial is not None)
         result = self.call("explain", fields, requests.listener(on_partial, on_progress))
-        return requests.read_explanations(result, many=not isinstance(text, str))
+        return requests.read_explanations(result, many=isinstance(text, list | tuple))
+
+    def evaluate(
+        self,
+        texts: Sequence[str | Mapping[str, Any] | tuple[str, str | int]],
+        *,
+        on_progress: OnProgress | None = None,
+        **options: Unpack[EvaluateOptions],
+    ) -> Evaluation:
+        """Compare methods by metrics on texts, pairs (text, label) or maps of text and label.
+
+        `options`: model, methods, metrics, target, scale, granularity, seed, interval, precomputed, background, cheap,
+        out (a folder; the same call goes on there), download.
+        """
+        fields = requests.evaluate_params(texts, options)
+        return read(self.call("evaluate", fields, requests.listener(None, on_progress)), Evaluation)
 
     def predict(
         self,
-        texts: str | Sequence[str],
+        texts: str | Sequence[str] | None = None,
         *,
         model: str | None = None,
         top: int | None = None,
         download: bool = False,
+        pair: str | Sequence[str] | None = None,
+        messages: Sequence[Mapping[str, str]] | None = None,
+        add_generation_prompt: bool | None = None,
         on_progress: OnProgress | None = None,
     ) -> Predictions:
-        """The model's answer for each text, in order."""
-        texts = texts if isinstance(texts, str) else list(texts)
-        fields = given(texts=texts, model=model, top=top, download=download)
+        """The model's answer for each text (or pair), in order, or for the `messages` of a chat."""
+        fields = given(model=model, top=top, download=download, add_generation_prompt=add_generation_prompt)
+        fields |= requests.source(texts=texts, pair=pair, messages=messages)
         return read(self.call("predict", fields, requests.listener(None, on_progress)), Predictions)
 
-    def tokenize(self, text: str, *, model: str | None = None, on_progress: OnProgress | None = None) -> Tokenized:
-        """The pieces of a text that the model sees, with their spans."""
-        result = self.call("tokenize", given(text=text, model=model), requests.listener(None, on_progress))
-        return read(result, Tokenized)
+    def tokenize(
+        self,
+        text: str | None = None,
+        *,
+        model: str | None = None,
+        pair: str | None = None,
+        messages: Sequence[Mapping[str, str]] | None = None,
+        add_generation_prompt: bool | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Tokenized:
+        """The pieces of a text, a pair or a chat that the model sees, with their spans."""
+        fields = given(model=model, add_generation_prompt=add_generation_prompt)
+        fields |= requests.source(text=text, pair=pair, messages=messages)
+        return read(self.call("tokenize", fields, requests.listener(None, on_progress)), Tokenized)
 
     def status(self) -> Status:
         """How the daemon is; never starts a worker."""

@@ -100,6 +100,8 @@ def _refuse_long(values: list[Any]) -> None:
     if len(values) > SERVER_LIMITS.array:
         raise SaliscopeError("too_large", f"{len(values):,} texts at once; the limit is {SERVER_LIMITS.array:,}")
     for value in values:
+        if isinstance(value, dict):
+            _refuse_long(list(value.values()))
         # A character has at most four bytes; most texts are seen to be short without encoding them.
         if isinstance(value, str) and 4 * len(value) > SERVER_LIMITS.string < len(value.encode()):
             raise SaliscopeError(

@@ -10,17 +10,13 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from msgspec import Meta, Struct, field
 
+from saliscope.protocol.evaluations import Evaluate, Evaluation
+from saliscope.protocol.terms import Count, Granularity, Name, Scale, Seed, TargetKind
+
 PROTOCOL_VERSION: Final = 1
 
 #: Models that come with the package.
 BUNDLED: Final = ("demo-encoder", "demo-decoder")
-
-Count = Annotated[int, Meta(ge=0)]
-Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Name = Annotated[str, Meta(min_length=1, max_length=4096)]
-Granularity = Literal["token", "word", "sentence"]
-Scale = Literal["logit", "margin", "logprob", "prob", "loss"]
-TargetKind = Literal["class", "contrast", "next-token", "label-words", "continuation", "contrast-continuation"]
 
 
 # -- what a person asks ---------------------------------------------------------------------------
@@ -67,20 +63,52 @@ class UnloadModel(Struct):
     model: Name
 
 
-class Tokenize(Struct):
-    """Splits a text into the pieces that the model sees."""
+class Message(Struct, forbid_unknown_fields=True):
+    """One message of a chat, for the model's own chat template."""
 
-    text: str
+    role: Annotated[str, Meta(min_length=1, max_length=64)]
+    content: str
+
+
+Messages = Annotated[list[Message], Meta(min_length=1, max_length=256)]
+
+
+def _check_source(text: object, pair: object, messages: object) -> None:
+    """A request is about a text (with a second one beside it), or about a chat."""
+    if text is None and messages is None:
+        raise ValueError("give a text, or messages")
+    if messages is not None and (text is not None or pair is not None):
+        raise ValueError("messages come alone, without a text and without a pair")
+
+
+class Tokenize(Struct):
+    """Splits a text, a pair of texts or a chat into the pieces that the model sees."""
+
+    text: str | None = None
     model: Name | None = None
+    pair: str | None = None
+    messages: Messages | None = None
+    add_generation_prompt: bool | None = None
+
+    def __post_init__(self) -> None:
+        _check_source(self.text, self.pair, self.messages)
 
 
 class Predict(Struct):
-    """Asks for the prediction of one text or of many."""
+    """Asks for the prediction of one text or of many, of pairs (a `pair` for all texts, or a list of them), or of the
+    `messages` of a chat.
+    """
 
-    texts: str | list[str]
+    texts: str | list[str] | None = None
     model: Name | None = None
     top: Annotated[int, Meta(ge=1, le=1000)] = 10
     download: bool = False
+    pair: str | list[str] | None = None
+    messages: Messages | None = None
+    add_generation_prompt: bool | None = None
+
+    def __post_init__(self) -> None:
+        _check_source(self.texts, self.pair, self.messages)
 
 
 class Target(Struct, omit_defaults=True):
@@ -106,9 +134,15 @@ class Target(Struct, omit_defaults=True):
 
 
 class Explain(Struct):
-    """Explains one text, or each of many; with `stream` partial estimates are notified meanwhile."""
+    """Explains one text, or each of many; with `stream` partial estimates are notified meanwhile.
 
-    text: str | list[str]
+    `granularity` is token, word, sentence, line, or `regex:PATTERN` (of Python's `re`): every match is a feature.
+    `pair` is a second text, for all texts or one for each. `messages` stand in place of a text; a chat ends with the
+    opening of an answer if `add_generation_prompt`, by default where the model is a causal language model.
+    `windows`: a text that is too long is cut, or explained in overlapping windows.
+    """
+
+    text: str | list[str] | None = None
     model: Name | None = None
     method: Name | None = None
     target: Target | str | int | None = None
@@ -118,6 +152,13 @@ class Explain(Struct):
     params: dict[str, Any] = field(default_factory=dict)
     stream: bool = False
     download: bool = False
+    pair: str | list[str] | None = None
+    messages: Messages | None = None
+    add_generation_prompt: bool | None = None
+    windows: Literal["cut", "stitch"] = "cut"
+
+    def __post_init__(self) -> None:
+        _check_source(self.text, self.pair, self.messages)
 
 
 class Cancel(Struct):
@@ -140,7 +181,10 @@ class Initialized(Struct):
 
 
 class ModelInfo(Struct):
-    """What is known of one model: facts, not promises. `state` is available, loading or ready."""
+    """What is known of one model: facts, not promises. `state` is available, loading or ready.
+
+    `lacking` says why it has not a capability that one would expect.
+    """
 
     name: str
     state: Literal["available", "loading", "ready"]
@@ -156,6 +200,7 @@ class ModelInfo(Struct):
     dtype: str = ""
     fingerprint: str = ""
     source: str = ""
+    lacking: dict[str, str] = field(default_factory=dict)
 
 
 class Models(Struct):
@@ -166,7 +211,10 @@ class Models(Struct):
 
 
 class MethodInfo(Struct):
-    """One entry of the method catalogue; `params` is a JSON Schema."""
+    """One entry of the method catalogue; `params` is a JSON Schema, `presets` what each value of `preset` sets.
+
+    `reading` says what of the `formula` is the source's and what is ours.
+    """
 
     name: str
     summary: str
@@ -180,6 +228,9 @@ class MethodInfo(Struct):
     params: dict[str, Any] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)
     caveats: list[str] = field(default_factory=list)
+    presets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    formula: str = ""
+    reading: str = ""
 
 
 class Methods(Struct):
@@ -202,23 +253,44 @@ class Token(Struct):
     ids: list[int] = field(default_factory=list)
 
 
+class Segment(Struct):
+    """One text of a pair or message of a chat: `source[start:end]`, where the texts are joined by a line break.
+
+    `truncated_at` is the first code point of it that the model does not see.
+    """
+
+    name: str
+    start: int
+    end: int
+    truncated_at: int | None = None
+
+
 class Tokenized(Struct):
-    """Answers `tokenize`; text from `truncated_at` on (code points) is never seen by the model."""
+    """Answers `tokenize`; text from `truncated_at` on (code points) is never seen by the model.
+
+    With `segments` each has its own `truncated_at`, and that of the whole is the first of them.
+    """
 
     tokens: list[Token]
     model: str
     truncated_at: int | None = None
     max_tokens: int = 0
     warnings: list[str] = field(default_factory=list)
+    text: str = ""
+    segments: list[Segment] = field(default_factory=list)
 
 
 class Prediction(Struct):
-    """The model's answer: labels (or next tokens) with their probabilities, likeliest first for next tokens."""
+    """The model's answer: labels (or next tokens) with their probabilities, likeliest first for next tokens.
+
+    A regression has no probabilities, but a `value`.
+    """
 
     label: str
     index: int
     probabilities: dict[str, float]
     kind: Literal["class", "next-token", "label-words"] = "class"
+    value: float | None = None
 
 
 class Predictions(Struct):
@@ -268,7 +340,10 @@ class Output(Struct):
 
 
 class Explanation(Struct):
-    """One finished (or partial) explanation; `scores` is the asked output's and aligns with `features`."""
+    """One finished (or partial) explanation; `scores` is the asked output's and aligns with `features`.
+
+    `segments` says where the texts of a pair or the messages of a chat lie in `text`; features never cross them.
+    """
 
     text: str
     model: str
@@ -298,6 +373,7 @@ class Explanation(Struct):
     diagnostics: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     protocol: int = PROTOCOL_VERSION
+    segments: list[Segment] = field(default_factory=list)
 
 
 class Explanations(Struct):
@@ -369,6 +445,7 @@ METHODS: Final[dict[str, Method]] = {
     "tokenize": Method(Tokenize, Tokenized, "Pieces of a text with their spans."),
     "predict": Method(Predict, Predictions, "Probabilities for texts."),
     "explain": Method(Explain, Explanation | Explanations, "Explains one text or many."),
+    "evaluate": Method(Evaluate, Evaluation, "Compares methods by metrics on a data set, with progress."),
 }
 
 #: Notifications: from the client `$/cancel`; to the client, if it asked for them, the others.

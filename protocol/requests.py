@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict, TypeVar
 
 import msgspec
@@ -36,9 +36,46 @@ class ExplainOptions(TypedDict, total=False):
     seed: int
     params: dict[str, Any] | None
     download: bool
+    pair: str | Sequence[str] | None
+    messages: Sequence[Mapping[str, str]] | None
+    add_generation_prompt: bool | None
+    windows: str | None
 
 
-def explain_params(text: str | Sequence[str], options: ExplainOptions, *, stream: bool) -> dict[str, Any]:
+class EvaluateOptions(TypedDict, total=False):
+    """What to compare and how (`evaluations.Evaluate` has the meaning of each)."""
+
+    model: str | None
+    methods: Sequence[str | Mapping[str, Any]] | None
+    metrics: Sequence[str | Mapping[str, Any]] | None
+    target: str
+    scale: str | None
+    granularity: str
+    seed: int
+    interval: str
+    precomputed: Mapping[str, Sequence[Sequence[float]]]
+    background: Sequence[str] | None
+    cheap: float
+    out: str | None
+    download: bool
+
+
+def evaluate_params(
+    texts: Sequence[str | Mapping[str, Any] | tuple[str, str | int]], options: EvaluateOptions
+) -> dict[str, Any]:
+    """The parameters of `evaluate` as a map: texts, pairs (text, label) or maps; a misspelt option is a TypeError."""
+    for name in options:
+        if name not in EvaluateOptions.__annotations__:
+            raise TypeError(f"evaluate() got an unexpected keyword argument {name!r}")
+    rows = [{"text": one[0], "label": one[1]} if isinstance(one, tuple) else one for one in texts]
+    fields = given(**options)
+    if isinstance(out := fields.get("out"), str):
+        # The daemon has another working directory.
+        fields["out"] = os.path.abspath(os.path.expanduser(out))
+    return {"texts": rows, **fields}
+
+
+def explain_params(text: str | Sequence[str] | None, options: ExplainOptions, *, stream: bool) -> dict[str, Any]:
     """The parameters of `explain` as a map; a misspelt option is a TypeError."""
     for name in options:
         if name not in ExplainOptions.__annotations__:
@@ -48,7 +85,16 @@ def explain_params(text: str | Sequence[str], options: ExplainOptions, *, stream
         fields["params"] = {**fields["params"], "lm_head_from": _absolute(lender)}
     if isinstance(fields.get("target"), Target):
         fields["target"] = msgspec.to_builtins(fields["target"])
-    return {"text": text if isinstance(text, str) else list(text), "stream": stream, **fields}
+    return {"stream": stream, **source(text=text), **fields, **source(**fields)}
+
+
+def source(**fields: Any) -> dict[str, Any]:
+    """What is asked about, as lists and maps: the fields `text`, `texts`, `pair` and `messages` that are given."""
+    known = {name: fields[name] for name in ("text", "texts", "pair", "messages") if fields.get(name) is not None}
+    return {
+        name: value if isinstance(value, str) else [dict(row) if isinstance(row, Mapping) else row for row in value]
+        for name, value in known.items()
+    }
 
 
 def given(**params: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.terms import IN_WORDS
 
 S = TypeVar("S", bound=Struct)
 
@@ -18,11 +19,19 @@ def parse(type_: type[S], params: dict[str, Any]) -> tuple[S, list[str]]:
         value = msgspec.convert(params, type_)
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at ")
-        path = path.strip("`") or "$"
+        path, reason = path.strip("`") or "$", _in_words(reason)
         raise SaliscopeError(
             "bad_request", f"{path.removeprefix('$.')}: {reason}", {"path": path, "reason": reason}
         ) from error
     return value, [f"unknown field {path!r} was ignored" for path in _unknown(value, params, "")]
+
+
+def _in_words(reason: str) -> str:
+    """A reason that quotes a pattern, saying instead what was expected."""
+    for pattern, words in IN_WORDS.items():
+        if reason.endswith(f"matching regex {pattern!r}"):
+            return f"Expected {words}"
+    return reason
 
 
 def _unknown(value: Struct, raw: dict[str, Any], prefix: str) -> list[str]:

@@ -17,11 +17,13 @@ from saliscope.protocol.errors import SaliscopeError
 if TYPE_CHECKING:
     from saliscope.protocol.messages import Explanation
 
+GRANULARITY = options.Granularity()
+
 
 class Asked(NamedTuple):
     """What the command line says about every method."""
 
-    text: str
+    text: str | None
     options: dict[str, Any]
     download: bool
 
@@ -44,10 +46,21 @@ class Asked(NamedTuple):
 @click.option(
     "-g",
     "--granularity",
-    type=click.Choice(["token", "word", "sentence"]),
+    type=GRANULARITY,
     default="token",
     show_default=True,
-    help="What gets a score.",
+    help="What gets a score: token, word, sentence, line, or each match of regex:PATTERN.",
+)
+@click.option("--pair", metavar="TEXT", help="A second text, for models that read two.")
+@click.option(
+    "--messages", "messages_file", metavar="FILE", help="A chat instead of TEXT: JSON, [{role, content}] (`-`: stdin)."
+)
+@click.option(
+    "--windows",
+    type=click.Choice(["cut", "stitch"]),
+    default="cut",
+    show_default=True,
+    help="A text beyond the model's length: cut it, or explain overlapping windows.",
 )
 @click.option(
     "-p",
@@ -89,6 +102,9 @@ def command(
     target: str | None,
     scale: str | None,
     granularity: str,
+    pair: str | None,
+    messages_file: str | None,
+    windows: str,
     params: tuple[str, ...],
     seed: int,
     top: int,
@@ -111,7 +127,16 @@ def command(
         "model": model, "target": read_target(target), "scale": scale, "granularity": granularity,
         "seed": seed, "params": options.read_params(params),
     }  # fmt: skip
-    asked = Asked(options.read_text(text), fields, download)
+    if messages_file is not None and (text is not None or pair is not None):
+        raise click.UsageError("--messages stands in place of TEXT and --pair")
+    # What is not asked for is not sent, so that an older daemon has nothing to warn of.
+    more = {
+        "pair": pair if pair is None else options.clean(pair),
+        "messages": None if messages_file is None else options.read_messages(messages_file),
+        "windows": None if windows == "cut" else windows,
+    }
+    fields |= {name: value for name, value in more.items() if value is not None}
+    asked = Asked(None if messages_file is not None else options.read_text(text), fields, download)
     with session(private=no_daemon) as opened:
         explanations = [_explain(opened, asked, method) for method in methods or (None,)]
 

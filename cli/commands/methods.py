@@ -94,6 +94,8 @@ def _describe(method: MethodInfo, terminal: Terminal) -> list[str]:
         ("scores", "signed" if method.signed else "magnitudes"),
         ("sum", "to value - reference" if method.additive else ""),
         ("source", method.source),
+        ("formula", method.formula),
+        ("reading", method.reading),
     ]
     for name, fact in facts:
         if fact:
@@ -112,9 +114,17 @@ def _describe(method: MethodInfo, terminal: Terminal) -> list[str]:
                 lines += [
                     f"  {line}" for line in wrapped(f"{name}: {schema['description']}", terminal.columns - 2, "  ")
                 ]
+    if method.presets:
+        lines += ["", terminal.quiet("presets (--param preset=NAME; what is given besides wins)")]
+        rows = [[f"  {name}", _settings(values)] for name, values in method.presets.items()]
+        lines += columns(rows, terminal.columns)
     for caveat in method.caveats:
         lines += ["", *wrapped(f"Mind: {caveat}", terminal.columns, "  ")]
     return lines
+
+
+def _settings(values: dict[str, Any]) -> str:
+    return " ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
 
 
 def _properties(schema: dict[str, Any]) -> dict[str, Any]:

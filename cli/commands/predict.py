@@ -6,7 +6,7 @@ import click
 
 from saliscope.cli import options
 from saliscope.cli.session import session, with_download
-from saliscope.protocol.messages import Predictions
+from saliscope.protocol.messages import Prediction, Predictions
 
 
 @click.command("predict")
@@ -53,20 +53,28 @@ def command(
 
 def _print(texts: list[str], answer: Predictions, color: str) -> None:
     """Bars for one text, a table of likeliest labels for several."""
-    from saliscope.cli.explained import bars_of, show_bars
+    from saliscope.cli.explained import show_prediction
     from saliscope.cli.tables import columns
     from saliscope.cli.terminal import Terminal
-    from saliscope.render.bars import percent
     from saliscope.render.text import one_line
 
     terminal = Terminal.of_stdout(color)
     if len(texts) == 1:
-        lines = show_bars(bars_of(answer.predictions[0], answer.predictions[0].label), terminal)
+        lines = show_prediction(answer.predictions[0], answer.predictions[0].label, terminal)
         lines.append(terminal.quiet(answer.model))
     else:
         rows = [
-            [one_line(found.label), percent(found.probabilities.get(found.label, float("nan"))), one_line(text)]
+            [one_line(found.label), _share(found), one_line(text)]
             for text, found in zip(texts, answer.predictions, strict=True)
         ]
         lines = columns(rows, terminal.columns, right=frozenset({1}))
     click.echo("\n".join(lines), color=True)
+
+
+def _share(found: Prediction) -> str:
+    """How likely a prediction is, or the value of a regression."""
+    from saliscope.render.bars import percent
+
+    if found.value is not None:
+        return f"{found.value:.4g}"
+    return percent(found.probabilities.get(found.label, float("nan")))

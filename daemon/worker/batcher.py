@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ from saliscope.daemon.worker.errors import to_wire_error
 from saliscope.daemon.worker.scheduling.queue import Queue, Share, Ticket
 from saliscope.daemon.worker.solver import Solver
 from saliscope.explainers.execution import batch_key
-from saliscope.explainers.queries import Answer, ModelQuery, Piece, Query, Solve, join
+from saliscope.explainers.queries import Answer, ModelQuery, Piece, Query, Solve, join, rows_together
 from saliscope.explainers.textmodel import TOKENS_PER_MICRO_BATCH, TextModel
 from saliscope.protocol.errors import SaliscopeError
 
@@ -22,11 +23,15 @@ Deliver = Callable[[Outcome], None]
 
 @dataclass(slots=True, eq=False)
 class Asked:
-    """A query on its way: its model, the pieces answered so far, and who gets the whole."""
+    """A query on its way: its model, who gets the whole, how many rows the queue counts as one, and the pieces
+    answered so far.
+    """
 
     model: TextModel
     query: ModelQuery
     deliver: Deliver
+    together: int = 1
+    on_seconds: Callable[[float], None] | None = None
     parts: list[Answer] = field(default_factory=list)
 
 
@@ -38,13 +43,24 @@ class Batcher:
         self._solver = solver
         self.num_batches = self.num_rows = self.num_tokens = 0
 
-    def add(self, owner: int, model: TextModel, query: Query, deliver: Deliver) -> None:
-        """Queue a query of an owner; `deliver` gets its answer, or the error, on a later `step`."""
+    def add(
+        self,
+        owner: int,
+        model: TextModel,
+        query: Query,
+        deliver: Deliver,
+        on_seconds: Callable[[float], None] | None = None,
+    ) -> None:
+        """Queue a query of an owner; `deliver` gets its answer, or the error, on a later `step`.
+
+        `on_seconds` is told its share of the time that each of its micro-batches took.
+        """
         if isinstance(query, Solve):
             self._solver.submit(query, deliver)
             return
-        key = (id(model), *batch_key(query))
-        self.queue.add(Ticket(owner, key, query.num_rows, len(query.encoding), Asked(model, query, deliver)))
+        key, together = (id(model), *batch_key(query)), rows_together(query)
+        asked = Asked(model, query, deliver, together, on_seconds)
+        self.queue.add(Ticket(owner, key, query.num_rows // together, together * len(query.encoding), asked))
 
     def cancel(self, owner: int) -> None:
         """Drop what an owner still has in the queue; nothing more is delivered to it."""
@@ -55,13 +71,16 @@ class Batcher:
         shares = self.queue.next_batch()
         if not shares:
             return False
-        for share, outcome in zip(shares, self._compute(shares), strict=True):
+        started = time.perf_counter()
+        outcomes = self._compute(shares)
+        _charge(shares, time.perf_counter() - started)
+        for share, outcome in zip(shares, outcomes, strict=True):
             self._hand_back(share, outcome)
         return True
 
     def _compute(self, shares: list[Share[Asked]]) -> list[Outcome]:
         """One outcome a share. If a merged micro-batch fails, each share runs alone: only the guilty one fails."""
-        pieces = [Piece(share.ticket.payload.query, share.start, share.stop) for share in shares]
+        pieces = [_piece(share) for share in shares]
         try:
             answers: list[Outcome] = list(shares[0].ticket.payload.model.compute(pieces))
         except Exception as error:
@@ -77,9 +96,22 @@ class Batcher:
     def _hand_back(self, share: Share[Asked], outcome: Outcome) -> None:
         asked = share.ticket.payload
         if isinstance(outcome, SaliscopeError):
-            self.queue.cancel(share.ticket.owner)
+            self.queue.drop(share.ticket)
             asked.deliver(outcome)
             return
         asked.parts.append(outcome)
         if share.stop == share.ticket.num_rows:
             asked.deliver(join(asked.query, asked.parts))
+
+
+def _charge(shares: list[Share[Asked]], seconds: float) -> None:
+    """Tell each share its part of a micro-batch's time, by tokens."""
+    tokens = [(share.stop - share.start) * share.ticket.row_tokens for share in shares]
+    for share, own in zip(shares, tokens, strict=True):
+        if share.ticket.payload.on_seconds is not None:
+            share.ticket.payload.on_seconds(seconds * own / sum(tokens))
+
+
+def _piece(share: Share[Asked]) -> Piece:
+    asked = share.ticket.payload
+    return Piece(asked.query, share.start * asked.together, share.stop * asked.together)

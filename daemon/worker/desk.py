@@ -7,13 +7,17 @@ from typing import Any
 
 from saliscope.daemon.worker.batcher import Batcher
 from saliscope.daemon.worker.errors import to_wire_error
+from saliscope.daemon.worker.evaluating import Evaluating
 from saliscope.daemon.worker.outlet import Outlet
 from saliscope.daemon.worker.pool import ModelPool
-from saliscope.daemon.worker.running import Running, explain_steps, predict_steps
-from saliscope.explainers.attribution import Attribution, token_dict
+from saliscope.daemon.worker.running import Running, explain_steps, predict_steps, tokenize_steps
+from saliscope.explainers.attribution import Attribution, segment_dict, token_dict
+from saliscope.explainers.encoding import Encoding
 from saliscope.explainers.errors import ExplainerError
+from saliscope.explainers.segments import pair_notes
 from saliscope.explainers.textmodel import TextModel
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.evaluations import Evaluate
 from saliscope.protocol.messages import PROTOCOL_VERSION, Explain, LoadModel, Predict, Tokenize
 
 DEFAULT_MODEL = "demo-encoder"
@@ -24,7 +28,7 @@ class Desk:
 
     def __init__(self, pool: ModelPool, batcher: Batcher, outlet: Outlet) -> None:
         self._pool, self._batcher, self._outlet = pool, batcher, outlet
-        self._running: dict[int, Running] = {}
+        self._running: dict[int, Running | Evaluating] = {}
         self._waiting: set[int] = set()
 
     @property
@@ -53,15 +57,22 @@ class Desk:
         """Answer with the tokens of a text."""
 
         def run(model: TextModel) -> None:
-            encoding = model.encode(params.text)
-            answer = {
+            running = self._new(
+                request_id, model, tokenize_steps(model, params), lambda results: answer(model, results[0])
+            )
+            running.on_done = None
+            self._start(running)
+
+        def answer(model: TextModel, encoding: Encoding) -> dict[str, Any]:
+            return {
                 "tokens": [token_dict(token) for token in encoding.tokens],
                 "model": model.facts.name,
                 "max_tokens": model.facts.max_tokens,
                 "truncated_at": encoding.truncated_at,
-                "warnings": warnings,
+                "warnings": [*pair_notes(encoding), *warnings],
+                "text": encoding.text,
+                "segments": [segment_dict(segment) for segment in encoding.segments],
             }
-            self._outlet.answer(request_id, answer)
 
         self._with_model(request_id, params.model, False, run)
 
@@ -83,7 +94,7 @@ class Desk:
 
     def explain(self, request_id: int, params: Explain, warnings: list[str]) -> None:
         """Answer with the explanation of each text; partial ones and progress are notified meanwhile."""
-        many = not isinstance(params.text, str)
+        many = isinstance(params.text, list)
         why = [] if params.model else [f"model {DEFAULT_MODEL}: the bundled encoder, since none was named"]
 
         def message(attribution: Attribution) -> dict[str, Any]:
@@ -111,6 +122,23 @@ class Desk:
 
         self._with_model(request_id, params.model, params.download, run)
 
+    def evaluate(self, request_id: int, params: Evaluate, warnings: list[str]) -> None:
+        """Answer with the table of an evaluation; units done are notified meanwhile."""
+
+        def run(model: TextModel) -> None:
+            def finish(table: dict[str, Any]) -> None:
+                del self._running[request_id]
+                self._outlet.answer(request_id, {**table, "warnings": [*table["warnings"], *warnings]})
+
+            def fail(error: SaliscopeError) -> None:
+                del self._running[request_id]
+                self._outlet.fail(request_id, error)
+
+            count = self._outlet.counting(request_id, "evaluating")
+            self._start(Evaluating(request_id, model, params, self._batcher, finish, fail, count))
+
+        self._with_model(request_id, params.model, params.download, run)
+
     def _new(
         self,
         request_id: int,
@@ -128,7 +156,7 @@ class Desk:
 
         return Running(request_id, model, steps, self._batcher, finish, fail, on_done=self._outlet.counting(request_id))
 
-    def _start(self, running: Running) -> None:
+    def _start(self, running: Running | Evaluating) -> None:
         self._running[running.id] = running
         running.start()
 

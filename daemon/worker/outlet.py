@@ -44,7 +44,7 @@ class Outlet:
         """Tell what a request is waiting for."""
         self.notify("$/progress", {"id": request_id, "stage": stage})
 
-    def counting(self, request_id: int) -> Callable[[int, int], None]:
+    def counting(self, request_id: int, stage: str = "explaining") -> Callable[[int, int], None]:
         """A function of (done, total) that tells the progress of a request, not too often."""
         last = 0.0
 
@@ -53,7 +53,7 @@ class Outlet:
             now = time.monotonic()
             if now - last >= PROGRESS_EVERY_S and done < total:
                 last = now
-                self.notify("$/progress", {"id": request_id, "stage": "explaining", "done": done, "total": total})
+                self.notify("$/progress", {"id": request_id, "stage": stage, "done": done, "total": total})
 
         return count
 

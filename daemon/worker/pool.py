@@ -124,4 +124,5 @@ def _info(entry: Entry) -> dict[str, Any]:
         "device": str(network.device),
         "dtype": str(weights[0].dtype).removeprefix("torch."),
         "fingerprint": facts.fingerprint,
+        "lacking": dict(facts.lacking),
     }

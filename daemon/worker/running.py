@@ -13,12 +13,13 @@ from saliscope.daemon.worker.errors import to_wire_error
 from saliscope.explainers.attribution import Attribution
 from saliscope.explainers.errors import BadRequest
 from saliscope.explainers.explaining import Explaining, explaining
+from saliscope.explainers.inputs import Input, reading
 from saliscope.explainers.predicting import predict
 from saliscope.explainers.queries import Answer, Evaluate, Evaluated, Outputs, Query
 from saliscope.explainers.question import Question
 from saliscope.explainers.textmodel import TextModel
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.messages import Explain, Predict, Target
+from saliscope.protocol.messages import Explain, Predict, Target, Tokenize
 
 TEXTS_AT_ONCE = 8
 """Texts of one request that are in work together; the others wait unencoded."""
@@ -116,11 +117,14 @@ def explain_steps(model: TextModel, asked: Explain) -> list[Callable[[], Explain
     """A generator for each text of an `explain` request."""
     target = msgspec.to_builtins(asked.target) if isinstance(asked.target, Target) else asked.target
 
-    def make(text: str) -> Callable[[], Explaining]:
-        question = Question(text, asked.method, target, asked.scale, asked.granularity, asked.seed, asked.params)
+    def make(given: Input) -> Callable[[], Explaining]:
+        question = Question(
+            given.text, asked.method, target, asked.scale, asked.granularity, asked.seed, asked.params,
+            given.pair, given.messages, given.add_generation_prompt, asked.windows,
+        )  # fmt: skip
         return lambda: explaining(model, question)
 
-    return [make(text) for text in texts_of(asked.text)]
+    return [make(given) for given in inputs_of(asked.text, asked)]
 
 
 def predict_steps(model: TextModel, asked: Predict) -> list[Callable[[], Any]]:
@@ -128,11 +132,9 @@ def predict_steps(model: TextModel, asked: Predict) -> list[Callable[[], Any]]:
     kind = model.facts.kinds[0]
     names = model.facts.labels if kind == "class" else None
 
-    def make(text: str) -> Callable[[], Any]:
+    def make(given: Input) -> Callable[[], Any]:
         def steps() -> Any:
-            if not text.strip():
-                raise BadRequest("text: it is empty or blank; there is nothing to predict")
-            encoding = model.encode(text)
+            encoding = yield from reading(model, given, "predict")
             query: Query = Evaluate(encoding, Outputs(kind), outputs=True)
             answer = yield query
             assert isinstance(answer, Evaluated)
@@ -141,9 +143,25 @@ def predict_steps(model: TextModel, asked: Predict) -> list[Callable[[], Any]]:
 
         return steps
 
-    return [make(text) for text in texts_of(asked.texts)]
+    return [make(given) for given in inputs_of(asked.texts, asked)]
 
 
-def texts_of(texts: str | list[str]) -> list[str]:
-    """One text or many, as a list."""
-    return [texts] if isinstance(texts, str) else texts
+def tokenize_steps(model: TextModel, asked: Tokenize) -> list[Callable[[], Any]]:
+    """The one generator of a `tokenize` request; it ends with the encoding, of a blank text too."""
+
+    def steps() -> Any:
+        if isinstance(asked.text, str) and asked.pair is None and asked.messages is None:
+            return model.encode(asked.text)
+        return (yield from reading(model, inputs_of(asked.text, asked)[0], "tokenize"))
+
+    return [steps]
+
+
+def inputs_of(texts: str | list[str] | None, asked: Explain | Predict | Tokenize) -> list[Input]:
+    """What a request asks about, one input a text; a `pair` stands for all texts, a list of pairs has one for each."""
+    messages = None if asked.messages is None else msgspec.to_builtins(asked.messages)
+    rows = texts if isinstance(texts, list) else [texts]
+    pairs = asked.pair if isinstance(asked.pair, list) else [asked.pair] * len(rows)
+    if len(pairs) != len(rows):
+        raise BadRequest(f"pair: {len(pairs)} of them for {len(rows)} texts; give one for each, or one for all")
+    return [Input(text, pair, messages, asked.add_generation_prompt) for text, pair in zip(rows, pairs, strict=True)]

@@ -19,6 +19,7 @@ from saliscope.daemon.worker.solver import Solver
 from saliscope.explainers.registry import methods
 from saliscope.protocol.codec import Notification, Request
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.evaluations import Evaluate
 from saliscope.protocol.messages import METHODS, PROTOCOL_VERSION, Explain, LoadModel, Predict, Tokenize, UnloadModel
 from saliscope.protocol.validate import parse
 
@@ -78,6 +79,8 @@ class Worker:
         match params:
             case Explain():
                 self._desk.explain(request.id, params, warnings)
+            case Evaluate():
+                self._desk.evaluate(request.id, params, warnings)
             case Predict():
                 self._desk.predict(request.id, params, warnings)
             case Tokenize():

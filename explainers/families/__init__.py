@@ -6,6 +6,8 @@ from saliscope.explainers.families.attention import ATTENTION_FLOW, ATTENTION_LA
 from saliscope.explainers.families.control import RANDOM
 from saliscope.explainers.families.decoded import DECODED_GRAD_CAM, DECODED_SIMPLE
 from saliscope.explainers.families.decoded_means import DECODED_INTEGRATED_GRADIENTS, DECODED_SMOOTH_GRAD
+from saliscope.explainers.families.deep_lift import DEEP_LIFT
+from saliscope.explainers.families.deep_lift_shap import DEEP_LIFT_SHAP
 from saliscope.explainers.families.gradient_shap import GRADIENT_SHAP
 from saliscope.explainers.families.gradients import GRAD_CAM, GRAD_L2, GRAD_X_ACTIVATION, INPUT_X_GRADIENT, SIMPLE
 from saliscope.explainers.families.integrated_gradients import INTEGRATED_GRADIENTS
@@ -38,6 +40,8 @@ METHODS = (
     SMOOTH_GRAD,
     INTEGRATED_GRADIENTS,
     GRADIENT_SHAP,
+    DEEP_LIFT,
+    DEEP_LIFT_SHAP,
     OCCLUSION,
     MASE,
     MASE_SPARSE,

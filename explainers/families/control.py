@@ -34,5 +34,7 @@ RANDOM = Method(
     promise=_promise,
     cost="1 forward (for the prediction)",
     source="control",
+    formula="φ_i ~ U(-1, 1)",
+    reading="A control: nothing to read.",
     caveats=("Means nothing; use it to see how far another method is from chance.",),
 )

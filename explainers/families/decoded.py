@@ -122,6 +122,9 @@ DECODED_GRAD_CAM = Method(
     promise=one_of_each,
     cost="1 forward, 1 backward, 1 head",
     source="Hou & Castanon, ICML 2023, algorithm 1 and equation 6",
+    formula="φ_i = Σ_j P_j[i] · max(0, a_j);  a_j = ⟨∂F/∂h_j, h_j⟩,  P_j = softmax(head(h_j))",
+    reading="The paper's: algorithm 1 (relu=inner) and equation 6 (relu=outer), which differ; a layer in the middle."
+    " Ours: 7/12 of the depth where the model has not 12 layers, no filter tau, decoders, aggregate and split.",
     needs=NEEDS,
     lenders=LENDERS,
     targets=("class", "contrast"),
@@ -139,7 +142,10 @@ DECODED_SIMPLE = Method(
     promise=one_of_each,
     cost="1 forward, 1 backward, 1 head",
     source="Hou & Castanon, ICML 2023, decoded Simple",
-    needs=NEEDS,
+    formula="φ_i = Σ_j P_j[i] · a_j;  a_j = |⟨∂L/∂h_j, h_j⟩| / Σ_m |⟨∂L/∂h_m, h_m⟩|,  L = -log p",
+    reading="The paper's: Simple at a layer, decoded."
+    " Our reading: its prose says l1 norm, the code behind it multiplies by the state; both are here.",
+    needs=NEEDS | {"probabilities"},
     lenders=LENDERS,
     targets=("class", "contrast"),
     scale=the_loss,

@@ -134,6 +134,9 @@ DECODED_INTEGRATED_GRADIENTS = Method(
     promise=_promise_path,
     cost="steps + 2 forwards, steps + 1 backwards, 1 head; doubled, up to max_steps, while they do not add up",
     source="the decoder of Hou & Castanon, ICML 2023; the score of Sundararajan, Taly & Yan, ICML 2017",
+    formula="φ_i = Σ_j P_j[i] · max(0, a_j);  a_j = ⟨h_j - h'_j, Σ_s w_s ∂F/∂h_j(h' + α_s (h - h'))⟩",
+    reading="The papers': the decoder of the one, the integral of the other."
+    " Ours: that the two are put together at a layer.",
     needs=NEEDS,
     lenders=LENDERS,
     targets=("class", "contrast"),
@@ -155,6 +158,9 @@ DECODED_SMOOTH_GRAD = Method(
     promise=_promise_noise,
     cost="samples + 1 forwards, samples + 1 backwards, 1 head",
     source="the decoder of Hou & Castanon, ICML 2023; the score of Smilkov et al. 2017",
+    formula="φ_i = Σ_j P_j[i] · max(0, a_j);  a_j = ⟨h_j, mean_s ∂F/∂h_j(h + ε_s)⟩,  ε_s ~ N(0, (σ · range)²)",
+    reading="The papers': the decoder of the one, the mean of the other."
+    " Ours: that the two are put together at a layer.",
     needs=NEEDS,
     lenders=LENDERS,
     targets=("class", "contrast"),

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from saliscope.explainers.encoding import BoolArray, FloatArray
-from saliscope.explainers.errors import NonFinite, NotCapable
+from saliscope.explainers.errors import NonFinite
 from saliscope.explainers.families.fits import Wide
 from saliscope.explainers.families.layers import check_layer
 from saliscope.explainers.families.openings import whole_text
@@ -91,8 +91,6 @@ class Draws:
 def open_moves(asked: Asked, params: Moves) -> Evaluate:
     """The prediction on the text itself; a layer that the model does not have is refused first."""
     if params.layer is not None:
-        if "layers" not in asked.facts.capabilities:
-            raise NotCapable("the blocks of this model could not be found; leave params.layer out")
         check_layer(asked, params.layer)
     return whole_text(asked, params)
 
@@ -144,7 +142,8 @@ def describe_reference(problem: Problem, params: Moves) -> str:
         return f"the states of layer {params.layer} with every feature as {problem.facts.mask_text!r}"
     if params.reference == "mask":
         return f"the embedding of {problem.facts.mask_text!r}"
-    return "the mean of all embeddings" if params.reference == "mean" else "zero embeddings"
+    others = {"mean": "the mean of all embeddings", "pad": "the embedding of the pad token", "zero": "zero embeddings"}
+    return others[params.reference]
 
 
 def _moving(problem: Problem, params: Moves) -> BoolArray:

@@ -85,6 +85,9 @@ GRADIENT_SHAP = Method(
     promise=_promise,
     cost="samples + 2 forwards, samples backwards",
     source="Lundberg & Lee, NeurIPS 2017 (GradientExplainer); Erion et al. 2021",
+    formula="φ_i = mean_s Σ_(j∈i) ⟨E_j - B_j, ∂F/∂E_j(B + α_s (E - B) + ε_s)⟩,  α_s ~ U(0, 1)",
+    reading="The papers': gradients at random points of the path."
+    " Ours: one reference for all draws, as a single text has no data set.",
     needs=frozenset({"gradients"}),
     additive=True,
     presets={"thermostat": {"samples": 5, "reference": "pad", "at": "embedding-block"}},

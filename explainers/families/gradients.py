@@ -140,7 +140,9 @@ SIMPLE = Method(
     promise=one_of_each,
     cost="1 forward, 1 backward",
     source="Simonyan et al. 2014; as in AllenNLP Interpret (Wallace et al. 2019), simple gradient",
-    needs=frozenset({"gradients"}),
+    formula="φ_i = Σ_(j∈i) a_j;  a_j = |⟨∂L/∂E_j, E_j⟩| / Σ_m |⟨∂L/∂E_m, E_m⟩|,  L = -log p",
+    reading="As AllenNLP Interpret computes it; variant=l1 is what its prose says.",
+    needs=frozenset({"gradients", "probabilities"}),
     scale=the_loss,
     signed=False,
     caveats=(
@@ -161,6 +163,8 @@ GRAD_L2 = Method(
     promise=one_of_each,
     cost="1 forward, 1 backward",
     source="Simonyan et al. 2014; Li et al. 2016 (word embeddings, before positions and LayerNorm)",
+    formula="φ_i = Σ_(j∈i) ‖∂F/∂E_j‖₂",
+    reading="The papers': the length of the gradient. Ours: the sum over a word's tokens.",
     needs=frozenset({"gradients"}),
     targets=tuple(kind for kind in KINDS if kind != "contrast-continuation"),
     signed=False,
@@ -177,6 +181,9 @@ INPUT_X_GRADIENT = Method(
     promise=one_of_each,
     cost="1 forward, 1 backward",
     source="Shrikumar et al. 2016 (word embeddings, before positions and LayerNorm); norm=l2: Kariyappa et al. 2024",
+    formula="φ_i = Σ_(j∈i) ⟨∂F/∂E_j, E_j⟩;  norm=l2: Σ_(j∈i) ‖∂F/∂E_j ∘ E_j‖₂",
+    reading="The papers': both forms."
+    " Ours: E are word embeddings, before positions and norms, and a word is the sum of its tokens.",
     needs=frozenset({"gradients"}),
     caveats=("Local: it says what an infinitesimal scaling of a word would do, and saturates with the model.",),
 )
@@ -191,6 +198,8 @@ GRAD_X_ACTIVATION = Method(
     promise=one_of_each,
     cost="1 forward, 1 backward",
     source="LayerGradientXActivation of Captum and Thermostat (Feldhus et al. 2021), at the embedding block",
+    formula="φ_i = Σ_(j∈i) ⟨∂F/∂h_j, h_j⟩",
+    reading="As the packages compute it; layers above the embedding block are an addition.",
     needs=frozenset({"gradients", "layers"}),
     caveats=("Above layer 0 a position is no longer its own word: use decoded-grad-cam there.", LOCAL),
 )
@@ -205,6 +214,8 @@ GRAD_CAM = Method(
     promise=one_of_each,
     cost="1 forward, 1 backward",
     source="Hou & Castanon, ICML 2023, the vanilla baseline at layer 0",
+    formula="φ_i = Σ_(j∈i) max(0, ⟨∂F/∂h_j, h_j⟩)",
+    reading="The paper's: its layer-0 baseline, without means over positions (the Grad-CAM of images has them).",
     needs=frozenset({"gradients", "layers"}),
     signed=False,
     caveats=("Above layer 0 a position is no longer its own word: use decoded-grad-cam there.",),

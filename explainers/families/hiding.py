@@ -10,6 +10,7 @@ import numpy as np
 
 from saliscope.explainers.encoding import BoolArray
 from saliscope.explainers.errors import NonFinite, NotCapable, listing
+from saliscope.explainers.facts import CAPABILITIES
 from saliscope.explainers.families.openings import whole_text
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Answer, Evaluate, Evaluated, Hiding, Query, Value
@@ -32,6 +33,11 @@ ROWS_PER_PARTIAL: Final[dict[Hiding, int]] = {"replace": 64, "attention": 64, "d
 def open_hiding(asked: Asked, params: Any) -> Evaluate:
     """The prediction on the text itself, one forward row; `params.mask` must suit the model, else `NotCapable`."""
     facts = asked.facts
+    if params.mask == "attention" and "unseen" not in facts.capabilities:
+        others = "replace or drop" if "drop" in facts.capabilities else "replace"
+        raise NotCapable(
+            f"params.mask: attention needs {CAPABILITIES['unseen']}, which {facts.name} lacks; use {others}"
+        )
     if params.mask == "drop":
         if "drop" not in facts.capabilities:
             raise NotCapable(
@@ -47,10 +53,11 @@ def open_hiding(asked: Asked, params: Any) -> Evaluate:
 
 def named_baseline(problem: Problem, mask: Hiding) -> str:
     """What a hidden feature is, in words."""
-    if mask == "replace":
-        return f"hidden features hold {problem.facts.mask_text!r}"
-    gone = "are left out" if mask == "drop" else "are not looked at"
-    return f"hidden features {gone}; a text with nothing left is one {problem.facts.mask_text!r}"
+    token = problem.facts.mask_text
+    if mask == "replace" and token:
+        return f"hidden features hold {token!r}"
+    gone = "are not looked at" if mask == "attention" else "are left out"
+    return f"hidden features {gone}; a text with nothing left is {f'one {token!r}' if token else 'empty'}"
 
 
 def values_of(problem: Problem, keep: BoolArray, mask: Hiding) -> Valued:

@@ -111,6 +111,9 @@ INTEGRATED_GRADIENTS = Method(
     promise=_promise,
     cost="steps + 2 forwards, steps backwards; doubled, up to max_steps, while the scores do not add up",
     source="Sundararajan, Taly & Yan, ICML 2017",
+    formula="φ_i = Σ_(j∈i) ⟨E_j - B_j, Σ_s w_s ∂F/∂E_j(B + α_s (E - B))⟩",
+    reading="The paper's: the integral on the straight line."
+    " Ours: midpoints, the mask token as reference, special tokens kept, and doubling until scores add up.",
     needs=frozenset({"gradients"}),
     additive=True,
     scale=_scale,

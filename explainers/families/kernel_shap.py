@@ -122,6 +122,10 @@ KERNEL_SHAP = Method(
     promise=_promise,
     cost="2^n forwards for n <= 10, else 2 n + 2050",
     source="Lundberg & Lee, NeurIPS 2017; pairs: Covert & Lee, AISTATS 2021",
+    formula="φ = argmin Σ_S w_S (F(x_S) - F(x_∅) - Σ_(i∈S) φ_i)²,  Σ φ = F(x) - F(x_∅),"
+    "  w_S = (n-1) / (C(n,|S|) |S| (n-|S|))",
+    reading="The paper's: kernel and fixed ends; pairs are Covert and Lee's."
+    " Ours: how the rows are shared among the sizes.",
     needs=frozenset({"mask"}),
     additive=True,
     presets={"thermostat": {"samples": 25}},

@@ -37,7 +37,11 @@ Normalise = Annotated[
 
 
 def check_layer(asked: Asked, layer: int) -> int:
-    """A layer of this model, or `BadRequest` with the range."""
+    """A layer of this model, or `BadRequest` with the range; without layers it is `NotCapable`."""
+    if "layers" not in asked.facts.capabilities:
+        raise NotCapable(
+            f"params.layer needs blocks that can be tapped, which {asked.facts.name} lacks; leave params.layer out"
+        )
     if layer > asked.facts.num_layers:
         raise BadRequest(f"params.layer: {layer} is out of range; {asked.facts.name} has 0 to {asked.facts.num_layers}")
     return layer

@@ -123,6 +123,9 @@ LIME = Method(
     promise=_promise,
     cost="max(200, 4 n) + 1 forwards",
     source="Ribeiro et al., KDD 2016; preset thermostat: Feldhus et al., EMNLP 2021 demonstrations",
+    formula="φ = argmin Σ_s π_s (F(x_S) - c - Σ_(i∈S) φ_i)² + ρ ‖φ‖²,  π_s = exp(-(hidden share / width)²)",
+    reading="The paper's: a weighted linear fit to hidden features."
+    " Ours: chance of hiding, width and ridge, which the paper leaves open.",
     needs=frozenset({"mask"}),
     presets={"thermostat": {"samples": 25, "hide": 0.3, "kernel": "share", "ridge": 1.0}},
     caveats=(

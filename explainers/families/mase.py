@@ -215,7 +215,11 @@ MASE = Method(
     cost="max(200, 8 n) + 1 forwards (samples + 1; times path_steps, and one more, with a path; at a layer every"
     " micro-batch reads two more rows, which are not counted)",
     source="Yang, Luo, Zhu & Jin 2025 (arXiv 2512.04386); the estimators follow Luo et al., ICCV 2021",
-    needs=frozenset({"mask"}),
+    formula="φ = argmin_g Σ_s (y_s - ⟨g, z_s⟩)²;  y_s = (F(E + z_s D) - F(E - z_s D)) / 2,"
+    "  D_i = E_i - B_i,  z_s ~ N(0, σ² I)",
+    reading="The paper's: linear Gaussian perturbations of the embeddings and a local linear fit."
+    " Our reading: one number a feature along E - B, pairs, σ = 0.5, 8 n rows; its exact law is not known to us.",
+    needs=frozenset({"mask", "embeddings"}),
     caveats=(
         "How the paper scales its perturbations, and how many it draws, is not known to us.",
         "Our reading: one number a feature, along its embedding less the reference; sigma 0.5 and 8 n rows.",

@@ -101,7 +101,10 @@ MASE_SPARSE = Method(
     cost="max(64, 2 n) + 1 forwards (samples + 1; at a layer every micro-batch reads two more rows, which are not"
     " counted); dantzig and tv solve a linear programme, with k up to 40 of them",
     source="Yang, Luo, Zhu & Jin 2025 (arXiv 2512.04386); the Dantzig form follows Luo et al., ICCV 2021",
-    needs=frozenset({"mask"}),
+    formula="φ_i = sign(c_i) · max(0, |c_i| - λ max|c|) / σ²;  c = mean_s z_s y_s, z and y as in mase",
+    reading="The paper's: a sparse variant of the fit."
+    " Our reading: all four penalties; soft is the Dantzig programme with the known covariance.",
+    needs=frozenset({"mask", "embeddings"}),
     caveats=(
         "The paper's penalty and solver are not known to us: soft, dantzig, lasso, tv and lam 0.1 are our reading.",
         "What remains is shrunk towards 0 by lam: read its order, or add debias.",

@@ -13,8 +13,9 @@ from typing import Literal
 import numpy as np
 
 from saliscope.explainers.encoding import BoolArray
-from saliscope.explainers.errors import NonFinite, listing
+from saliscope.explainers.errors import NonFinite, NotCapable, listing
 from saliscope.explainers.families.coalitions import Wide, class_law
+from saliscope.explainers.families.gaps import has_gaps
 from saliscope.explainers.families.multi_pass_plan import MpPiParams, Plan, plan
 from saliscope.explainers.families.passes import Passes, draw_passes, every_pass, kernel_weights, weigh
 from saliscope.explainers.families.progressive import (
@@ -183,6 +184,15 @@ def _check_finite(problem: Problem, values: Wide, keep: BoolArray) -> None:
         raise NonFinite(f"the model's output is not finite with {hidden} hidden; try float32 weights")
 
 
+def _open(asked: Asked, params: MpPiParams) -> Evaluate:
+    if has_gaps(asked):
+        raise NotCapable(
+            "mp-pi reads the text at the end of each feature, so all of it must be in features; kernel-shap and"
+            " shapley-sampling give Shapley values with the rest left visible, sp-pi reads through it"
+        )
+    return read_along(asked, params)
+
+
 def _promise(asked: Asked, params: MpPiParams) -> Promise:
     n = len(asked.features)
     chosen = plan(n, params)
@@ -195,14 +205,19 @@ MP_PI = Method(
     summary="Multi-pass progressive inference: Shapley values from masked copies read at every kept feature.",
     group="progressive inference",
     params=MpPiParams,
-    opening=read_along,
+    opening=_open,
     run=_run,
     promise=_promise,
     cost="2n forwards (one more, once per model, for the empty text)",
     source="Kariyappa et al., ICML 2024, MP-PI",
+    formula="φ = argmin Σ_S w_S (v(S) - c - Σ_(i∈S) φ_i)²;"
+    "  v(S) = F read after the last feature of S, the others masked",
+    reading="The paper's (preset=paper): optimal law of passes, class weights, regression with fixed ends."
+    " Ours: the default estimator, exact weights, and equations 14 and 17 without their off-by-one.",
     needs=frozenset({"causal", "mask"}),
     targets=READ_AT_ONCE,
     additive=True,
+    presets={"paper": {"sampling": "optimal", "weights": "class"}},
     caveats=(
         "The game is the prediction right after the last kept feature, not of the masked text read to its end.",
         "value='end' comes closer to that, but is no function of the coalition alone and is averaged over passes.",

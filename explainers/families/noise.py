@@ -179,6 +179,9 @@ SMOOTH_GRAD = Method(
     promise=_promise,
     cost="samples + 1 forwards, samples backwards",
     source="Smilkov et al. 2017; preset=allennlp as in AllenNLP Interpret (Wallace et al. 2019)",
+    formula="φ_i = Σ_(j∈i) ⟨mean_s ∂F/∂E_j(E + ε_s), E_j⟩,  ε_s ~ N(0, (σ · range)²)",
+    reading="The paper's: the mean gradient under noise."
+    " Ours: the product with the embedding, as the paper leaves the last step to images.",
     needs=frozenset({"gradients"}),
     scale=_scale,
     presets={

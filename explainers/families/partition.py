@@ -185,6 +185,9 @@ PARTITION_SHAP = Method(
     promise=_promise,
     cost="at most 502 forwards",
     source="Owen 1977; Lundberg et al., the partition explainer of shap",
+    formula="for halves A, B of a group in a context C:"
+    "  A gains ½ [F(C∪A) - F(C)] + ½ [F(C∪A∪B) - F(C∪B)], and so on down",
+    reading="The papers': Owen values, divided where most is at stake. Ours: the hierarchy, by borders in the text.",
     needs=frozenset({"mask"}),
     additive=True,
     caveats=(

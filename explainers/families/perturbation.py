@@ -68,6 +68,8 @@ OCCLUSION = Method(
     promise=_promise,
     cost="n + 1 forwards (n - window + 2 with a window)",
     source="Zeiler & Fergus 2014",
+    formula="φ_i = F(x) - F(x without i);  with a window the mean over the windows that hold i",
+    reading="The paper's, for words instead of patches of an image. Ours: the three ways of hiding.",
     needs=frozenset({"mask"}),
     presets={"thermostat": {"window": 3}},
     caveats=("Redundant words hide each other: masking one of two synonyms changes little.",),

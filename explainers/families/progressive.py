@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from saliscope.explainers.encoding import Encoding
+from saliscope.explainers.families.gaps import fill_gaps
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Along, Answer, Evaluate, Evaluated, Query
 from saliscope.explainers.registry import Method, Promise, Steps
@@ -83,16 +84,26 @@ def curve_and_start(problem: Problem, p0: EmptyText) -> Generator[Query | Scored
     return curve, start, f"every token masked by {problem.facts.mask_text!r}"
 
 
+def _open(asked: Asked, params: SpPiParams) -> Evaluate:
+    return read_along(fill_gaps(asked)[0], params)
+
+
 def _promise(asked: Asked, params: SpPiParams) -> Promise:
-    return Promise(1 + empty_text_rows(asked, params.p0))
+    return Promise(1 + empty_text_rows(fill_gaps(asked)[0], params.p0))
 
 
 def _run(problem: Problem, params: SpPiParams) -> Steps:
-    curve, start, baseline = yield from curve_and_start(problem, params.p0)
-    scores = np.diff(np.concatenate([start[None], curve]), axis=0)
+    # What lies between two features moves the prediction too: its steps are read like theirs, and go to the base.
+    filled, places = fill_gaps(problem.asked)
+    curve, start, baseline = yield from curve_and_start(replace(problem, asked=filled), params.p0)
+    steps = np.diff(np.concatenate([start[None], curve]), axis=0)
+    scores, last = steps[list(places)], curve[-1]
+    if len(places) < len(steps):
+        start = start + (steps.sum(axis=0) - scores.sum(axis=0))
+        curve, baseline = curve[list(places)], f"{baseline}, and the steps of the text that is in no feature"
     every = scores if scores.ndim == 2 else None
     own = scores[:, problem.target.index] if every is not None else scores
-    value = curve[-1][problem.target.index] if every is not None else curve[-1]
+    value = last[problem.target.index] if every is not None else last
     base = start[problem.target.index] if every is not None else start
     return Scored(
         own.astype(np.float32),
@@ -141,16 +152,20 @@ SP_PI = Method(
     summary="Single-pass progressive inference: how the prediction moves as each token is read.",
     group="progressive inference",
     params=SpPiParams,
-    opening=read_along,
+    opening=_open,
     run=_run,
     promise=_promise,
     cost="1 forward (one more, once per model, for the empty text)",
     source="Kariyappa et al., ICML 2024, SP-PI",
+    formula="φ_i = p_i - p_(i-1);  p_i = F read right after feature i,  p_0 = F of the empty text",
+    reading="The paper's: differences of intermediate predictions."
+    " Our reading: the empty text, which the paper leaves open, is the fixed prefix or the masked text.",
     needs=frozenset({"causal", "mask"}),
     targets=READ_AT_ONCE,
     additive=True,
     caveats=(
         "Depends on reading order: early tokens take the prior, later ones only what they add.",
         "For a next-token target it says how likely that token is right after each prefix.",
+        "Where features leave text out (regex:PATTERN), what that text moves is part of the base value.",
     ),
 )

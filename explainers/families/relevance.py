@@ -8,7 +8,7 @@ import msgspec
 
 from saliscope.explainers.families.layers import gradient_answer
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import INPUT, Differentiate, Reduction, Rule
+from saliscope.explainers.queries import INPUT, Differentiate, Reduction
 from saliscope.explainers.registry import Method, Promise
 
 
@@ -16,7 +16,7 @@ class LrpParams(msgspec.Struct):
     """`rule` says what propagates relevance, `aggregate` how a token's dimensions become one number."""
 
     rule: Annotated[
-        Rule,
+        Literal["cp-lrp", "attn-lrp"],
         msgspec.Meta(
             description="cp-lrp: attention weights and norms' denominators are constants; attn-lrp: matrix products,"
             " gated products and activations have rules as well"
@@ -65,6 +65,8 @@ LRP = Method(
     promise=_promise,
     cost="1 forward, 1 backward",
     source="Ali et al., ICML 2022 (cp-lrp); Achtibat et al., ICML 2024 (attn-lrp)",
+    formula="φ_i = Σ_(j∈i) ⟨E_j, ∂F/∂E_j⟩ with attention weights and the norms' denominators held constant (cp-lrp)",
+    reading="The papers': both rules. Our reading: gated products and activations that are written out, see below.",
     needs=frozenset({"gradients", "rules"}),
     caveats=(
         "Scores need not sum to the value (see kept_share): biases, positions and some activations keep relevance.",

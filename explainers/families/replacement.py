@@ -99,6 +99,9 @@ PERMUTATION = Method(
     promise=_promise,
     cost="10 n + 1 forwards",
     source="Breiman 2001; Fisher et al., JMLR 2019",
+    formula="φ_i = F(x) - mean_r F(x with random tokens at i)",
+    reading="The papers': importance by replacement, over a data set."
+    " Our reading: for one text, with its own tokens or given words.",
     caveats=(
         "A reading for one text: the papers permute a column over a data set, which a single text has not.",
         "Tokens are drawn one by one, so what replaces a word of several tokens is seldom a word.",

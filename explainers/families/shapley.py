@@ -122,6 +122,8 @@ SHAPLEY_SAMPLING = Method(
     promise=_promise,
     cost="26 (n - 1) + 2 forwards",
     source="Castro et al. 2009; Štrumbelj & Kononenko 2010; reversed orders: Mitchell et al., JMLR 2022",
+    formula="φ_i = mean over orders of F(x with i and all before it) - F(x with all before it)",
+    reading="The papers': random orders, and each with its reverse. Ours: no coalition is computed twice.",
     needs=frozenset({"mask"}),
     additive=True,
     presets={"thermostat": {"permutations": 25, "antithetic": False}},

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from saliscope.explainers.attribution import Attribution
-from saliscope.explainers.encoding import Encoding, Nudge
-from saliscope.explainers.explaining import explaining
-from saliscope.explainers.facts import ModelView
+from saliscope.explainers.encoding import Nudge
+from saliscope.explainers.explaining import Prepared, explaining_prepared
 from saliscope.explainers.metrics.subject import Explaining, Subject
 from saliscope.explainers.question import Question
-
-
-class EncodedView:
-    """A model that has encoded one text already; everything else is the model's own."""
-
-    def __init__(self, model: ModelView, encoding: Encoding) -> None:
-        self._model, self._encoding = model, encoding
-
-    def encode(self, text: str, reserve: int = 0) -> Encoding:
-        """The encoding it holds, for that text."""
-        if text == self._encoding.text and not reserve:
-            return self._encoding
-        return self._model.encode(text, reserve)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
 
 
 def explain_text(
@@ -49,8 +33,7 @@ def explain_text(
         seed=seed,
         params=params,
     )
-    # The view passes on what it does not define, which a type checker cannot see.
-    steps = explaining(cast(ModelView, EncodedView(subject.model, encoding)), question)
+    steps = explaining_prepared(subject.model, question, Prepared(encoding, subject.features, time.perf_counter()))
     reply = None
     while True:
         try:

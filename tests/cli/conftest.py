@@ -68,6 +68,7 @@ METHODS = [
             "mask": {"enum": ["mask", "unk"], "default": "mask"},
         }}}},
         {"window": 1, "mask": "mask"}, ["Hiding a word may leave a text that no one writes."],
+        {"thermostat": {"window": 3, "mask": "unk"}}, "φ_i = F(x) - F(x without i)", "The paper's.",
     ),
     MethodInfo(
         "input-x-gradient", "Gradient times embedding.", "gradient", [], ["class"], True, False, "1 backward", "",
@@ -114,8 +115,9 @@ class FakeClient:
         if self.failure is not None:
             raise self.failure
 
-    def explain(self, text: str, **options: Any) -> Explanation:
+    def explain(self, text: str | None = None, **options: Any) -> Explanation:
         self._note("explain", text=text, **options)
+        text = "\n".join(row["content"] for row in options.get("messages", ())) if text is None else text
         method = options.get("method")
         return explanation(text, **{"method": method or "input-x-gradient", **self.explanations.get(method, {})})
 

@@ -16,6 +16,7 @@ from saliscope.cli.shapes import DoctorShape, MethodsShape, ModelsShape, Predict
 from saliscope.cli.status import duration, size
 from saliscope.cli.tables import columns, wrapped
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.messages import Prediction, Predictions
 from saliscope.render.ansi import style
 
 from .conftest import STATUS, FakeClient
@@ -76,6 +77,17 @@ def test_predict_shows_a_row_for_each_of_many(run: Run) -> None:
     assert result.stdout == "positive  75.0%  one\npositive  75.0%  two\n"
 
 
+def test_predict_shows_the_value_of_a_regression(run: Run, fake: FakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stars(texts: list[str], **options: object) -> Predictions:
+        return Predictions("stars", [Prediction("stars", 0, {}, value=3.25) for _ in texts])
+
+    monkeypatch.setattr(fake, "predict", stars)
+    assert run("predict", "a film").stdout == "  stars  3.25\nstars\n"
+    assert run("predict", "one", "two").stdout == "stars  3.25  one\nstars  3.25  two\n"
+    (shape,) = msgspec.json.decode(run("predict", "a", "--json").stdout, type=PredictShape, strict=True).predictions
+    assert (shape.value, shape.probabilities) == (3.25, {})
+
+
 def test_predict_json_has_its_shape(run: Run) -> None:
     shape = msgspec.json.decode(run("predict", "a", "b", "--json").stdout, type=PredictShape, strict=True)
     assert [(one.text, one.label) for one in shape.predictions] == [("a", "positive"), ("b", "positive")]
@@ -126,6 +138,9 @@ def test_one_method_is_described_with_its_parameters(run: Run) -> None:
     assert '  mask    "mask"  mask | unk\n' in output
     assert "window: Tokens at once." in output
     assert "Mind: Hiding a word" in output
+    assert '  thermostat  window=3 mask="unk"\n' in output
+    assert "formula  φ_i = F(x) - F(x without i)\n" in output
+    assert "reading  The paper's.\n" in output
 
 
 def test_methods_json_has_its_shape(run: Run) -> None:

@@ -12,7 +12,7 @@ from click.testing import Result
 from saliscope.cli.comparison import agreement
 from saliscope.cli.shapes import ErrorShape, ExplainManyShape, ExplainShape
 from saliscope.protocol.errors import ERRORS, SaliscopeError
-from saliscope.protocol.messages import Output, Prediction, TargetInfo
+from saliscope.protocol.messages import Output, Prediction, Segment, TargetInfo
 from saliscope.render.ansi import strip
 
 from .conftest import FakeClient, explanation
@@ -78,6 +78,54 @@ def test_options_reach_the_daemon(run: Run, fake: FakeClient) -> None:
 def test_targets_are_labels_or_next_tokens(run: Run, fake: FakeClient, given: str, sent: object) -> None:
     run("explain", TEXT, "-t", given)
     assert fake.calls[0][1]["target"] == sent
+
+
+def test_a_pair_a_pattern_and_windows_reach_the_daemon(run: Run, fake: FakeClient) -> None:
+    result = run("explain", TEXT, "--pair", "it is fun", "-g", "regex:[^,]+", "--windows", "stitch")
+    assert result.exit_code == 0
+    fields = fake.calls[0][1]
+    assert fields["text"] == TEXT
+    assert (fields["pair"], fields["granularity"], fields["windows"]) == ("it is fun", "regex:[^,]+", "stitch")
+    assert run("explain", TEXT, "-g", "line").exit_code == 0
+
+
+@pytest.mark.parametrize("granularity", ["page", "regex:", ""])
+def test_a_granularity_that_is_none_is_refused_before_anything_is_asked(
+    run: Run, fake: FakeClient, granularity: str
+) -> None:
+    result = run("explain", TEXT, "-g", granularity)
+    assert result.exit_code == 2
+    assert "token, word, sentence, line, or regex:PATTERN" in result.stderr
+    assert fake.calls == []
+
+
+def test_a_chat_is_read_from_a_file_or_from_stdin(run: Run, fake: FakeClient, tmp_path: Path) -> None:
+    chat = [{"role": "user", "content": "naïve?"}]
+    (tmp_path / "chat.json").write_text(json.dumps(chat, ensure_ascii=False), encoding="utf-8")
+    fake.explanations[None] = {"segments": []}
+    run("explain", "--messages", str(tmp_path / "chat.json"))
+    run("explain", "--messages", "-", input=json.dumps(chat))
+    assert [(fields["text"], fields["messages"]) for _, fields in fake.calls] == [(None, chat)] * 2
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [("{", "is no JSON"), ('{"role": "user"}', "expected a list"), (b"\xff", "is no JSON")]
+)
+def test_a_file_that_holds_no_chat_is_an_error(run: Run, tmp_path: Path, content: str | bytes, says: str) -> None:
+    file = tmp_path / "chat.json"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    result = run("explain", "--messages", str(file))
+    assert (result.exit_code, says in result.stderr) == (2, True)
+    assert "cannot read" in run("explain", "--messages", str(tmp_path / "none.json")).stderr
+    assert "in place of TEXT" in run("explain", TEXT, "--messages", str(file)).stderr
+
+
+def test_a_text_cut_before_another_does_not_grey_the_other_one(run: Run, fake: FakeClient) -> None:
+    segments = [Segment("text", 0, 6, 3), Segment("pair", 7, len(TEXT))]
+    fake.explanations[None] = {"segments": segments, "truncated_at": 3, "warnings": ["'text' was cut"]}
+    assert "\x1b[2m" not in run("explain", TEXT, "--color", "always", "-n", "0").stdout.splitlines()[0]
+    segments[1].truncated_at = 20
+    assert "\x1b[2m" in run("explain", TEXT, "--color", "always", "-n", "0").stdout.splitlines()[0]
 
 
 def test_json_has_exactly_the_documented_shape(run: Run) -> None:
@@ -199,6 +247,17 @@ def test_next_tokens_show_their_space(run: Run, fake: FakeClient) -> None:
         "target": TargetInfo("next-token", " film", 5),
     }
     assert "␣film  50.0%" in run("explain", TEXT).stdout
+
+
+def test_a_regression_shows_its_value_and_no_percentage(run: Run, fake: FakeClient, tmp_path: Path) -> None:
+    fake.explanations[None] = {
+        "prediction": Prediction("stars", 0, {}, value=3.25),
+        "target": TargetInfo("class", "stars", 0),
+    }
+    shown = run("explain", TEXT, "--html", str(tmp_path / "stars.html"))
+    assert "\n  stars  3.25\n" in shown.stdout
+    assert "%" not in shown.stdout
+    assert (tmp_path / "stars.html").stat().st_size > 1000
 
 
 @pytest.mark.parametrize("code", ERRORS)

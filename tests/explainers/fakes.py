@@ -32,8 +32,9 @@ MASK, LEAD, TRAIL = 1, 2, 3
 Game = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
 """Raw outputs `[C]` of a text whose positions `[T]` are visible (True) or masked."""
 
-DECODER = frozenset({"class", "causal", "mask", "drop"})
-ENCODER = frozenset({"class", "mask", "drop", "gradients", "layers", "readable", "lm-head"})
+BASIC = frozenset({"class", "probabilities", "embeddings", "mask", "drop", "unseen"})
+DECODER = BASIC | {"causal"}
+ENCODER = BASIC | {"gradients", "layers", "readable", "lm-head"}
 
 
 @dataclass
@@ -67,7 +68,7 @@ class FakeModel:
             fingerprint="fake",
         )
 
-    def encode(self, text: str, reserve: int = 0) -> Encoding:
+    def encode(self, text: str, most: int | None = None) -> Encoding:
         """One token a word, with fixed tokens around; "~" cuts a word in two tokens, "+" joins two positions.
 
         The word "|" is a fixed token of a template, and "^" is the leading token's id typed by a person.

@@ -13,7 +13,7 @@ from torch import Tensor
 from saliscope.explainers.queries import INPUT, Answer, Differentiate, Differentiated, Evaluate, Evaluated, Moved, Query
 from saliscope.explainers.rows import draw
 from saliscope.explainers.scales import scaled
-from tests.explainers.fakes import FakeModel, linear_game
+from tests.explainers.fakes import BASIC, FakeModel, linear_game
 
 WIDTH = 6
 EMBEDDINGS = torch.randn((1000, WIDTH), generator=torch.Generator().manual_seed(3), dtype=torch.float64)
@@ -95,5 +95,5 @@ class FieldModel(FakeModel):
 
 def make(field: Field = linear, **options: Any) -> FieldModel:
     """A field without fixed tokens, unless `leading` or `trailing` say otherwise."""
-    capabilities = options.pop("capabilities", frozenset({"class", "mask", "gradients"}))
+    capabilities = options.pop("capabilities", BASIC | {"gradients"})
     return FieldModel(linear_game([0.0]), capabilities=capabilities, field=field, **options)

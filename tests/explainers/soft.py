@@ -51,7 +51,7 @@ class SoftModel:
     def facts(self) -> ModelFacts:
         return self.words.facts
 
-    def encode(self, text: str, reserve: int = 0) -> Encoding:
+    def encode(self, text: str, most: int | None = None) -> Encoding:
         encoding = self.words.encode(text)
         for token in encoding.tokens:
             if token.text == "...":

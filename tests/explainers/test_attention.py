@@ -61,7 +61,9 @@ def answering(maps: Array, pooled: Array, form: Callable[[Array], Array]) -> Cal
 
 
 def fake(**options: Any) -> FakeModel:
-    return FakeModel(linear_game([1.0]), capabilities=frozenset({"class", "attention", "gradients"}), **options)
+    return FakeModel(
+        linear_game([1.0]), capabilities=frozenset({"class", "probabilities", "attention", "gradients"}), **options
+    )
 
 
 def test_scores_are_sums_over_the_positions_of_a_word_and_special_tokens_have_none() -> None:

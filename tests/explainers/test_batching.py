@@ -96,6 +96,8 @@ def test_pieces_cover_every_row_once_within_the_budget(length: int, num_rows: in
         assert piece.num_tokens == (piece.stop - piece.start) * length
         assert piece.num_tokens <= budget or piece.stop - piece.start == 1
     assert len(pieces) == -(-num_rows // max(1, budget // length))
+    assert pieces[0].num_tokens - pieces[-1].num_tokens <= length * (len(pieces) - 1)
+    assert not cut(described(length, 0), budget)
 
 
 def test_joined_pieces_keep_the_row_order_and_the_raw_outputs_of_the_first_row() -> None:

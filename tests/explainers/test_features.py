@@ -132,7 +132,7 @@ def test_features_end_where_the_text_was_cut() -> None:
 
 
 def test_an_empty_text_has_no_features() -> None:
-    assert [features("wordpiece", "", granularity) for granularity in GRANULARITIES] == [(), (), ()]
+    assert [features("wordpiece", "", granularity) for granularity in GRANULARITIES] == [()] * 4
 
 
 def test_an_unknown_granularity_lists_the_valid_ones() -> None:

@@ -157,7 +157,12 @@ def test_activations_need_layers_and_embeddings_do_not() -> None:
 def test_wrong_parameters_are_refused_by_name(method: str, params: dict[str, Any]) -> None:
     (name,) = params
     with pytest.raises(BadRequest, match=rf"{method}.*{name}|{name}.*{method}"):
-        run(make(linear, capabilities=frozenset({"class", "gradients", "layers"})), "a b", method, **params)
+        run(
+            make(linear, capabilities=frozenset({"class", "probabilities", "gradients", "layers"})),
+            "a b",
+            method,
+            **params,
+        )
 
 
 # -- noise ----------------------------------------------------------------------------------------

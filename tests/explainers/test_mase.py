@@ -11,6 +11,7 @@ import pytest
 from saliscope.explainers import Attribution, explain
 from saliscope.explainers.errors import BadRequest, NonFinite, NotCapable
 from saliscope.explainers.queries import Solve
+from tests.explainers.fakes import BASIC
 from tests.explainers.soft import SoftModel, TanhNet, linear
 
 WORDS = "one two three four five six"
@@ -313,7 +314,7 @@ def test_parameters_that_make_no_sense_are_refused_by_name(params: Any, said: st
 
 def test_a_layer_of_a_model_without_layers_is_refused() -> None:
     model = SoftModel(linear()[1])
-    model.words.capabilities = frozenset({"class", "mask"})
+    model.words.capabilities = BASIC
     with pytest.raises(NotCapable, match=r"leave params\.layer out"):
         model.explain(WORDS, "mase", layer=0)
     assert np.isfinite(model.explain(WORDS, "mase").scores).all()

@@ -172,7 +172,7 @@ def test_presets_are_those_packages_settings_and_what_is_given_beside_them_wins(
 
 
 def test_a_reference_or_a_place_that_the_model_lacks_is_refused() -> None:
-    bare = make(linear, capabilities=frozenset({"class", "gradients"}))
+    bare = make(linear, capabilities=frozenset({"class", "probabilities", "gradients"}))
     for method in (IG, SHAP):
         with pytest.raises(NotCapable, match="no token that stands for nothing; reference=mean or zero fits"):
             run(bare, "a b", method)

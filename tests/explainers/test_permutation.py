@@ -117,7 +117,7 @@ def test_a_repeated_word_and_fixed_tokens_keep_their_places() -> None:
 
 
 def test_a_model_without_a_mask_token_can_be_asked() -> None:
-    model = FakeModel(linear_game([1.0, 2.0]), capabilities=frozenset({"class"}))
+    model = FakeModel(linear_game([1.0, 2.0]), capabilities=frozenset({"class", "probabilities"}))
     np.testing.assert_allclose(ask(model, "a b", "permutation").scores, [1.0, 2.0])
 
 

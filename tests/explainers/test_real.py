@@ -63,3 +63,12 @@ def test_a_padded_batch_equals_single_rows(model: Any) -> None:
     together = model.compute([Piece(query, 0, 1) for query in queries])
     for query, merged in zip(queries, together, strict=True):
         np.testing.assert_allclose(merged.outputs, model.answer(query).outputs, atol=2e-4)
+
+
+def test_a_chat_goes_through_its_own_template_once(model: Any) -> None:
+    chat = [{"role": "user", "content": "What is the capital of France? Answer in one word."}]
+    got = explain(model, messages=chat, method="input-x-gradient", granularity="word")
+    assert [id for token in got.tokens for id in token.ids] == model.tokenizer.apply_chat_template(
+        chat, add_generation_prompt=True, return_dict=False
+    )
+    assert [feature.text for feature in got.features] == chat[0]["content"].split()

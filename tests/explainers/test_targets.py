@@ -290,11 +290,12 @@ def test_a_head_with_one_logit_is_explained_by_its_output(single_logit: Any) -> 
     }
     for method in ("input-x-gradient", "occlusion", "grad-cam", "decoded-grad-cam", "random"):
         for scale, value in wanted.items():
-            got = explain(single_logit, TEXT, method=method, scale=scale)
+            got = explain(single_logit, TEXT, method=method, scale=scale, target="score")
             assert got.value == pytest.approx(value, abs=1e-5)
-            assert (got.target.label, got.target.index, got.prediction.label) == ("score", 0, "score")
-            assert got.prediction.probabilities["score"] == pytest.approx(sigmoid, abs=1e-6)
-    with pytest.raises(BadRequest, match=r"it has score \(0\)"):
+            assert (got.target.label, got.target.index) == ("score", 0)
+            assert got.prediction.label == ("score" if logit > 0 else "not score")
+            assert got.prediction.probabilities == pytest.approx({"score": sigmoid, "not score": 1 - sigmoid}, abs=1e-6)
+    with pytest.raises(BadRequest, match=r"it has score \(0\), not score \(1\)"):
         explain(single_logit, TEXT, target="positive")
 
 
@@ -306,6 +307,8 @@ def test_a_regression_head_is_explained_in_its_own_units(tiny_folder: Any) -> No
     assert (got.method, got.scale, got.target.label) == ("sp-pi", "logit", "stars")
     assert got.value == pytest.approx(stars, abs=1e-5)
     assert got.scores.sum() == pytest.approx(got.value - got.base_value, abs=1e-4)
+    assert got.prediction.to_dict()["probabilities"] == {}
+    assert got.prediction.value == pytest.approx(stars, abs=1e-5)
 
 
 def test_each_class_of_a_multi_label_head_has_a_probability_of_its_own(multi_label: Any) -> None:

@@ -6,6 +6,8 @@ from saliscope.protocol.errors import ERRORS, SaliscopeError
 from saliscope.protocol.messages import Explain, Initialize, Target
 from saliscope.protocol.validate import parse
 
+CHAT = {"role": "user", "content": "a"}
+
 
 def test_parameters_are_typed_and_defaults_filled_in() -> None:
     value, warnings = parse(Explain, {"text": "a", "target": {"kind": "next-token"}})
@@ -16,12 +18,21 @@ def test_parameters_are_typed_and_defaults_filled_in() -> None:
 @pytest.mark.parametrize(
     ("params", "path", "reason"),
     [
-        ({"text": 1}, "$.text", "Expected `str | array`, got `int`"),
+        ({"text": 1}, "$.text", "Expected `str | array | null`, got `int`"),
         ({"text": ["a", 1]}, "$.text[1]", "Expected `str`, got `int`"),
         ({"text": "a", "seed": -1}, "$.seed", "Expected `int` >= 0"),
-        ({"text": "a", "granularity": "page"}, "$.granularity", "Invalid enum value 'page'"),
+        (
+            {"text": "a", "granularity": "page"},
+            "$.granularity",
+            "Expected token, word, sentence, line, or regex:PATTERN",
+        ),
         ({"text": "a", "target": {"kind": 5}}, "$.target.kind", "Expected `str | null`, got `int`"),
-        ({}, "$", "Object missing required field `text`"),
+        ({}, "$", "give a text, or messages"),
+        ({"text": "a", "messages": [CHAT]}, "$", "messages come alone, without a text and without a pair"),
+        ({"messages": []}, "$.messages", "Expected `array` of length >= 1"),
+        ({"messages": [CHAT, {"role": "user"}]}, "$.messages[1]", "Object missing required field `content`"),
+        ({"messages": [{**CHAT, "name": "a"}]}, "$.messages[0]", "Object contains unknown field `name`"),
+        ({"messages": [{**CHAT, "content": 3}]}, "$.messages[0].content", "Expected `str`, got `int`"),
     ],
 )
 def test_a_wrong_field_is_named_with_its_path_and_the_reason(params: dict, path: str, reason: str) -> None:

@@ -67,6 +67,14 @@ class Queue(Generic[P]):
             self._turns.remove(owner)
         return len(self._tickets.pop(owner, ()))
 
+    def drop(self, ticket: Ticket[P]) -> None:
+        """Hand out no more rows of a ticket."""
+        tickets = self._tickets.get(ticket.owner, deque())
+        if ticket in tickets:
+            tickets.remove(ticket)
+            if not tickets:
+                self.cancel(ticket.owner)
+
     def next_batch(self) -> list[Share[P]]:
         """The next micro-batch, empty if nobody waits: at least one row, else at most `budget` padded tokens.
 

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.explainers import tiny
 
 from saliscope.daemon.worker import outlet
 from saliscope.daemon.worker.outlet import Outlet
@@ -14,6 +16,7 @@ from saliscope.explainers import load
 from saliscope.explainers.errors import UnknownModel
 from saliscope.explainers.textmodel import TextModel
 from saliscope.protocol.codec import CHUNK, CLIENT_LIMITS, Decoder
+from saliscope.protocol.messages import ModelInfo
 
 
 def test_loads_on_several_threads_do_not_disturb_each_other_or_what_is_loaded_later() -> None:
@@ -45,6 +48,14 @@ def test_one_load_serves_all_who_ask_and_a_name_that_gave_no_model_is_forgotten(
     assert [model["name"] for model in pool.models()] == ["demo-encoder", "demo-decoder"]
     assert pool.unload("demo-encoder")
     assert not pool.unload("demo-encoder")
+
+
+def test_what_a_model_lacks_is_told_with_the_reason(tmp_path: Path) -> None:
+    pool, folder = ModelPool("cpu", lambda news: None), str(tiny.save(tiny.build("bert"), tmp_path, causal=False))
+    assert isinstance(wait_for(pool, folder, []), TextModel)
+    info = msgspec.convert(pool.info(folder), ModelInfo)
+    assert info.lacking == {"lm-head": "the checkpoint holds no language-model head"}
+    assert "lm-head" not in info.capabilities
 
 
 def test_an_answer_over_the_limit_fails_its_own_request_only(monkeypatch: pytest.MonkeyPatch) -> None:

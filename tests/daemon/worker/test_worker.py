@@ -147,6 +147,51 @@ def test_partial_estimates_come_only_when_they_are_asked_for(peer: Peer) -> None
             assert partial["explanation"]["estimate"] == "partial"
 
 
+def test_pairs_go_with_their_texts_and_come_back_in_segments(peer: Peer) -> None:
+    texts, pairs = ["a dull film", "funny and warm"], ["the cast is fine", "it is not"]
+    got = peer.call("explain", text=texts, pair=pairs, model="demo-encoder")["explanations"]
+    assert [row["text"] for row in got] == ["a dull film\nthe cast is fine", "funny and warm\nit is not"]
+    for row in got:
+        assert [part["name"] for part in row["segments"]] == ["text", "pair"]
+    one = peer.call("explain", text=texts[0], pair=pairs[0], model="demo-encoder")
+    assert one["scores"] == pytest.approx(got[0]["scores"], abs=1e-5)
+    same = peer.call("predict", texts=texts, pair="it is not", model="demo-encoder")["predictions"]
+    alone = peer.call("predict", texts=texts[1], pair="it is not", model="demo-encoder")["predictions"]
+    assert same[1]["probabilities"] == pytest.approx(alone[0]["probabilities"], abs=1e-5)
+    found = peer.call("tokenize", text=texts[0], pair=pairs[0], model="demo-encoder")
+    assert found["text"] == got[0]["text"]
+    assert found["segments"] == got[0]["segments"]
+    assert found["tokens"] == got[0]["tokens"]
+
+
+def test_a_blank_text_has_tokens_but_no_prediction(peer: Peer) -> None:
+    assert peer.call("tokenize", text="", model="demo-decoder")["text"] == ""
+    with pytest.raises(SaliscopeError, match="nothing to predict"):
+        peer.call("predict", texts=["a", " "], model="demo-decoder")
+
+
+def test_lines_patterns_and_windows_are_asked_for_by_name(peer: Peer) -> None:
+    lines = peer.call("explain", text="a dull\n\nfilm", model="demo-encoder", granularity="line")
+    assert [feature["text"] for feature in lines["features"]] == ["a dull", "film"]
+    match = peer.call("explain", text="a dull film", model="demo-encoder", granularity="regex:dull|film")
+    assert [feature["text"] for feature in match["features"]] == ["dull", "film"]
+    long = peer.call("explain", text=LONG * 6, model="demo-decoder", windows="stitch", method="sp-pi")
+    assert long["truncated_at"] is None
+    assert len(long["diagnostics"]["windows"]) > 1
+    assert long["text"] == LONG * 6
+
+
+def test_a_pattern_that_would_take_forever_is_stopped_while_others_are_answered(peer: Peer) -> None:
+    peer.call("models/load", model="demo-encoder")
+    peer.ask(20, "explain", text="a" * 40 + "!", model="demo-encoder", granularity="regex:(a+)+$")
+    peer.ask(21, "explain", text="a dull film", model="demo-encoder", method="random")
+    first, _ = peer.answers(1)
+    assert first[21].error is None
+    second, _ = peer.answers(1)
+    assert second[20].error[0] == "bad_request"
+    assert "was stopped" in second[20].error[1]
+
+
 def test_many_texts_come_back_in_order_with_progress(peer: Peer) -> None:
     texts = [f"film number {i} is {'good' if i % 2 else 'bad'}" for i in range(50)]
     peer.ask(8, "explain", text=texts, model="demo-decoder")
@@ -161,6 +206,18 @@ def test_many_texts_come_back_in_order_with_progress(peer: Peer) -> None:
         ({"text": ""}, "bad_request", "empty"),
         ({"text": " \n"}, "bad_request", "empty"),
         ({"text": "a", "model": "nobody/nothing"}, "unknown_model", "demo-encoder"),
+        ({}, "bad_request", "give a text, or messages"),
+        ({"text": "a", "pair": ""}, "bad_request", "pair: it is empty"),
+        ({"text": ["a", "b"], "pair": ["c"]}, "bad_request", "1 of them for 2 texts"),
+        ({"text": "a", "messages": [{"role": "user", "content": "b"}]}, "bad_request", "messages come alone"),
+        ({"messages": [{"role": "user", "content": "b"}]}, "not_capable", "no chat template"),
+        ({"messages": []}, "bad_request", "messages"),
+        ({"messages": [{"role": "user", "content": "b", "name": "c"}]}, "bad_request", "messages[0]"),
+        ({"messages": [{"role": "user", "content": 3}]}, "bad_request", "messages[0].content"),
+        ({"text": "a", "granularity": "page"}, "bad_request", "regex:PATTERN"),
+        ({"text": "a", "granularity": "regex:["}, "bad_request", "unterminated"),
+        ({"text": "a", "windows": "slide"}, "bad_request", "windows"),
+        ({"text": "a " * 600, "pair": "b", "windows": "stitch"}, "bad_request", "windows=cut"),
         ({"text": "a", "model": "/"}, "loading_failed", "config.json"),
         ({"text": "a", "method": "magic"}, "unknown_method", "input-x-gradient"),
         ({"text": "a", "target": "neutral"}, "bad_request", "negative (0), positive (1)"),

@@ -129,7 +129,7 @@ def test_scores_on_the_words_of_a_class_share_less_than_equal_or_random_ones() -
     )
     share = dict(found.ranking("token-overlap"))
     assert share["oracle"] == 0.0
-    assert share["random"] > 0.1
+    assert share["random"] > 0.02
     assert share["equal"] > 0.1
     cell = found.cell("oracle", "token-overlap")
     assert cell.best

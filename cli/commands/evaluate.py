@@ -1,0 +1,155 @@
+"""`saliscope evaluate`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from saliscope.cli import options
+from saliscope.cli.data import Fields, read_data
+from saliscope.cli.session import session, with_download
+from saliscope.protocol.errors import SaliscopeError
+
+if TYPE_CHECKING:
+    from saliscope.protocol.evaluations import Evaluation
+
+
+@click.command("evaluate")
+@options.model
+@click.option("--data", metavar="FILE|HUB-ID", required=True, help="Texts and labels: .jsonl, .json, .csv, .tsv, .txt.")
+@click.option("--methods", metavar="A,B,…", help="Methods to compare; default: every one that fits.")
+@click.option("--metrics", metavar="A,B,…", help="Metrics to measure; default: every one that fits.")
+@click.option("--out", metavar="DIR", help="Keep records and tables there; the same command goes on where it ended.")
+@click.option(
+    "--target",
+    type=click.Choice(["predicted", "gold"]),
+    default="predicted",
+    show_default=True,
+    help="Which class is explained.",
+)
+@click.option(
+    "--scale", type=click.Choice(["logit", "margin", "logprob", "prob", "loss"]), help="What of it is explained."
+)
+@click.option(
+    "-g",
+    "--granularity",
+    type=click.Choice(["token", "word", "sentence", "line"]),
+    default="token",
+    show_default=True,
+    help="What gets a score.",
+)
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N texts.")
+@click.option("--split", metavar="NAME", help="Which part of a data set of the hub (default: test).")
+@click.option("--text-field", metavar="NAME", help="The field of the texts.")
+@click.option("--label-field", metavar="NAME", help="The field of the labels.")
+@click.option("--scores", metavar="FILE", help='Scores from elsewhere, as JSON: {"name": [[…], …]}, a row a text.')
+@click.option("--background", metavar="FILE", help="Texts in which the rarity of tokens is counted.")
+@click.option(
+    "--interval",
+    type=click.Choice(["bootstrap", "normal"]),
+    default="bootstrap",
+    show_default=True,
+    help="How 95 % intervals are made.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="For all that samples.")
+@options.as_json
+@options.no_daemon
+@options.download
+@options.color
+def command(
+    model: str | None,
+    data: str,
+    methods: str | None,
+    metrics: str | None,
+    out: str | None,
+    limit: int | None,
+    split: str | None,
+    text_field: str | None,
+    label_field: str | None,
+    scores: str | None,
+    background: str | None,
+    as_json: bool,
+    no_daemon: bool,
+    download: bool,
+    color: str,
+    **asked: Any,
+) -> None:
+    """Compare explanation methods on a data set, by how faithful they are and what they cost.
+
+    Every method sees the same texts. With --out nothing that was computed is lost: stop with Ctrl-C and run the same
+    command again. DIR then holds records.jsonl, table.json and table.csv.
+    """
+    texts = read_data(data, Fields(text_field, label_field), split, limit)
+    fields: dict[str, Any] = {
+        **asked,
+        "model": model,
+        "out": out,
+        "methods": _names(methods),
+        "metrics": _names(metrics),
+        "precomputed": _read_scores(scores),
+        "background": None
+        if background is None
+        else [row["text"] for row in read_data(background, Fields(), None, None)],
+    }
+    with session(private=no_daemon) as opened:
+        opened.spinner.say("evaluating")
+        found = with_download(
+            lambda download: opened.client.evaluate(texts, download=download, on_progress=opened.on_progress, **fields),
+            model,
+            download=download,
+            spinner=opened.spinner,
+        )
+    if out is not None:
+        _write(Path(out), found)
+    if as_json:
+        from saliscope.cli.shapes import write_json
+
+        write_json(found)
+    else:
+        _print(found, color)
+    for warning in found.warnings:
+        click.echo(f"warning: {warning}", err=True)
+
+
+def _names(given: str | None) -> list[str] | None:
+    return None if given is None else [name.strip() for name in given.split(",") if name.strip()]
+
+
+def _read_scores(file: str | None) -> dict[str, list[list[float]]] | None:
+    if file is None:
+        return None
+    try:
+        found = json.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SaliscopeError("bad_request", f"scores: cannot read {file}: {error}") from error
+    if not isinstance(found, dict):
+        raise SaliscopeError("bad_request", f'scores: {file} is no map {{"name": [[…], …]}}')
+    return found
+
+
+def _print(found: Evaluation, color: str) -> None:
+    from rich.console import Console
+
+    from saliscope.cli.evaluated import show_evaluation
+    from saliscope.cli.terminal import Terminal
+
+    terminal = Terminal.of_stdout(color)
+    console = Console(
+        file=sys.stdout, width=terminal.columns, no_color=not terminal.depth, highlight=False, emoji=False
+    )
+    show_evaluation(found, console)
+
+
+def _write(folder: Path, found: Evaluation) -> None:
+    """The table as JSON and as CSV, one line a number."""
+    import msgspec
+
+    from saliscope.cli.csv_table import csv_of
+
+    (folder / "table.json").write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+    (folder / "table.csv").write_text(csv_of(found), encoding="utf-8")
+    click.echo(f"wrote {folder / 'table.json'} and {folder / 'table.csv'}", err=True)

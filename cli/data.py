@@ -1,0 +1,121 @@
+"""Data sets from files and from the hub: texts with their labels."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from saliscope.protocol.errors import SaliscopeError
+
+#: Where texts and labels are looked for when no field is named.
+TEXT_FIELDS: Final = ("text", "sentence", "review", "content", "document")
+LABEL_FIELDS: Final = ("label", "labels", "class", "target")
+SUFFIXES: Final = (".jsonl", ".json", ".csv", ".tsv", ".txt")
+
+
+class Fields(NamedTuple):
+    """Names of the fields of texts and labels; None: the first known one that is there."""
+
+    text: str | None = None
+    label: str | None = None
+
+
+def read_data(source: str, fields: Fields, split: str | None, limit: int | None) -> list[dict[str, Any]]:
+    """The texts of a file (JSON lines, JSON, CSV, TSV, or one text a line), or of a data set of the hub.
+
+    Each is a map of `text` and, where there is one, `label`. What cannot be read is `bad_request`.
+    """
+    path = Path(source).expanduser()
+    rows = _file_rows(path) if path.is_file() else _hub_rows(source, split)
+    found: list[dict[str, Any]] = []
+    for number, row in enumerate(rows):
+        if limit is not None and len(found) == limit:
+            break
+        found.append(_record(row, fields, f"{source}, row {number + 1}"))
+    if not found:
+        raise SaliscopeError("bad_request", f"data: {source} holds no text")
+    return found
+
+
+def _record(row: Any, fields: Fields, where: str) -> dict[str, Any]:
+    if isinstance(row, str):
+        return {"text": row}
+    if not isinstance(row, Mapping):
+        raise SaliscopeError("bad_request", f"data: {where} is neither a text nor a map of fields")
+    text = _field(row, fields.text, TEXT_FIELDS, where, needed=True)
+    if not isinstance(text, str):
+        raise SaliscopeError("bad_request", f"data: the text of {where} is no string")
+    label = _field(row, fields.label, LABEL_FIELDS, where, needed=False)
+    return {"text": text} if label in (None, "") else {"text": text, "label": label}
+
+
+def _field(row: Mapping[str, Any], name: str | None, known: tuple[str, ...], where: str, *, needed: bool) -> Any:
+    names = known if name is None else (name,)
+    for one in names:
+        if one in row:
+            return row[one]
+    if needed or name is not None:
+        has = ", ".join(map(str, row)) or "no field"
+        option = "--text-field" if needed else "--label-field"
+        raise SaliscopeError(
+            "bad_request", f"data: {where} has no field {' or '.join(names)}; it has {has}: use {option}"
+        )
+    return None
+
+
+def _file_rows(path: Path) -> Iterator[Any]:
+    if path.suffix not in SUFFIXES:
+        raise SaliscopeError("bad_request", f"data: {path} ends in none of {', '.join(SUFFIXES)}")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SaliscopeError("bad_request", f"data: cannot read {path}: {error}") from error
+    if path.suffix in (".csv", ".tsv"):
+        yield from csv.DictReader(
+            text.splitlines(keepends=True), dialect="excel-tab" if path.suffix == ".tsv" else "excel"
+        )
+    elif path.suffix == ".txt":
+        yield from (line for line in text.splitlines() if line.strip())
+    elif path.suffix == ".jsonl":
+        yield from _json_lines(path, text)
+    else:
+        rows = _parse(text, str(path))
+        if not isinstance(rows, list):
+            raise SaliscopeError("bad_request", f"data: {path} is no list of texts or maps")
+        yield from rows
+
+
+def _json_lines(path: Path, text: str) -> Iterator[Any]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield _parse(line, f"{path}, line {number}")
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise SaliscopeError("bad_request", f"data: {where} is not JSON ({error})") from error
+
+
+def _hub_rows(source: str, split: str | None) -> Iterable[Any]:
+    """A data set by its hub id, or a folder of one, through the library `datasets`."""
+    try:
+        from datasets import load_dataset
+    except ImportError as error:
+        raise SaliscopeError(
+            "bad_request",
+            f"data: {source} is no file; for data sets of the hub run `pip install 'saliscope[eval]'`",
+        ) from error
+    try:
+        found: Iterable[Any] = load_dataset(source, split=split or "test")
+    except Exception as error:
+        # The library raises what it likes: a missing split, no network, a script that it does not run.
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SaliscopeError(
+            "bad_request", f"data: cannot load {source}: {said}; name a file, or another --split"
+        ) from error
+    return found

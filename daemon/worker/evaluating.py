@@ -1,0 +1,162 @@
+"""An `evaluate` request on its way through the worker: texts side by side, records kept, one table at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from saliscope.daemon.worker.batcher import Batcher, Outcome
+from saliscope.daemon.worker.errors import to_wire_error
+from saliscope.daemon.worker.ledger import Ledger, digest_of
+from saliscope.explainers.errors import ExplainerError
+from saliscope.explainers.metrics.evaluating import evaluating_text
+from saliscope.explainers.metrics.plan import Plan, make_plan
+from saliscope.explainers.metrics.record import Record
+from saliscope.explainers.metrics.tabulating import tabulate
+from saliscope.explainers.queries import Answer
+from saliscope.explainers.textmodel import TextModel
+from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.evaluations import Evaluate
+
+TEXTS_AT_ONCE = 8
+"""Texts in work together; the others wait unencoded."""
+
+
+@dataclass(eq=False)
+class Lane:
+    """One text in work: its generator, and the seconds it had, its share of micro-batches included."""
+
+    number: int
+    spent: float = 0.0
+    since: float | None = None
+    steps: Any = None
+
+    def clock(self) -> float:
+        """Seconds of its own, whatever ran in between."""
+        return self.spent + (0.0 if self.since is None else time.perf_counter() - self.since)
+
+    def charge(self, seconds: float) -> None:
+        """Add its share of a micro-batch."""
+        self.spent += seconds
+
+
+@dataclass(eq=False)
+class Evaluating:
+    """One evaluation: `finish` gets the table, `fail` the error, `on_done` counts units."""
+
+    id: int
+    model: TextModel
+    asked: Evaluate
+    batcher: Batcher
+    finish: Callable[[dict[str, Any]], None]
+    fail: Callable[[SaliscopeError], None]
+    on_done: Callable[[int, int], None]
+    records: list[Record] = field(default_factory=list)
+    lanes: dict[int, Lane] = field(default_factory=dict)
+    waiting: list[int] = field(default_factory=list)
+    ledger: Ledger | None = None
+    ended: bool = False
+    _is_filling: bool = False
+
+    def start(self) -> None:
+        """Check what was asked, take up what was found before, and put the first texts to work."""
+        self.plan = _plan(self.model, self.asked)
+        if self.asked.out is not None:
+            same = msgspec.to_builtins(msgspec.structs.replace(self.asked, out=None, download=False, cheap=1.0))
+            self.ledger = Ledger(self.asked.out, digest_of(same, self.model.facts.fingerprint))
+            self.records = list(self.ledger.records)
+        self._done = {record.unit for record in self.records}
+        self.on_done(len(self.records), self.plan.num_units)
+        # Texts of like length run side by side, so that little of a pass is padding; the shortest are popped last.
+        items = self.plan.items
+        self.waiting = sorted(range(len(items)), key=lambda number: len(items[number].text))
+        self._fill()
+
+    def cancel(self) -> None:
+        """Stop all work and answer `cancelled`; what was found is kept where there is a folder."""
+        kept = "" if self.ledger is None else f"; {len(self.records)} of {self.plan.num_units} units are kept"
+        self._end(lambda: self.fail(SaliscopeError("cancelled", f"the client cancelled this request{kept}")))
+
+    def _fill(self) -> None:
+        if self._is_filling:
+            return
+        self._is_filling = True
+        while not self.ended and self.waiting and len(self.lanes) < TEXTS_AT_ONCE:
+            lane = Lane(self.waiting.pop())
+            lane.steps = evaluating_text(self.plan, lane.number, self._done, lane.clock)
+            self.lanes[lane.number] = lane
+            self._advance(lane, None)
+        self._is_filling = False
+        if not self.ended and not self.lanes and not self.waiting:
+            self._end(lambda: self.finish(tabulate(self.plan, self.records, self.asked.cheap).to_dict()))
+
+    def _advance(self, lane: Lane, reply: Answer | Exception | None) -> None:
+        """Run one text up to its next query; records on the way are kept."""
+        lane.since = time.perf_counter()
+        try:
+            step = lane.steps.throw(reply) if isinstance(reply, Exception) else lane.steps.send(reply)
+            while isinstance(step, Record):
+                self._keep(step)
+                step = lane.steps.send(None)
+        except StopIteration:
+            del self.lanes[lane.number]
+            self._fill()
+        except Exception as error:
+            wire = to_wire_error(error)
+            self._end(lambda: self.fail(wire))
+        else:
+            self.batcher.add(
+                self.id, self.model, step, lambda outcome: self._answered(lane, outcome), on_seconds=lane.charge
+            )
+        finally:
+            lane.spent, lane.since = lane.clock(), None
+
+    def _answered(self, lane: Lane, outcome: Outcome) -> None:
+        if not self.ended:
+            self._advance(lane, _failure(outcome) if isinstance(outcome, SaliscopeError) else outcome)
+
+    def _keep(self, record: Record) -> None:
+        self.records.append(record)
+        if self.ledger is not None:
+            self.ledger.add(record)
+        self.on_done(len(self.records), self.plan.num_units)
+
+    def _end(self, answer: Callable[[], None]) -> None:
+        if self.ended:
+            return
+        self.ended = True
+        self.batcher.cancel(self.id)
+        for lane in self.lanes.values():
+            lane.steps.close()
+        self.lanes.clear()
+        if self.ledger is not None:
+            self.ledger.close()
+        answer()
+
+
+def _plan(model: TextModel, asked: Evaluate) -> Plan:
+    plain = msgspec.to_builtins(asked)
+    return make_plan(
+        model,
+        plain["texts"],
+        plain["methods"],
+        plain["metrics"],
+        target=asked.target,
+        granularity=asked.granularity,
+        scale=asked.scale,
+        seed=asked.seed,
+        interval=asked.interval,
+        precomputed=asked.precomputed,
+        background=asked.background,
+    )
+
+
+def _failure(error: SaliscopeError) -> ExplainerError:
+    """The wire's error as one that a unit records with its code."""
+    failure = ExplainerError(error.message)
+    failure.code = error.code
+    return failure

@@ -1,0 +1,261 @@
+"""Texts longer than the model reads: overlapping windows, each explained alone, their scores put side by side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from saliscope.explainers.attribution import Attribution, Cost, Output, Prediction
+from saliscope.explainers.encoding import Encoding, FloatArray, Token
+from saliscope.explainers.errors import BadRequest, NotCapable, TooLarge
+from saliscope.explainers.explaining import Explaining, Prepared, explaining_prepared, parse_wish
+from saliscope.explainers.facts import ModelView
+from saliscope.explainers.features import Feature
+from saliscope.explainers.inputs import reading
+from saliscope.explainers.patterns import grouping
+from saliscope.explainers.predicting import predict
+from saliscope.explainers.queries import Answer, Evaluate, Evaluated, Outputs
+from saliscope.explainers.question import Question
+from saliscope.explainers.scales import scaled
+from saliscope.explainers.targets import find_label, parse_scale
+
+MOST_WINDOWS = 64
+OVERLAP = 4
+"""Neighbours share at least one token in so many, where a feature can be cut there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Tokens `start:stop` of a text without its special ones, as a text of its own for the model.
+
+    `features` are those of the whole text that it holds a part of; the one at `numbers[i]` there is `features[i]` here.
+    """
+
+    start: int
+    stop: int
+    encoding: Encoding
+    features: tuple[Feature, ...]
+    numbers: tuple[int, ...]
+
+
+def stitching(model: ModelView, question: Question) -> Explaining:
+    """Explain each window of a text that is too long, for the class of their mean prediction unless one is asked for.
+
+    A feature's score is that of the window in which it is farthest from an edge. More than 64 windows, or a feature
+    longer than a window, are `TooLarge`; a chat, a pair or a next-token target is refused.
+    """
+    started = time.perf_counter()
+    if question.pair is not None or question.messages is not None:
+        raise BadRequest("windows: stitch is for one long text; a pair or a chat goes with windows=cut")
+    whole = yield from reading(model, question.input, "explain", MOST_WINDOWS * model.facts.max_tokens)
+    features = yield from grouping(whole, question.granularity)
+    if len(whole) <= model.facts.max_tokens:
+        return (yield from explaining_prepared(model, question, Prepared(whole, features, started)))
+    wish = parse_wish(model, question)
+    if wish.kind != "class":
+        raise NotCapable("windows: a next token follows the last window only; stitch explains classes, use windows=cut")
+    if whole.truncated_at is not None:
+        raise TooLarge(f"the text needs more than {MOST_WINDOWS} windows of {model.facts.max_tokens}; explain a part")
+    windows = list(_windows(whole, features, model.facts.max_tokens))
+    if len(windows) > MOST_WINDOWS:
+        raise TooLarge(f"the text needs {len(windows)} windows, over the limit of {MOST_WINDOWS}; explain a part of it")
+
+    outputs: list[FloatArray] = []
+    for window in windows:
+        answer = yield Evaluate(window.encoding, Outputs("class"), outputs=True)
+        assert isinstance(answer, Evaluated)
+        assert answer.outputs is not None
+        outputs.append(answer.outputs)
+    predictions = [predict(model, model.facts.labels, row) for row in outputs]
+    mean = _mean_prediction(predictions)
+    index = mean.index if wish.label is None else find_label(wish.label, model.facts.labels)
+    asked = replace(question, target={"kind": "class", "label": index}, windows="cut")
+    results: dict[int, Attribution] = {}
+    for number, window in enumerate(windows):
+        if window.features:
+            prepared = Prepared(window.encoding, window.features, started)
+            results[number] = yield from _silently(explaining_prepared(model, asked, prepared))
+    first = next(iter(results.values()))
+    values = [
+        results[n].value if n in results else float(_value(model, row, index, first.scale))
+        for n, row in enumerate(outputs)
+    ]
+    stitched = _stitch(windows, features, results)
+    notice = (
+        f"the text is {len(whole)} tokens long: explained in {len(windows)} windows of {model.facts.max_tokens},"
+        " scores of different windows are of different forward passes"
+    )
+    said = dict.fromkeys(warning for result in results.values() for warning in result.warnings)
+    rows = zip(windows, values, predictions, strict=True)
+    return replace(
+        first,
+        text=whole.text,
+        prediction=mean,
+        tokens=whole.tokens,
+        features=features,
+        outputs=stitched,
+        value=float(np.mean(values)),
+        base_value=_mean_base(results, len(windows)),
+        additive=False,
+        cost=_sum_costs([result.cost for result in results.values()], len(windows)),
+        timing_ms={"total": (time.perf_counter() - started) * 1e3},
+        truncated_at=None,
+        diagnostics={"windows": [_described(window, value, one) for window, value, one in rows]},
+        warnings=(notice, *said),
+    )
+
+
+def _silently(steps: Explaining) -> Explaining:
+    """An explanation without its partial estimates: those of one window would look like those of the text."""
+    reply: Answer | None = None
+    while True:
+        try:
+            step = steps.send(reply)
+        except StopIteration as end:
+            result: Attribution = end.value
+            return result
+        reply = None if isinstance(step, Attribution) else (yield step)
+
+
+def _windows(whole: Encoding, features: tuple[Feature, ...], max_tokens: int) -> Generator[Window, None, None]:
+    """Windows of at most `max_tokens` with the text's special tokens around each; every feature is whole in one."""
+    inner = [index for index, token in enumerate(whole.tokens) if not token.special]
+    first, last = inner[0], inner[-1]
+    lead, trail = whole.tokens[:first], whole.tokens[last + 1 :]
+    body = whole.tokens[first : last + 1]
+    sizes = [0, *accumulate(len(token.positions) for token in body)]
+    room = max_tokens - sum(len(token.positions) for token in (*lead, *trail))
+    if room < 2:
+        raise NotCapable(f"the model reads {max_tokens} tokens, of which its special tokens leave {room}")
+    spans = [(feature.tokens[0] - first, feature.tokens[-1] + 1 - first) for feature in features]
+    start = 0
+    while True:
+        stop = int(np.searchsorted(sizes, sizes[start] + room, side="right")) - 1
+        if stop == start:
+            raise TooLarge(f"one character of the text has more tokens than the {room} that fit a window")
+        inside = [n for n, (a, b) in enumerate(spans) if a < stop and b > start]
+        yield _window(whole, (lead, body[start:stop], trail), start + first, features, inside)
+        if stop >= len(body):
+            return
+        shared = max(int(np.searchsorted(sizes, sizes[stop] - room // OVERLAP)), start + 1)
+        # A feature that this window cuts begins the next one, at the latest.
+        following = min([shared, *(a for a, b in spans if a < stop < b)])
+        if following <= start:
+            cut = next(features[n] for n, (a, b) in enumerate(spans) if a <= start and b > stop)
+            raise TooLarge(
+                f"the feature at character {cut.start} has more tokens than the {room} that fit a window;"
+                " use a finer granularity"
+            )
+        start = following
+
+
+def _window(
+    whole: Encoding,
+    parts: tuple[tuple[Token, ...], tuple[Token, ...], tuple[Token, ...]],
+    start: int,
+    features: tuple[Feature, ...],
+    inside: list[int],
+) -> Window:
+    """The special tokens, the window's own and the closing ones, with positions from 0 on."""
+    lead, own, trail = parts
+    begin, end = own[0].start, own[-1].end
+    tokens: list[Token] = []
+    ids: list[int] = []
+    for place, token in [(begin, t) for t in lead] + [(-1, t) for t in own] + [(end, t) for t in trail]:
+        positions = tuple(range(len(ids), len(ids) + len(token.ids)))
+        span = (token.start, token.end) if place < 0 else (place, place)
+        tokens.append(Token(token.text, *span, token.special, positions, token.ids))
+        ids += token.ids
+    types = None
+    if whole.type_ids is not None:
+        types = whole.type_ids[[position for part in parts for token in part for position in token.positions]]
+    encoding = Encoding(whole.text, np.asarray(ids, dtype=np.int64), tuple(tokens), type_ids=types)
+    made, numbers = [], []
+    for number in inside:
+        held = [k - start + len(lead) for k in features[number].tokens if start <= k < start + len(own)]
+        if held:
+            made.append(_part_of(features[number], encoding, held))
+            numbers.append(number)
+    return Window(start, start + len(own), encoding, tuple(made), tuple(numbers))
+
+
+def _part_of(feature: Feature, encoding: Encoding, held: list[int]) -> Feature:
+    """What a window holds of a feature."""
+    start = max(feature.start, encoding.tokens[held[0]].start)
+    end = min(feature.end, encoding.tokens[held[-1]].end)
+    positions = tuple(position for index in held for position in encoding.tokens[index].positions)
+    return Feature(encoding.text[start:end], start, end, tuple(held), positions)
+
+
+def _best_windows(windows: list[Window], features: tuple[Feature, ...]) -> list[int]:
+    """For each feature the window in which it is whole and farthest from an edge; the text's own ends are none."""
+    last = windows[-1].stop
+    best: list[tuple[float, int]] = [(-1.0, -1)] * len(features)
+    for number, window in enumerate(windows):
+        for which in window.numbers:
+            tokens = features[which].tokens
+            left = float("inf") if number == 0 else tokens[0] - window.start
+            right = float("inf") if window.stop == last else window.stop - 1 - tokens[-1]
+            distance = float(min(left, right))
+            if distance > best[which][0]:
+                best[which] = (distance, number)
+    return [number for _, number in best]
+
+
+def _mean_prediction(predictions: list[Prediction]) -> Prediction:
+    if predictions[0].value is not None:
+        return replace(predictions[0], value=float(np.mean([one.value for one in predictions])))
+    labels = list(predictions[0].probabilities)
+    means = np.mean([[one.probabilities[label] for label in labels] for one in predictions], axis=0)
+    index = int(np.argmax(means))
+    return Prediction("class", labels[index], index, dict(zip(labels, map(float, means), strict=True)))
+
+
+def _value(model: ModelView, outputs: FloatArray, index: int, scale: str) -> float:
+    """The target of a window in which nothing is scored."""
+    return float(scaled(outputs.astype(np.float64), index, parse_scale(scale, "class"), model.facts.activation))
+
+
+def _stitch(
+    windows: list[Window], features: tuple[Feature, ...], results: dict[int, Attribution]
+) -> tuple[Output, ...]:
+    """The outputs of all windows as those of the text, each feature's score from its best window."""
+    sources = _best_windows(windows, features)
+
+    def gather(rows: dict[int, FloatArray]) -> FloatArray:
+        scores = {number: dict(zip(windows[number].numbers, row, strict=True)) for number, row in rows.items()}
+        return np.asarray([scores[source][which] for which, source in enumerate(sources)], dtype=np.float32)
+
+    outputs = []
+    for members in zip(*(result.outputs for result in results.values()), strict=True):
+        scores = gather({number: output.scores for number, output in zip(results, members, strict=True)})
+        errors = {n: output.stderr for n, output in zip(results, members, strict=True) if output.stderr is not None}
+        stderr = gather(errors) if len(errors) == len(results) else None
+        outputs.append(Output(members[0].target, scores, members[0].layer, stderr))
+    return tuple(outputs)
+
+
+def _mean_base(results: dict[int, Attribution], count: int) -> float | None:
+    bases = [result.base_value for result in results.values() if result.base_value is not None]
+    return float(np.mean(bases)) if len(bases) == count else None
+
+
+def _described(window: Window, value: float, prediction: Prediction) -> dict[str, Any]:
+    """A window for the diagnostics: the code points it spans, and what the model says of it."""
+    inner = [token for token in window.encoding.tokens if not token.special]
+    return {"start": inner[0].start, "end": inner[-1].end, "value": value, "prediction": prediction.to_dict()}
+
+
+def _sum_costs(costs: list[Cost], predictions: int) -> Cost:
+    """All windows together, and the row of each for its prediction."""
+    return Cost(
+        sum(cost.forward_rows for cost in costs) + predictions,
+        sum(cost.backward_rows for cost in costs),
+        sum(cost.promised_forward_rows for cost in costs) + predictions,
+        sum(cost.promised_backward_rows for cost in costs),
+    )

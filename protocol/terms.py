@@ -1,0 +1,18 @@
+"""Terms that many messages share, with their limits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+
+Count = Annotated[int, Meta(ge=0)]
+Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Name = Annotated[str, Meta(min_length=1, max_length=4096)]
+GRANULARITY_PATTERN: Final = r"^(token|word|sentence|line|regex:[\s\S]+)$"
+Granularity = Annotated[str, Meta(pattern=GRANULARITY_PATTERN)]
+Scale = Literal["logit", "margin", "logprob", "prob", "loss"]
+TargetKind = Literal["class", "contrast", "next-token", "label-words", "continuation", "contrast-continuation"]
+
+#: What a string that does not match should have been, in words.
+IN_WORDS: Final = {GRANULARITY_PATTERN: "token, word, sentence, line, or regex:PATTERN"}
