@@ -16,6 +16,7 @@ from saliscope.explainers.metrics.intervals import DESCRIBED
 from saliscope.explainers.metrics.intervals import Kind as IntervalKind
 from saliscope.explainers.metrics.items import Item, read_items
 from saliscope.explainers.metrics.registry import Metric, find_metric, lacking, metrics, require_metric
+from saliscope.explainers.patterns import PREFIX
 from saliscope.explainers.registry import find_method, fitting, require
 from saliscope.explainers.targets import Kind, Scale, parse_scale
 
@@ -97,8 +98,8 @@ def make_plan(
     kind = facts.kinds[0]
     if target not in ("gold", "predicted"):
         raise BadRequest(f"target {target!r} is none of gold, predicted")
-    if granularity not in GRANULARITIES:
-        raise BadRequest(f"granularity {granularity!r} is none of {listing(GRANULARITIES)}")
+    if granularity not in GRANULARITIES and not granularity.startswith(PREFIX):
+        raise BadRequest(f"granularity {granularity!r} is none of {listing([*GRANULARITIES, 'regex:PATTERN'])}")
     if interval not in DESCRIBED:
         raise BadRequest(f"interval {interval!r} is none of {listing(DESCRIBED)}")
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
@@ -203,6 +204,9 @@ def _background(
     if not wanted:
         return None, ()
     merge = bool(wanted[0].merge)
+    if granularity.startswith(PREFIX):
+        note = "token-overlap: matches of a pattern have no background, so rare types weigh no more than common ones"
+        return Background("none", 0, {}), (note,)
     if corpus is not None:
         if not corpus or not all(isinstance(text, str) for text in corpus):
             raise BadRequest("background: expected texts, at least one")

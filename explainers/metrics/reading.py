@@ -48,7 +48,7 @@ PI_GAP = Metric(
     run=_gap,
     scope="text",
     source="Kariyappa et al., ICML 2024, take them for equal; by tenths of the text: ours",
-    needs=frozenset({"class", "causal", "mask"}),
+    needs=frozenset({"class", "causal", "mask", "probabilities"}),
 )
 
 DECODE_RATE = Metric(

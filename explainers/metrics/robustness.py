@@ -90,7 +90,7 @@ SENSITIVITY_MAX = Metric(
     params=SensitivityParams,
     run=_sensitivity,
     source="Yeh et al., NeurIPS 2019; moves of word embeddings in random directions: ours",
-    needs=frozenset({"gradients"}),
+    needs=frozenset({"embeddings"}),
     again=True,
     caveats=("The seed stays the same, so only the text's move counts. Constant scores would be the least sensitive.",),
 )
