@@ -36,6 +36,7 @@ docs: $(VENV)/.dev ## regenerate the pages and pictures that come from the code'
 	$(BIN)/python -m saliscope.protocol.schema --write docs
 	$(BIN)/python -m saliscope.cli.reference
 	$(BIN)/python -m saliscope.explainers.reference docs/methods.md
+	$(BIN)/python -m saliscope.explainers.metrics.reference docs/metrics.md
 	$(BIN)/python -m bench.pictures docs/pictures
 
 bench: $(VENV)/.dev ## start-up and protocol figures, side by side

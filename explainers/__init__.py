@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from saliscope.explainers.foreign.calls import CallableModel
     from saliscope.explainers.inputs import Windows
+    from saliscope.explainers.metrics.evaluation import Evaluation
     from saliscope.explainers.textmodel import TextModel
 
-__all__ = ["Attribution", "ExplainerError", "Question", "explain", "load", "methods", "wrap", "wrap_module"]
+__all__ = ["Attribution", "ExplainerError", "Question", "evaluate", "explain", "load", "methods", "wrap", "wrap_module"]
 
 
 def load(name: str, device: str = "auto", **options: Any) -> TextModel:
@@ -103,3 +104,20 @@ def explain(
         text, method, target, scale, granularity, seed, params, pair, messages, add_generation_prompt, windows
     )
     return drive(explaining(model, question), model.answer, on_partial)
+
+
+def evaluate(
+    model: TextModel,
+    records: Sequence[Any],
+    methods: Sequence[str | Mapping[str, Any]] | None = None,
+    metrics: Sequence[str | Mapping[str, Any]] | None = None,
+    **options: Any,
+) -> Evaluation:
+    """Compare methods by metrics on the same texts; every number has a 95 % interval.
+
+    `records` are texts, pairs (text, label) or maps; see `metrics.plan.make_plan` and `metrics.running.evaluate` for
+    what else may be given. Raises `ExplainerError` for what cannot work; what fails on one text is in the result.
+    """
+    from saliscope.explainers.metrics.running import evaluate as evaluate_now
+
+    return evaluate_now(model, records, methods, metrics, **options)

@@ -148,13 +148,19 @@ def _section(method: Method) -> Iterator[str]:
     for caveat in method.caveats:
         yield f"* **Beware:** {caveat}"
     yield ""
+    yield from parameter_table(facts)
+
+
+def parameter_table(facts: dict[str, Any]) -> Iterator[str]:
+    """The parameters of a catalogue entry, nothing where there are none."""
     properties: dict[str, Any] = facts["params"].get("properties", {})
-    if properties:
-        yield "| parameter | default | range | meaning |"
-        yield "|---|---|---|---|"
-        for name, schema in properties.items():
-            yield f"| `{name}` | `{facts['defaults'].get(name)}` | {_range(schema)} | {_meaning(schema)} |"
-        yield ""
+    if not properties:
+        return
+    yield "| parameter | default | range | meaning |"
+    yield "|---|---|---|---|"
+    for name, schema in properties.items():
+        yield f"| `{name}` | `{facts['defaults'].get(name)}` | {_range(schema)} | {_meaning(schema)} |"
+    yield ""
 
 
 def _range(schema: dict[str, Any]) -> str:

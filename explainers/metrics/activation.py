@@ -10,9 +10,8 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from saliscope.explainers.facts import Capability
 from saliscope.explainers.metrics.games import area
-from saliscope.explainers.metrics.ordering import By, Hide, Mass, chosen_hiding, first, orders_of, shares
+from saliscope.explainers.metrics.ordering import By, Hide, Mass, chosen_hiding, first, needs_of_hide, orders_of, shares
 from saliscope.explainers.metrics.registry import Measured, Measuring, Metric
 from saliscope.explainers.metrics.subject import Scores, Subject
 
@@ -26,10 +25,6 @@ class ActivationParams(msgspec.Struct):
     hide: Hide = "replace"
     by: By = "signed"
     mass: Mass = "tokens"
-
-
-def _needs(params: ActivationParams) -> frozenset[Capability]:
-    return frozenset({"drop"}) if params.hide == "drop" else frozenset()
 
 
 def _study(subject: Subject, scores: Scores, params: ActivationParams, ascending: bool) -> Measuring:
@@ -65,8 +60,8 @@ ACTIVATION = Metric(
     params=ActivationParams,
     run=_activation,
     source=_SOURCE,
-    needs=frozenset({"mask"}),
-    requires=_needs,
+    needs=frozenset({"mask", "probabilities"}),
+    requires=needs_of_hide,
 )
 
 INVERSE_ACTIVATION = Metric(
@@ -76,6 +71,6 @@ INVERSE_ACTIVATION = Metric(
     params=ActivationParams,
     run=_inverse,
     source=_SOURCE,
-    needs=frozenset({"mask"}),
-    requires=_needs,
+    needs=frozenset({"mask", "probabilities"}),
+    requires=needs_of_hide,
 )

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
-from saliscope.explainers.metrics.registry import Measured, Measuring, Metric
+from saliscope.explainers.metrics.registry import Measured, Measuring, Metric, NoParams
 from saliscope.explainers.metrics.subject import Scores, Subject
 
 #: A backward pass takes about as long as two forward passes.
 BACKWARD: Final = 2
-
-
-class NoParams(msgspec.Struct):
-    """No parameters."""
 
 
 def forward_equivalents(forward_rows: int, backward_rows: int) -> float:

@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 
 from saliscope.explainers.encoding import BoolArray
-from saliscope.explainers.facts import Capability
 from saliscope.explainers.metrics.ordering import (
     By,
     Hide,
@@ -20,6 +19,7 @@ from saliscope.explainers.metrics.ordering import (
     chosen_hiding,
     counts_at,
     first,
+    needs_of_hide,
     orders_of,
     random_orders,
     shares,
@@ -46,10 +46,6 @@ class DeltaParams(ErasureParams):
     """Which shares of the text are hidden; at least one feature is."""
 
     fractions: Fractions = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
-
-
-def _needs(params: ErasureParams) -> frozenset[Capability]:
-    return frozenset({"drop"}) if params.hide == "drop" else frozenset()
 
 
 def _taken(subject: Subject, orders: Orders, params: ErasureParams) -> tuple[BoolArray, float]:
@@ -103,8 +99,8 @@ COMPREHENSIVENESS = Metric(
     params=ErasureParams,
     run=_comprehensiveness,
     source=_ERASER,
-    needs=frozenset({"mask"}),
-    requires=_needs,
+    needs=frozenset({"mask", "probabilities"}),
+    requires=needs_of_hide,
 )
 
 SUFFICIENCY = Metric(
@@ -114,8 +110,8 @@ SUFFICIENCY = Metric(
     params=ErasureParams,
     run=_sufficiency,
     source=_ERASER,
-    needs=frozenset({"mask"}),
-    requires=_needs,
+    needs=frozenset({"mask", "probabilities"}),
+    requires=needs_of_hide,
 )
 
 DELTA_ACCURACY = Metric(
@@ -126,7 +122,7 @@ DELTA_ACCURACY = Metric(
     run=_delta,
     source="Yang, Luo, Zhu & Jin, 2025; the protocol is ours, the paper's is not public",
     needs=frozenset({"class", "mask"}),
-    requires=_needs,
+    requires=needs_of_hide,
     labels=True,
     negative="hiding what it calls important helped the model",
     caveats=("`vs-random` is the accuracy with random features hidden less that with the most important ones hidden.",),

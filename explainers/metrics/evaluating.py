@@ -18,12 +18,13 @@ import numpy as np
 from saliscope.explainers.attribution import Attribution
 from saliscope.explainers.encoding import Nudge
 from saliscope.explainers.errors import BadRequest, NonFinite
-from saliscope.explainers.features import build_features
+from saliscope.explainers.inputs import Input, reading
 from saliscope.explainers.metrics.explained import explain_text
 from saliscope.explainers.metrics.plan import Chosen, Entry, Plan, TheModel
 from saliscope.explainers.metrics.record import Record, described
 from saliscope.explainers.metrics.registry import Measured
 from saliscope.explainers.metrics.subject import Explaining, Scores, Subject, Wide
+from saliscope.explainers.patterns import grouping
 from saliscope.explainers.queries import Answer, Evaluate, Evaluated, Outputs, Query
 from saliscope.explainers.targets import Scale
 
@@ -69,15 +70,13 @@ def evaluating_text(
 def _open(plan: Plan, number: int) -> Generator[Query, Answer, Subject]:
     """Encode a text and ask what the model says of it, one row."""
     item = plan.items[number]
-    if not item.text.strip():
-        raise BadRequest("text: it is empty or blank; there is nothing to explain")
     if plan.target == "gold" and item.gold is None:
         raise BadRequest("text: it has no label, which target=gold would explain")
-    encoding = plan.model.encode(item.text)
-    features = build_features(encoding, plan.granularity)
+    encoding = yield from reading(plan.model, Input(item.text), "explain")
+    features = yield from grouping(encoding, plan.granularity)
     if not features:
         raise BadRequest("text: the tokenizer leaves nothing of it; there is nothing to explain")
-    answer = yield Evaluate(encoding, Outputs(plan.kind), outputs=True)
+    answer = yield Evaluate(encoding, Outputs(plan.kind))
     assert isinstance(answer, Evaluated)
     outputs = answer.values[0]
     if not np.isfinite(outputs).all():

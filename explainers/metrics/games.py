@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
-from saliscope.explainers.facts import Capability
 from saliscope.explainers.metrics.ordering import (
     By,
     Hide,
@@ -18,6 +17,7 @@ from saliscope.explainers.metrics.ordering import (
     chosen_hiding,
     counts_at,
     first,
+    needs_of_hide,
     orders_of,
     shares,
 )
@@ -33,11 +33,6 @@ class GameParams(msgspec.Struct):
     hide: Hide = "auto"
     by: By = "signed"
     mass: Mass = "tokens"
-
-
-def needs_of_hide(params: GameParams) -> frozenset[Capability]:
-    """What leaving tokens out takes."""
-    return frozenset({"drop"}) if params.hide == "drop" else frozenset()
 
 
 def area(heights: Wide, at: Wide) -> Wide:

@@ -84,8 +84,7 @@ def _draw(subject: Subject, params: InfidelityParams) -> Generator[Query, Answer
 
 
 def _needs(params: InfidelityParams) -> frozenset[Capability]:
-    # Whatever embeddings can be moved has gradients to them.
-    return frozenset({"gradients", "mask"}) if params.law == "nlgp" else frozenset({"mask"})
+    return frozenset({"embeddings", "mask"}) if params.law == "nlgp" else frozenset({"mask"})
 
 
 INFIDELITY = Metric(

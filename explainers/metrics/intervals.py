@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.special import ndtr, stdtrit
 
 from saliscope.explainers.metrics.subject import Wide
 
@@ -34,6 +34,6 @@ def interval(values: Wide, kind: Kind = "bootstrap", seed: int = 0) -> tuple[flo
         return mean - half, mean + half
     picks = np.random.default_rng(seed).integers(count, size=(RESAMPLES, count))
     means = values[picks].mean(axis=1)
-    tail = 100 * float(norm.cdf((count / (count - 1)) ** 0.5 * t.ppf(0.025, count - 1)))
+    tail = 100 * float(ndtr((count / (count - 1)) ** 0.5 * stdtrit(count - 1, 0.025)))
     low, high = np.percentile(means, [tail, 100 - tail])
     return float(low), float(high)

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from saliscope.explainers.encoding import BoolArray
+from saliscope.explainers.facts import Capability
 from saliscope.explainers.metrics.subject import Scores, Subject, Wide
 from saliscope.explainers.queries import Hiding
 
@@ -25,7 +26,9 @@ Mass = Annotated[
 ]
 Hide = Annotated[
     Literal["auto", "replace", "attention", "drop"],
-    msgspec.Meta(description="auto: replaced and not looked at, on decoders only replaced"),
+    msgspec.Meta(
+        description="auto: replaced and not looked at; replaced only on decoders and where no more can be done"
+    ),
 ]
 
 
@@ -76,14 +79,22 @@ def first(orders: Orders, counts: Orders) -> BoolArray:
 
 
 def chosen_hiding(subject: Subject, hide: Literal["auto", "replace", "attention", "drop"]) -> Hiding:
-    """What hiding means for a model: on encoders nobody looks at what is hidden, which is leaving it out if it can."""
+    """What hiding means for a model: on encoders nobody looks at what is hidden, which is leaving it out."""
     if hide != "auto":
         return hide
     facts = subject.facts
     if "causal" in facts.capabilities:
         return "replace"
     fits = facts.window is None or len(subject.encoding) <= facts.window
-    return "drop" if "drop" in facts.capabilities and fits else "attention"
+    if "drop" in facts.capabilities and fits:
+        return "drop"
+    return "attention" if "unseen" in facts.capabilities else "replace"
+
+
+def needs_of_hide(params: Any) -> frozenset[Capability]:
+    """What the way of hiding in `params.hide` takes."""
+    needs: dict[str, Capability] = {"drop": "drop", "attention": "unseen"}
+    return frozenset({needs[params.hide]}) if params.hide in needs else frozenset()
 
 
 def _generator(subject: Subject, purpose: int) -> np.random.Generator:

@@ -14,20 +14,14 @@ from saliscope.explainers.features import GRANULARITIES
 from saliscope.explainers.metrics.background import Background, from_corpus, shipped
 from saliscope.explainers.metrics.intervals import DESCRIBED
 from saliscope.explainers.metrics.intervals import Kind as IntervalKind
+from saliscope.explainers.metrics.items import Item, read_items
 from saliscope.explainers.metrics.registry import Metric, find_metric, lacking, metrics, require_metric
+from saliscope.explainers.patterns import PREFIX
 from saliscope.explainers.registry import find_method, fitting, require
-from saliscope.explainers.targets import Kind, Scale, find_label, parse_scale
+from saliscope.explainers.targets import Kind, Scale, parse_scale
 
 TheModel: Final = "(model)"
 """Stands for a method in records of metrics that measure the model alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One text and the index of its label, if it has one."""
-
-    text: str
-    gold: int | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,13 +98,13 @@ def make_plan(
     kind = facts.kinds[0]
     if target not in ("gold", "predicted"):
         raise BadRequest(f"target {target!r} is none of gold, predicted")
-    if granularity not in GRANULARITIES:
-        raise BadRequest(f"granularity {granularity!r} is none of {listing(GRANULARITIES)}")
+    if granularity not in GRANULARITIES and not granularity.startswith(PREFIX):
+        raise BadRequest(f"granularity {granularity!r} is none of {listing([*GRANULARITIES, 'regex:PATTERN'])}")
     if interval not in DESCRIBED:
         raise BadRequest(f"interval {interval!r} is none of {listing(DESCRIBED)}")
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise BadRequest(f"seed: expected a whole number from 0, got {seed!r}")
-    items = _items(records, facts)
+    items = read_items(records, facts)
     labelled = [item for item in items if item.gold is not None]
     if target == "gold" and not labelled:
         raise BadRequest("target: gold needs labels, and no record has one; use target=predicted")
@@ -139,43 +133,6 @@ def make_plan(
         ranks=tuple(ranks),
         notes=(*notes, *said),
     )
-
-
-def _items(records: Sequence[Any], facts: ModelFacts) -> tuple[Item, ...]:
-    if not records:
-        raise BadRequest("records: there is none; give at least one text")
-    items: list[Item] = []
-    unknown: dict[str, int] = {}
-    for number, record in enumerate(records):
-        text, label = _text_and_label(record, number)
-        gold = None
-        if label is not None and facts.kinds[0] != "class":
-            raise BadRequest(f"records: {facts.name} has no classes, so texts cannot have labels; leave them out")
-        if label is not None:
-            try:
-                gold = find_label(label, facts.labels)
-            except BadRequest:
-                unknown[str(label)] = unknown.get(str(label), 0) + 1
-        items.append(Item(text, gold))
-    if unknown:
-        found = listing(f"{label!r} ({count} texts)" for label, count in unknown.items())
-        raise BadRequest(f"records: these labels are none of {facts.name}: {found}; it has {listing(facts.labels)}")
-    return tuple(items)
-
-
-def _text_and_label(record: Any, number: int) -> tuple[str, str | int | None]:
-    text, label = record, None
-    if isinstance(record, Mapping):
-        text, label = record.get("text"), record.get("label")
-    elif isinstance(record, tuple | list) and len(record) == 2:
-        text, label = record
-    if not isinstance(text, str):
-        raise BadRequest(f"records[{number}]: expected a text, a pair (text, label) or a map with text and label")
-    if isinstance(label, np.integer):
-        label = int(label)
-    if label is not None and (isinstance(label, bool) or not isinstance(label, str | int)):
-        raise BadRequest(f"records[{number}].label: expected a name or an index, got {label!r}")
-    return text, label
 
 
 def _entries(
@@ -247,6 +204,9 @@ def _background(
     if not wanted:
         return None, ()
     merge = bool(wanted[0].merge)
+    if granularity.startswith(PREFIX):
+        note = "token-overlap: matches of a pattern have no background, so rare types weigh no more than common ones"
+        return Background("none", 0, {}), (note,)
     if corpus is not None:
         if not corpus or not all(isinstance(text, str) for text in corpus):
             raise BadRequest("background: expected texts, at least one")

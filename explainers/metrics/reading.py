@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import math
 
-import msgspec
 import numpy as np
 
 from saliscope.explainers.families.decoding import paper_layer
-from saliscope.explainers.metrics.registry import Measured, Measuring, Metric
+from saliscope.explainers.metrics.registry import Measured, Measuring, Metric, NoParams
 from saliscope.explainers.metrics.subject import Scores, Subject
 from saliscope.explainers.queries import Along, Decoding, Differentiate, Differentiated, Evaluate, Evaluated
 from saliscope.explainers.targets import Scalar
-
-
-class NoParams(msgspec.Struct):
-    """No parameters."""
 
 
 def _gap(subject: Subject, scores: Scores, params: NoParams) -> Measuring:
@@ -53,7 +48,7 @@ PI_GAP = Metric(
     run=_gap,
     scope="text",
     source="Kariyappa et al., ICML 2024, take them for equal; by tenths of the text: ours",
-    needs=frozenset({"class", "causal", "mask"}),
+    needs=frozenset({"class", "causal", "mask", "probabilities"}),
 )
 
 DECODE_RATE = Metric(

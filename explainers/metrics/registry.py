@@ -42,6 +42,10 @@ class Measured:
         return {key: value for key, value in found.items() if value not in (None, {}, [])}
 
 
+class NoParams(msgspec.Struct):
+    """No parameters."""
+
+
 Measuring = Generator[Query, Answer, Measured]
 
 

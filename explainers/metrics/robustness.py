@@ -9,7 +9,6 @@ from typing import Annotated
 
 import msgspec
 import numpy as np
-from scipy.stats import rankdata
 
 from saliscope.explainers.encoding import Nudge
 from saliscope.explainers.metrics.registry import Measured, Measuring, Metric
@@ -41,10 +40,16 @@ def rank_correlation(one: Wide, other: Wide) -> float:
     """Spearman's correlation with mean ranks; 1 for equal scores, 0 where only one side is constant."""
     if np.array_equal(one, other):
         return 1.0
-    a, b = rankdata(one), rankdata(other)
+    a, b = _ranks(one), _ranks(other)
     a, b = a - a.mean(), b - b.mean()
     size = float(np.sqrt((a @ a) * (b @ b)))
     return float(a @ b) / size if size > 0 else float(not a.any() and not b.any())
+
+
+def _ranks(values: Wide) -> Wide:
+    """Ranks from 1, equal values with the mean of theirs."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[inverse], dtype=np.float64)
 
 
 def _sensitivity(subject: Subject, scores: Scores, params: SensitivityParams) -> Measuring:
@@ -85,7 +90,7 @@ SENSITIVITY_MAX = Metric(
     params=SensitivityParams,
     run=_sensitivity,
     source="Yeh et al., NeurIPS 2019; moves of word embeddings in random directions: ours",
-    needs=frozenset({"gradients"}),
+    needs=frozenset({"embeddings"}),
     again=True,
     caveats=("The seed stays the same, so only the text's move counts. Constant scores would be the least sensitive.",),
 )

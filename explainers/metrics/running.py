@@ -34,8 +34,9 @@ def evaluate(
 ) -> Evaluation:
     """Compare methods by metrics on labelled texts; see `make_plan` for what may be given and for the options.
 
-    Texts run `lanes` at a time and share passes. `resume` are records of the same evaluation that are not computed
-    again. What fails on one text is in the result; what cannot work at all is an `ExplainerError` at once.
+    Texts run `lanes` at a time and share passes; on a function of texts they go one after another. `resume` are records
+    of the same evaluation that are not computed again. What fails on one text is in the result; what cannot work at all
+    is an `ExplainerError` at once.
     """
     plan = make_plan(model, records, methods, metrics, **options)
     found = [record for record in resume if record.text < len(plan.items) and record.name in plan.names]
@@ -46,7 +47,7 @@ def evaluate(
         if on_progress is not None:
             on_progress(len(found), plan.num_units, record)
 
-    if lanes == 1:
+    if lanes == 1 or not hasattr(model, "compute"):
         drive_units(evaluating(plan, done), model.answer, keep)
     else:
         from saliscope.explainers.metrics.together import run_together

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from saliscope.explainers import wrap
 from saliscope.explainers.errors import BadRequest, NonFinite, NotCapable
 from saliscope.explainers.metrics import METRICS
 from saliscope.explainers.metrics.evaluating import evaluating
@@ -261,3 +262,24 @@ def test_the_best_of_all_and_the_best_of_the_cheap_are_marked() -> None:
     assert marks["sp-pi"][1:] == (False, True)
     assert marks["random"] == (1.0, False, False)
     assert marks["sp-pi"][0] <= 1.0
+
+
+def test_matches_of_a_pattern_and_lines_are_features_too() -> None:
+    model = known_model((1.0, 2.0, -0.5, 1.0), bias=-1.0)
+    found = evaluate(model, [("a b c d", "yes")], ["occlusion"], PLAIN, granularity="regex:[ac]", lanes=1)
+    assert not found.rows[0].failures
+    assert found.about["background"] == "none"
+    found = evaluate(model, [("a b\nc d", "yes")], ["occlusion"], PLAIN, granularity="line", lanes=1)
+    assert not found.rows[0].failures
+    with pytest.raises(BadRequest, match="regex:PATTERN"):
+        make_plan(model, TEXTS, granularity="phrase")
+
+
+def test_a_function_of_texts_is_evaluated_by_what_it_can_do() -> None:
+    model = wrap(lambda texts: [[0.9, 0.1] if "dull" in text else [0.2, 0.8] for text in texts], labels=["neg", "pos"])
+    records = [("a dull film", "neg"), ("a good film", "pos")]
+    found = evaluate(model, records, ["occlusion", "kernel-shap", "random"])
+    assert {"hiding", "activation", "stability"} <= set(found.directions)
+    assert any(line.startswith("sensitivity-max was left out: it needs word embeddings") for line in found.notes)
+    assert any(line.startswith("infidelity was left out") for line in found.notes)
+    assert not any(row.failures or cell.failed for row in found.rows for cell in row.cells.values())

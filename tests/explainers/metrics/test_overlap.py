@@ -113,3 +113,25 @@ def test_without_a_background_the_texts_themselves_are_counted_and_it_is_said() 
     assert plan.background is not None
     assert plan.background.name == "the 2 texts themselves"
     assert any("give a `background`" in line for line in plan.notes)
+
+
+def test_scores_on_the_words_of_a_class_share_less_than_equal_or_random_ones() -> None:
+    records, oracle = [], []
+    for k in range(60):
+        own = ("awful", "boring") if k % 2 else ("lovely", "moving")
+        text = [own[k % 4 // 2], *(f"film{number}" for number in range(11))]
+        records.append((" ".join(text), "no" if k % 2 else "yes"))
+        oracle.append([1.0 if word in own else 0.0 for word in text])
+    model = FakeModel(sized(linear_game((1.0,) * 12), 12))
+    scores = {"oracle": oracle, "equal": [[1.0] * 12] * 60}
+    found = evaluate(
+        model, records, ["random"], ["token-overlap"], precomputed=scores, target="gold", granularity="word", lanes=1
+    )
+    share = dict(found.ranking("token-overlap"))
+    assert share["oracle"] == 0.0
+    assert share["random"] > 0.02
+    assert share["equal"] > 0.1
+    cell = found.cell("oracle", "token-overlap")
+    assert cell.best
+    assert cell.overlap is not None
+    assert {kind for kind, _ in cell.overlap.tops["yes"]} == {"lovely", "moving"}

@@ -120,3 +120,31 @@ def test_a_language_model_is_evaluated_on_the_token_it_predicts(tiny_model: Any)
     assert any(line.startswith("hiding was left out: it needs a classification head") for line in found.notes)
     assert all(cell.failed == 0 for row in found.rows for cell in row.cells.values())
     assert found.cell("kernel-shap", "shap-similarity").number.value > 0.99
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta"])
+def test_leaving_tokens_out_is_not_looking_at_them(name: str, tiny_model: Any) -> None:
+    model = tiny_model(name)
+    scores = {"given": [[float(k % 3) for k in range(len(model.encode(text).tokens) - 2)] for text, _ in RECORDS]}
+    records = [(text, model.facts.labels[0]) for text, _ in RECORDS]
+    found = [
+        evaluate(
+            model, records, [], [{"metric": "activation", "hide": hide}], precomputed=scores, lanes=2
+        ).cell("given", "activation")
+        for hide in ("auto", "drop", "attention", "replace")
+    ]  # fmt: skip
+    auto, drop, attention, replace = (cell.curve for cell in found)
+    assert auto == drop
+    assert drop == pytest.approx(attention, abs=1e-5)
+    assert replace != pytest.approx(attention, abs=1e-4)
+
+
+@pytest.mark.parametrize("granularity", ["word", "sentence"])
+def test_larger_features_keep_the_same_share_of_tokens(granularity: str, demo_encoder: Any) -> None:
+    texts = ["A dull film. The plot is a mess, but the cast is wonderful! Boring.", "Lifeless. I was moved to tears."]
+    found = evaluate(
+        demo_encoder, texts, ["occlusion", "input-x-gradient"], ["activation"], granularity=granularity, lanes=2
+    )
+    kept = [row.cells["activation"].parts["retained"].value for row in found.rows]
+    assert kept == pytest.approx([0.5, 0.5], abs=1e-6)
+    assert not found.warnings

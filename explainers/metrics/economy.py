@@ -1,0 +1,27 @@
+"""Methods with fewer rows than they take by default, for evaluations of many texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from saliscope.explainers.facts import ModelFacts
+from saliscope.explainers.registry import fitting
+
+#: Parameters of the methods that take hundreds of rows a text; all others are cheap as they are.
+FEWER_ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "decoded-integrated-gradients": {"steps": 16, "max_steps": 32},
+    "gradient-shap": {"samples": 16},
+    "integrated-gradients": {"steps": 16, "max_steps": 32},
+    "kernel-shap": {"samples": 128},
+    "lime": {"samples": 128},
+    "mase": {"samples": 128},
+    "partition-shap": {"samples": 96},
+    "permutation": {"repeats": 2},
+    "shapley-sampling": {"permutations": 4},
+}
+
+
+def economical(facts: ModelFacts) -> list[dict[str, Any]]:
+    """Every method that fits the model, as `make_plan` takes them; the parameters stand in the table."""
+    return [{"method": name, "params": dict(FEWER_ROWS.get(name, {}))} for name in fitting(facts, facts.kinds[0])]
