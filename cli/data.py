@@ -7,6 +7,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -33,11 +34,7 @@ def read_data(source: str, fields: Fields, split: str | None, limit: int | None)
     path = Path(os.path.expanduser(source))
     is_file = path.is_file() or path.suffix.lower() in SUFFIXES
     rows = _file_rows(path) if is_file else _hub_rows(source, split)
-    found: list[dict[str, Any]] = []
-    for number, row in enumerate(rows):
-        if limit is not None and len(found) == limit:
-            break
-        found.append(_record(row, fields, f"{source}, row {number + 1}"))
+    found = [_record(row, fields, f"{source}, row {number}") for number, row in enumerate(islice(rows, limit), 1)]
     if not found:
         raise SaliscopeError("bad_request", f"data: {source} holds no text")
     return found

@@ -35,7 +35,8 @@ def evaluation_lines(found: Evaluation, terminal: Terminal) -> list[str]:
 
 
 def _quiet(text: str, terminal: Terminal) -> list[str]:
-    return [terminal.quiet(line) for line in wrapped(one_line(text), terminal.columns, "  ")]
+    room = terminal.columns
+    return [terminal.quiet(piece) for line in wrapped(one_line(text), room, "  ") for piece in _folded(line, room)]
 
 
 def _head(found: Evaluation) -> str:
@@ -75,7 +76,7 @@ def _table(found: Evaluation, metrics: list[str], terminal: Terminal) -> list[st
         first, *rest = _folded(name, room)
         values = [(row.cells.get(metric), _shown(row.cells.get(metric))) for metric in metrics]
         shown = [terminal.strong(text) if cell is not None and cell.best else text for cell, text in values]
-        rows += [[first, _cost(row), *shown], *([f"  {piece}"] for piece in rest)]
+        rows += [[first, _cost(row), *shown], *([piece] for piece in rest)]
     return columns(rows, terminal.columns, right=frozenset(range(1, len(heads))))
 
 
@@ -145,13 +146,13 @@ def _interval(number: Interval) -> str:
 
 
 def _folded(name: str, room: int) -> list[str]:
-    """A name in pieces of at most `room` cells; all but the first leave two for their indent."""
+    """A name in pieces of at most `room` cells; all but the first are indented."""
     pieces, used = [""], 0
     for start, end in graphemes(name):
         wide = cells(name[start:end])
         if used + wide > room:
-            pieces.append("")
-            used = len("  ")
+            pieces.append("  ")
+            used = 2
         pieces[-1] += name[start:end]
         used += wide
     return pieces

@@ -14,7 +14,7 @@ from typing import Any, Final, get_args
 import msgspec
 from msgspec import Struct
 
-from saliscope.protocol import messages
+from saliscope.protocol import evaluations, messages
 from saliscope.protocol.codec import CLIENT_LIMITS, FLOATS_EXT, SERVER_LIMITS
 from saliscope.protocol.errors import ERRORS
 from saliscope.protocol.messages import METHODS, NOTIFICATIONS, PROTOCOL_VERSION
@@ -114,7 +114,7 @@ def _protocol() -> str:
 def _described(types: list[Any]) -> tuple[list[str], dict[str, Any]]:
     """The types in words, and the definitions that they refer to in the order of declaration."""
     schemas, definitions = _components(types, "{name}")
-    order = list(vars(messages))
+    order = [*(name for name in vars(messages) if name not in vars(evaluations)), *vars(evaluations)]
     ordered = dict(sorted(definitions.items(), key=lambda item: order.index(item[0])))
     return [_words(schema) for schema in schemas], ordered
 

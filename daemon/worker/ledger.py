@@ -90,7 +90,9 @@ class Ledger:
         try:
             return Record.from_dict(json.loads(line))
         except (ValueError, msgspec.ValidationError) as error:
-            raise BadRequest(f"out: line {number} of {self._path} is no record; remove that line, or the file") from error
+            raise BadRequest(
+                f"out: line {number} of {self._path} is no record; remove that line, or the file"
+            ) from error
 
     def _refused(self, error: Exception) -> BadRequest:
         said = getattr(error, "strerror", None) or error

@@ -275,9 +275,7 @@ def test_scores_of_the_wrong_length_fail_on_their_text_only(peer: Peer) -> None:
     question = {**QUESTION, "texts": ["a dull film", "funny"], "methods": []}
     got = read(peer.call("evaluate", **question, precomputed={"mine": [[1.0, 2.0, 3.0], [1.0, 2.0]]}), Evaluation)
     (mine,) = got.rows
-    assert [(failure.text, failure.message) for failure in mine.failures] == [
-        (1, "2 scores were given for 1 features")
-    ]
+    assert [(failure.text, failure.message) for failure in mine.failures] == [(1, "2 scores were given for 1 features")]
     assert mine.cells["comprehensiveness"].n == 1
     assert "1 rows of scores for 2 texts" in refused(peer, **question, precomputed={"mine": [[1.0]]}).message
 
