@@ -45,6 +45,10 @@ bench: $(VENV)/.dev ## start-up and protocol figures, side by side
 bench-peers: $(VENV)/.dev ## speed beside Captum, shap and Interpreto, and beside one forward (an hour on two processors)
 	$(BIN)/python -m bench.peers
 
+results: $(VENV)/.dev ## every method by every metric on 150 held-out sentences (docs/results.md)
+	$(BIN)/python -m bench.demo_models data
+	$(BIN)/python -m bench.results
+
 demo-models: $(VENV)/.eval ## train the bundled models again from their data (about 1.5 h of CPU; faster on a GPU)
 	$(BIN)/python -m bench.demo_models all
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -28,13 +31,10 @@ def read_data(source: str, fields: Fields, split: str | None, limit: int | None)
 
     Each is a map of `text` and, where there is one, `label`. What cannot be read is `bad_request`.
     """
-    path = Path(source).expanduser()
-    rows = _file_rows(path) if path.is_file() else _hub_rows(source, split)
-    found: list[dict[str, Any]] = []
-    for number, row in enumerate(rows):
-        if limit is not None and len(found) == limit:
-            break
-        found.append(_record(row, fields, f"{source}, row {number + 1}"))
+    path = Path(os.path.expanduser(source))
+    is_file = path.is_file() or path.suffix.lower() in SUFFIXES
+    rows = _file_rows(path) if is_file else _hub_rows(source, split)
+    found = [_record(row, fields, f"{source}, row {number}") for number, row in enumerate(islice(rows, limit), 1)]
     if not found:
         raise SaliscopeError("bad_request", f"data: {source} holds no text")
     return found
@@ -67,25 +67,33 @@ def _field(row: Mapping[str, Any], name: str | None, known: tuple[str, ...], whe
 
 
 def _file_rows(path: Path) -> Iterator[Any]:
-    if path.suffix not in SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise SaliscopeError("bad_request", f"data: {path} ends in none of {', '.join(SUFFIXES)}")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise SaliscopeError("bad_request", f"data: cannot read {path}: {error}") from error
-    if path.suffix in (".csv", ".tsv"):
-        yield from csv.DictReader(
-            text.splitlines(keepends=True), dialect="excel-tab" if path.suffix == ".tsv" else "excel"
-        )
-    elif path.suffix == ".txt":
-        yield from (line for line in text.splitlines() if line.strip())
-    elif path.suffix == ".jsonl":
+        said = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SaliscopeError("bad_request", f"data: cannot read {path} ({said})") from error
+    if suffix in (".csv", ".tsv"):
+        yield from _table_rows(path, text, "excel-tab" if suffix == ".tsv" else "excel")
+    elif suffix == ".txt":
+        # Not `splitlines`, which would cut a text at every form feed and Unicode separator.
+        yield from (line for line in text.split("\n") if line.strip())
+    elif suffix == ".jsonl":
         yield from _json_lines(path, text)
     else:
         rows = _parse(text, str(path))
         if not isinstance(rows, list):
             raise SaliscopeError("bad_request", f"data: {path} is no list of texts or maps")
         yield from rows
+
+
+def _table_rows(path: Path, text: str, dialect: str) -> Iterator[Any]:
+    try:
+        yield from csv.DictReader(io.StringIO(text, newline=""), dialect=dialect)
+    except csv.Error as error:
+        raise SaliscopeError("bad_request", f"data: {path} cannot be read as a table ({error})") from error
 
 
 def _json_lines(path: Path, text: str) -> Iterator[Any]:

@@ -2,48 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Mapping
+from typing import Final
 
-from saliscope.protocol.evaluations import Evaluation, EvaluationCell, Interval
-from saliscope.render.text import visible
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
+from saliscope.cli.tables import GAP, NARROWEST, columns, wrapped
+from saliscope.cli.terminal import Terminal
+from saliscope.protocol.evaluations import Evaluation, EvaluationCell, EvaluationRow, Interval
+from saliscope.render.graphemes import cells, graphemes, width
+from saliscope.render.text import one_line
 
 BEST: Final = "★"
 BEST_CHEAP: Final = "☆"
+NOTHING: Final = "–"
 _ARROWS: Final = {"up": "↑", "down": "↓", "neither": ""}
-#: Cells that a metric's column takes; what does not fit beside follows below.
-_COLUMN: Final = 16
+_HEAD: Final = ["method", "cost"]
 
 
-def show_evaluation(found: Evaluation, console: Console) -> None:
-    """Print the table, what was left out, and what failed."""
-    console.print(_head(found), style="dim")
-    names = list(found.directions)
-    across = [name for name in names if name not in found.model]
-    before = max((len(row.name) for row in found.rows), default=0) + 10
-    count = max(1, (console.width - before) // _COLUMN)
-    for start in range(0, len(across), count):
-        console.print(_table(found, across[start : start + count]))
-        console.print()
+def evaluation_lines(found: Evaluation, terminal: Terminal) -> list[str]:
+    """The table in as many blocks of metrics as the width asks for, then what was left out and what failed.
+
+    Nothing is cut off: a name that is too long goes on below itself.
+    """
+    lines = _quiet(_head(found), terminal)
+    for names in _blocks(found, terminal):
+        lines += ["", *_table(found, names, terminal)]
     if found.model:
-        console.print(_model_table(found))
-    console.print(
-        f"{BEST} best of all methods, {BEST_CHEAP} best of those that cost at most {found.cheap:g} forward passes;"
-        f" cost in {found.cost_unit}.\nIntervals: {found.interval}.",
-        style="dim",
-    )
-    for note in found.notes:
-        console.print(f"note: {visible(note)}", style="dim", markup=False)
-    for row in found.rows:
-        if row.failures:
-            first = row.failures[0]
-            many = f" and {len(row.failures) - 1} more" if len(row.failures) > 1 else ""
-            console.print(
-                f"{row.name} failed on text {first.text}{many}: {visible(first.message)}", style="dim", markup=False
-            )
+        lines += ["", *_model_table(found, terminal)]
+    lines.append("")
+    for said in (*_legend(found), *_reasons(found), *(f"note: {note}" for note in found.notes), *_failures(found)):
+        lines += _quiet(said, terminal)
+    return lines
+
+
+def _quiet(text: str, terminal: Terminal) -> list[str]:
+    room = terminal.columns
+    return [terminal.quiet(piece) for line in wrapped(one_line(text), room, "  ") for piece in _folded(line, room)]
 
 
 def _head(found: Evaluation) -> str:
@@ -53,48 +46,113 @@ def _head(found: Evaluation) -> str:
     return f"{found.model_name}: {found.num_texts} texts{said}; {what}"
 
 
-def _table(found: Evaluation, names: list[str]) -> object:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("method", no_wrap=True)
-    table.add_column("cost", justify="right", no_wrap=True)
-    for name in names:
-        table.add_column(Text(f"{name} {_ARROWS[found.directions[name]]}".rstrip()), justify="right", min_width=12)
-    for row in found.rows:
-        cost = "" if row.cost is None else f"{row.cost:.4g}"
-        table.add_row(Text(row.name), cost, *(_cell(row.cells.get(name)) for name in names))
-    return table
+def _legend(found: Evaluation) -> tuple[str, ...]:
+    cheap = f"{BEST_CHEAP} best of those that cost at most {found.cheap:g} forward passes"
+    return f"{BEST} best of all methods, {cheap}; cost in {found.cost_unit}.", f"Intervals: {found.interval}."
 
 
-def _model_table(found: Evaluation) -> object:
-    from rich.table import Table
-    from rich.text import Text
+def _blocks(found: Evaluation, terminal: Terminal) -> Iterator[list[str]]:
+    """Metrics that fit beside each other, at least one a block."""
+    before = max((width(name) for name in _names(found)), default=0) + _cost_width(found) + len(GAP)
+    block: list[str] = []
+    used = before
+    for metric in (name for name in found.directions if name not in found.model):
+        wide = _metric_width(found, metric) + len(GAP)
+        if block and used + wide > terminal.columns:
+            yield block
+            block, used = [], before
+        block.append(metric)
+        used += wide
+    if block:
+        yield block
 
-    table = Table(box=None, pad_edge=False, header_style="bold", title="of the model alone", title_justify="left")
-    table.add_column("metric")
-    table.add_column("value", justify="right")
+
+def _table(found: Evaluation, metrics: list[str], terminal: Terminal) -> list[str]:
+    after = _cost_width(found) + sum(_metric_width(found, metric) + len(GAP) for metric in metrics) + len(GAP)
+    room = max(NARROWEST, terminal.columns - after)
+    heads = [*_HEAD, *(_title(found, metric) for metric in metrics)]
+    rows = [[terminal.strong(head) for head in heads]]
+    for row, name in zip(found.rows, _names(found), strict=True):
+        first, *rest = _folded(name, room)
+        values = [(row.cells.get(metric), _shown(row.cells.get(metric))) for metric in metrics]
+        shown = [terminal.strong(text) if cell is not None and cell.best else text for cell, text in values]
+        rows += [[first, _cost(row), *shown], *([piece] for piece in rest)]
+    return columns(rows, terminal.columns, right=frozenset(range(1, len(heads))))
+
+
+def _model_table(found: Evaluation, terminal: Terminal) -> list[str]:
+    rows = [[terminal.strong("of the model alone"), terminal.strong("value")]]
     for name, cell in found.model.items():
-        table.add_row(Text(name), _cell(cell))
-        for part, number in cell.parts.items():
-            table.add_row(Text(f"  {part}"), _interval(number))
-    return table
+        rows.append([name, _interval(cell)])
+        rows += [[f"  {part}", _interval(number)] for part, number in cell.parts.items()]
+    return columns(rows, terminal.columns, right=frozenset({1}))
 
 
-def _cell(cell: EvaluationCell | None) -> Text:
-    from rich.text import Text
+def _reasons(found: Evaluation) -> Iterator[str]:
+    """Why cells are empty, one line for all methods of a metric with the same reason."""
+    empty: dict[tuple[str, str], list[str]] = {}
+    of_rows = [(name, row.cells) for row, name in zip(found.rows, _names(found), strict=True)]
+    every: list[tuple[str, Mapping[str, EvaluationCell]]] = [*of_rows, ("the model", found.model)]
+    for name, held in every:
+        for metric, cell in held.items():
+            if cell.value is None and cell.why_not:
+                empty.setdefault((metric, cell.why_not), []).append(name)
+    for (metric, why), names in empty.items():
+        yield f"{NOTHING} {metric} of {', '.join(names)}: {why}"
 
+
+def _failures(found: Evaluation) -> Iterator[str]:
+    for row in found.rows:
+        if row.failures:
+            first = row.failures[0]
+            many = f" and {len(row.failures) - 1} more" if len(row.failures) > 1 else ""
+            yield f"{row.name} failed on text {first.text}{many}: {first.message}"
+
+
+def _names(found: Evaluation) -> list[str]:
+    return [one_line(row.name) for row in found.rows]
+
+
+def _title(found: Evaluation, metric: str) -> str:
+    return f"{metric} {_ARROWS[found.directions[metric]]}".rstrip()
+
+
+def _metric_width(found: Evaluation, metric: str) -> int:
+    shown = (_shown(row.cells.get(metric)) for row in found.rows)
+    return max(width(_title(found, metric)), *map(width, shown), 0)
+
+
+def _cost_width(found: Evaluation) -> int:
+    return max(map(len, ("cost", *map(_cost, found.rows))))
+
+
+def _cost(row: EvaluationRow) -> str:
+    return "" if row.cost is None else f"{row.cost:.4g}"
+
+
+def _shown(cell: EvaluationCell | None) -> str:
     if cell is None or cell.value is None:
-        return Text("–", style="dim")
-    marks = (BEST if cell.best else "") + (BEST_CHEAP if cell.best_cheap else "")
-    return Text(f"{marks}{_interval(cell)}", style="bold" if cell.best else "")
+        return NOTHING
+    return f"{BEST if cell.best else ''}{BEST_CHEAP if cell.best_cheap else ''}{_interval(cell)}"
 
 
 def _interval(number: Interval) -> str:
     """A value with half the width of its interval."""
     if number.value is None:
-        return "–"
+        return NOTHING
     if number.low is None or number.high is None:
         return f"{number.value:.3g}"
     return f"{number.value:.3g} ±{(number.high - number.low) / 2:.2g}"
+
+
+def _folded(name: str, room: int) -> list[str]:
+    """A name in pieces of at most `room` cells; all but the first are indented."""
+    pieces, used = [""], 0
+    for start, end in graphemes(name):
+        wide = cells(name[start:end])
+        if used + wide > room:
+            pieces.append("  ")
+            used = 2
+        pieces[-1] += name[start:end]
+        used += wide
+    return pieces

@@ -114,7 +114,7 @@ def _protocol() -> str:
 def _described(types: list[Any]) -> tuple[list[str], dict[str, Any]]:
     """The types in words, and the definitions that they refer to in the order of declaration."""
     schemas, definitions = _components(types, "{name}")
-    order = [*vars(messages), *vars(evaluations)]
+    order = [*(name for name in vars(messages) if name not in vars(evaluations)), *vars(evaluations)]
     ordered = dict(sorted(definitions.items(), key=lambda item: order.index(item[0])))
     return [_words(schema) for schema in schemas], ordered
 

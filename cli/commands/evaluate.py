@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +104,7 @@ def command(
             spinner=opened.spinner,
         )
     if out is not None:
-        _write(Path(out), found)
+        _write(Path(os.path.expanduser(out)), found)
     if as_json:
         from saliscope.cli.shapes import write_json
 
@@ -132,16 +132,10 @@ def _read_scores(file: str | None) -> dict[str, list[list[float]]] | None:
 
 
 def _print(found: Evaluation, color: str) -> None:
-    from rich.console import Console
-
-    from saliscope.cli.evaluated import show_evaluation
+    from saliscope.cli.evaluated import evaluation_lines
     from saliscope.cli.terminal import Terminal
 
-    terminal = Terminal.of_stdout(color)
-    console = Console(
-        file=sys.stdout, width=terminal.columns, no_color=not terminal.depth, highlight=False, emoji=False
-    )
-    show_evaluation(found, console)
+    click.echo("\n".join(evaluation_lines(found, Terminal.of_stdout(color))), color=True)
 
 
 def _write(folder: Path, found: Evaluation) -> None:
@@ -150,6 +144,10 @@ def _write(folder: Path, found: Evaluation) -> None:
 
     from saliscope.cli.csv_table import csv_of
 
-    (folder / "table.json").write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
-    (folder / "table.csv").write_text(csv_of(found), encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "table.json").write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+        (folder / "table.csv").write_text(csv_of(found), encoding="utf-8")
+    except OSError as error:
+        raise SaliscopeError("bad_request", f"out: cannot write to {folder} ({error.strerror})") from error
     click.echo(f"wrote {folder / 'table.json'} and {folder / 'table.csv'}", err=True)

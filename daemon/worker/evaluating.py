@@ -66,7 +66,12 @@ class Evaluating:
         """Check what was asked, take up what was found before, and put the first texts to work."""
         self.plan = _plan(self.model, self.asked)
         if self.asked.out is not None:
-            same = msgspec.to_builtins(msgspec.structs.replace(self.asked, out=None, download=False, cheap=1.0))
+            # What changes no record (and a model that was not named but chosen) makes no other evaluation.
+            same = msgspec.to_builtins(
+                msgspec.structs.replace(
+                    self.asked, model=self.model.facts.name, out=None, download=False, cheap=1.0, interval="bootstrap"
+                )
+            )
             self.ledger = Ledger(self.asked.out, digest_of(same, self.model.facts.fingerprint))
             self.records = list(self.ledger.records)
         self._done = {record.unit for record in self.records}

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from saliscope import protocol
 from saliscope.cli.app import app
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.evaluations import Evaluation, EvaluationCell, EvaluationFailure, EvaluationRow, Interval
 from saliscope.protocol.messages import (
     Cost,
     Explanation,
@@ -59,6 +60,39 @@ def explanation(text: str, **changes: Any) -> Explanation:
     return Explanation(**{**fields, **changes})
 
 
+def cell(value: float | None, half: float | None = 0.05, **changes: Any) -> EvaluationCell:
+    """A cell whose interval has this half width; None as value: no number."""
+    if value is None or half is None:
+        return EvaluationCell(value, None, None, 0 if value is None else 1, **changes)
+    return EvaluationCell(value, value - half, value + half, 6, **changes)
+
+
+def evaluation() -> Evaluation:
+    """Three rows, three metrics of methods and one of the model alone."""
+    ixg = {"activation": cell(0.25, best_cheap=True), "comprehensiveness": cell(0.1234, best_cheap=True),
+           "sufficiency": cell(0.5), "cost": cell(3.0, None, best=True)}  # fmt: skip
+    long = {"activation": cell(0.75, best=True),
+            "comprehensiveness": cell(0.4321, 0.02, best=True, parts={"at-20": Interval(0.4, 0.3, 0.5, 6)}),
+            "sufficiency": cell(None, why_not="the scores are not finite"), "cost": cell(96.0)}  # fmt: skip
+    given = {name: cell(None, why_not="no text has scores of this method") for name in ixg}
+    failures = [EvaluationFailure(2, "the text has 80 tokens"), EvaluationFailure(4, "the text has 90 tokens")]
+    rows = [
+        EvaluationRow("input-x-gradient", "input-x-gradient", {}, 3.0, 0.01, [], ixg),
+        EvaluationRow("decoded-integrated-gradients", "decoded-integrated-gradients", {"steps": 32}, 96.0, 0.2,
+                      failures, long),
+        EvaluationRow("mine", None, {}, None, None, [], given),
+    ]  # fmt: skip
+    return Evaluation(
+        model_name="demo-encoder", fingerprint="f" * 8, target="predicted", scale="logit", granularity="token", seed=0,
+        interval="95 %, bootstrap over texts", cheap=3.0, cost_unit="forward passes of the median text",
+        background=None, metrics={}, accuracy=Interval(0.8333, 0.5833, 1.0833, 6), num_texts=6, num_done=24,
+        directions={"activation": "up", "comprehensiveness": "up", "sufficiency": "down", "cost": "down",
+                    "flips": "neither"},
+        rows=rows, model={"flips": cell(0.5, parts={"flips-part": Interval(0.1, None, None, 1)})},
+        notes=["accuracy-drop was left out: no text has a label"], warnings=["mine: 6 of 6 texts failed"],
+    )  # fmt: skip
+
+
 METHODS = [
     MethodInfo(
         "occlusion", "How far the target falls when a feature is hidden.", "perturbation", ["mask"], ["class"],
@@ -89,6 +123,7 @@ class FakeClient:
         self.failure: BaseException | None = None
         self.absent: SaliscopeError | None = None
         self.explanations: dict[str | None, dict[str, Any]] = {}
+        self.evaluation = evaluation()
 
     def connect(self, **options: Any) -> FakeClient:
         """Stands in for `saliscope.protocol.connect`."""
@@ -120,6 +155,10 @@ class FakeClient:
         text = "\n".join(row["content"] for row in options.get("messages", ())) if text is None else text
         method = options.get("method")
         return explanation(text, **{"method": method or "input-x-gradient", **self.explanations.get(method, {})})
+
+    def evaluate(self, texts: list[Any], **options: Any) -> Evaluation:
+        self._note("evaluate", texts=texts, **options)
+        return self.evaluation
 
     def predict(self, texts: list[str], **options: Any) -> Predictions:
         self._note("predict", texts=texts, **options)

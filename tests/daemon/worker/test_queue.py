@@ -59,6 +59,45 @@ def test_a_cancelled_owner_gets_no_more_rows() -> None:
     assert {s.ticket.owner for batch in iter(queue.next_batch, []) for s in batch} <= {2}
 
 
+def test_a_dropped_ticket_gets_no_more_rows_and_its_owners_others_do() -> None:
+    queue: Queue[str] = Queue(100)
+    failing, other = ticket(1, 100), ticket(1, 3, key="b")
+    queue.add(failing)
+    queue.add(other)
+    assert {share.ticket for share in queue.next_batch()} == {failing}
+    queue.drop(failing)
+    assert (len(queue), queue.num_rows) == (1, 3)
+    assert [(share.ticket, share.start, share.stop) for share in queue.next_batch()] == [(other, 0, 3)]
+    assert queue.next_batch() == []
+
+
+def test_an_owner_whose_last_ticket_was_dropped_has_no_turn() -> None:
+    queue: Queue[str] = Queue(100)
+    only = ticket(1, 100)
+    queue.add(only)
+    queue.add(ticket(2, 1, key="b"))
+    queue.next_batch()
+    queue.drop(only)
+    assert [share.ticket.owner for share in queue.next_batch()] == [2]
+    assert queue.next_batch() == []
+    queue.add(ticket(1, 2))
+    assert [share.ticket.owner for share in queue.next_batch()] == [1]
+
+
+def test_dropping_what_no_longer_waits_changes_nothing() -> None:
+    queue: Queue[str] = Queue(100)
+    done, waiting, stranger = ticket(1, 1), ticket(1, 30), ticket(3, 1)
+    queue.add(done)
+    queue.next_batch()
+    queue.add(waiting)
+    for gone in (done, stranger, done):
+        queue.drop(gone)
+    assert (len(queue), queue.num_rows) == (1, 30)
+    queue.cancel(1)
+    queue.drop(waiting)
+    assert len(queue) == queue.num_rows == 0
+
+
 def test_padding_stays_under_twice_the_tokens_asked_for() -> None:
     queue: Queue[str] = Queue(10_000)
     queue.add(ticket(1, 1, tokens=400))
