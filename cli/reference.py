@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Iterator, Sequence
+from inspect import cleandoc
 from typing import Any, Final, Literal
 
 import click
@@ -85,7 +86,7 @@ def _shapes() -> Iterator[str]:
         title = command if " " in command else f"saliscope {command} --json"
         yield f"### {title[0].upper() + title[1:] if ' ' in command else title}\n"
         for shape in shapes:
-            yield f"{(shape.__doc__ or '').strip()}\n\n```\n{_type(shape, 0)}\n```\n"
+            yield f"{cleandoc(shape.__doc__ or '')}\n\n```\n{_type(shape, 0)}\n```\n"
 
 
 def _statuses() -> str:

@@ -55,6 +55,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="How 95 % intervals are made.",
 )
+@click.option(
+    "--cheap",
+    type=click.FloatRange(0),
+    default=1.0,
+    show_default=True,
+    metavar="N",
+    help="Up to how many forward passes a method counts as cheap; a backward pass counts as two.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="For all that samples.")
 @options.as_json
 @options.no_daemon

@@ -59,8 +59,8 @@ def test_without_options_everything_that_fits_is_asked_for(run: Run, fake: FakeC
             "evaluate",
             {
                 "texts": ROWS, "model": None, "methods": None, "metrics": None, "target": "predicted", "scale": None,
-                "granularity": "token", "seed": 0, "interval": "bootstrap", "precomputed": None, "background": None,
-                "out": None, "download": False,
+                "granularity": "token", "seed": 0, "interval": "bootstrap", "cheap": 1.0, "precomputed": None,
+                "background": None, "out": None, "download": False,
             },
         )
     ]  # fmt: skip
@@ -71,14 +71,14 @@ def test_options_reach_the_daemon(run: Run, fake: FakeClient, data: Path, tmp_pa
     (tmp_path / "many.txt").write_text("one film\n\ntwo films\n")
     result = run(
         "evaluate", "--data", str(data), "-M", "some/model", "--methods", "occlusion, random,", "--metrics", "cost",
-        "--target", "gold", "--scale", "prob", "-g", "word", "--limit", "1", "--interval", "normal", "--seed", "7",
-        "--scores", str(tmp_path / "scores.json"), "--background", str(tmp_path / "many.txt"),
+        "--target", "gold", "--scale", "prob", "-g", "word", "--limit", "1", "--interval", "normal", "--cheap", "3",
+        "--seed", "7", "--scores", str(tmp_path / "scores.json"), "--background", str(tmp_path / "many.txt"),
         "--out", str(tmp_path / "out"), "--no-daemon", "--download",
     )  # fmt: skip
     assert result.exit_code == 0
     assert fake.calls[0][1] == {
         "texts": ROWS[:1], "model": "some/model", "methods": ["occlusion", "random"], "metrics": ["cost"],
-        "target": "gold", "scale": "prob", "granularity": "word", "seed": 7, "interval": "normal",
+        "target": "gold", "scale": "prob", "granularity": "word", "seed": 7, "interval": "normal", "cheap": 3.0,
         "precomputed": {"mine": [[1, 2], [3]]}, "background": ["one film", "two films"], "out": str(tmp_path / "out"),
         "download": True,
     }  # fmt: skip

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +23,8 @@ from saliscope.protocol.codec import (
     encode_response,
 )
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.messages import Target
+from saliscope.protocol.evaluations import Evaluation
+from saliscope.protocol.messages import Progress, Target
 
 
 class Peer:
@@ -87,6 +89,49 @@ def test_options_left_out_are_left_to_the_daemon(peer: Peer) -> None:
 def test_a_misspelt_option_is_a_type_error(peer: Peer) -> None:
     with Client(peer.theirs) as client, pytest.raises(TypeError, match="modle"):
         client.explain("a", modle="b")  # type: ignore[call-overload]
+
+
+TABLE = {
+    "model_name": "demo-encoder", "fingerprint": "f", "target": "gold", "scale": "logit", "granularity": "token",
+    "seed": 0, "interval": "", "cheap": 1.0, "cost_unit": "", "background": None, "metrics": {}, "directions": {},
+    "accuracy": None, "num_texts": 3, "num_done": 3, "rows": [], "model": {},
+}  # fmt: skip
+ROWS = ["a dull film", ("funny", 1), {"text": "warm", "label": "positive"}]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_texts_with_labels_are_evaluated_in_a_folder_of_the_clients(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_async: bool
+) -> None:
+    def daemon() -> None:
+        request = peer.request()
+        peer.notify("$/progress", id=request.id, stage="evaluating", done=1, total=3)
+        peer.answer(request.id, TABLE)
+
+    async def ask() -> Evaluation:
+        async with await AsyncClient.adopt(peer.theirs) as client:
+            return await client.evaluate(ROWS, on_progress=heard.append, target="gold", scale=None, out="results")
+
+    monkeypatch.chdir(tmp_path)
+    heard: list[Progress] = []
+    peer.script(daemon)
+    if is_async:
+        found = asyncio.run(ask())
+    else:
+        with Client(peer.theirs) as client:
+            found = client.evaluate(ROWS, on_progress=heard.append, target="gold", scale=None, out="results")
+    assert found.num_done == 3
+    assert [(progress.done, progress.total) for progress in heard] == [(1, 3)]
+    request = peer.frames[0]
+    assert isinstance(request, Request)
+    assert request.method == "evaluate"
+    texts = ["a dull film", {"text": "funny", "label": 1}, {"text": "warm", "label": "positive"}]
+    assert request.params == {"texts": texts, "target": "gold", "out": str(tmp_path / "results")}
+
+
+def test_a_misspelt_option_of_evaluate_is_a_type_error(peer: Peer) -> None:
+    with Client(peer.theirs) as client, pytest.raises(TypeError, match="metric"):
+        client.evaluate(ROWS, metric=["cost"])  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, ZeroDivisionError])

@@ -1,4 +1,4 @@
-"""Pairs of rows stay in one micro-batch, however small it is and whoever comes along."""
+"""Micro-batches: pairs of rows stay together, each query is told its share of the time, a failing one is done with."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from saliscope.daemon.worker.batcher import Batcher
+from saliscope.daemon.worker.batcher import Batcher, Outcome
 from saliscope.daemon.worker.solver import Solver
 from saliscope.explainers import load
-from saliscope.explainers.queries import INPUT, Answer, Differentiate, Differentiated, Moved
+from saliscope.explainers.queries import INPUT, Answer, Differentiate, Differentiated, Evaluate, Masked, Moved, Outputs
 from saliscope.explainers.targets import Scalar
+from saliscope.protocol.errors import SaliscopeError
 
 
 def pairs(model: Any, text: str, count: int) -> Differentiate:
@@ -47,3 +48,49 @@ def test_pairs_stay_together(budget: int) -> None:
         np.testing.assert_allclose(got[owner].values, alone.values, atol=1e-5)
         wanted = alone.products[INPUT, "displacement"]
         np.testing.assert_allclose(got[owner].products[INPUT, "displacement"], wanted, atol=1e-5)
+
+
+def hidden(model: Any, text: str, count: int) -> Evaluate:
+    """A text whose first tokens are hidden, `count` times the same."""
+    encoding = model.encode(text)
+    groups = tuple(token.positions for token in encoding.tokens if not token.special)
+    keep = np.ones((count, len(groups)), dtype=np.bool_)
+    keep[:, 0] = False
+    return Evaluate(encoding, Outputs("class"), Masked(keep, groups))
+
+
+def test_the_time_of_a_micro_batch_is_shared_by_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load("demo-encoder", "cpu")
+    clock = iter(range(100))
+    monkeypatch.setattr(f"{Batcher.__module__}.time.perf_counter", lambda: float(next(clock)))
+    batcher = Batcher(Solver(lambda: None), 5000)
+    spent: dict[int, float] = {0: 0.0, 1: 0.0}
+    for owner, count in enumerate((1, 3)):
+
+        def charge(seconds: float, owner: int = owner) -> None:
+            spent[owner] += seconds
+
+        batcher.add(owner, model, hidden(model, "a dull film", count), lambda _: None, on_seconds=charge)
+    batcher.add(2, model, hidden(model, "a dull film", 4), lambda _: None)
+    assert batcher.step()
+    assert not batcher.step()
+    assert spent == {0: pytest.approx(1 / 8), 1: pytest.approx(3 / 8)}
+
+
+def test_a_query_that_failed_is_told_once_and_its_other_rows_never_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load("demo-encoder", "cpu")
+    query = hidden(model, "a dull film", 40)
+    batcher = Batcher(Solver(lambda: None), 4 * len(query.encoding))
+    told: list[Outcome] = []
+
+    def broken(self: Any, pieces: Any) -> Any:
+        raise ValueError("no")
+
+    batcher.add(1, model, query, told.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(model), "compute", broken)
+        assert batcher.step()
+    assert not batcher.step()
+    assert len(told) == 1
+    assert isinstance(told[0], SaliscopeError)
+    assert batcher.num_rows == batcher.queue.num_rows == 0
