@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, Literal
 
 import numpy as np
@@ -19,6 +20,15 @@ DESCRIBED: Final[dict[Kind, str]] = {
 }
 
 
+@lru_cache(maxsize=2)
+def _shares(count: int, seed: int) -> Wide:
+    """How much of each resample every text is, `[RESAMPLES, count]`: a table asks for the same ones again and again."""
+    picks = np.random.default_rng(seed).integers(count, size=(RESAMPLES, count))
+    rows = np.repeat(np.arange(RESAMPLES), count)
+    counts = np.bincount(rows * count + picks.ravel(), minlength=RESAMPLES * count)
+    return counts.reshape(RESAMPLES, count) / count
+
+
 def interval(values: Wide, kind: Kind = "bootstrap", seed: int = 0) -> tuple[float, float] | None:
     """The 95 % interval of the mean of `values [n]`; None for fewer than two.
 
@@ -32,8 +42,7 @@ def interval(values: Wide, kind: Kind = "bootstrap", seed: int = 0) -> tuple[flo
     if kind == "normal":
         half = 1.96 * float(values.std(ddof=1)) / count**0.5
         return mean - half, mean + half
-    picks = np.random.default_rng(seed).integers(count, size=(RESAMPLES, count))
-    means = values[picks].mean(axis=1)
+    means = _shares(count, seed) @ values
     tail = 100 * float(ndtr((count / (count - 1)) ** 0.5 * stdtrit(count - 1, 0.025)))
     low, high = np.percentile(means, [tail, 100 - tail])
     return float(low), float(high)
