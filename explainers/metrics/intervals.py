@@ -42,7 +42,8 @@ def interval(values: Wide, kind: Kind = "bootstrap", seed: int = 0) -> tuple[flo
     if kind == "normal":
         half = 1.96 * float(values.std(ddof=1)) / count**0.5
         return mean - half, mean + half
-    means = mean + _shares(count, seed) @ (values - mean)
+    means = _shares(count, seed) @ values
     tail = 100 * float(ndtr((count / (count - 1)) ** 0.5 * stdtrit(count - 1, 0.025)))
     low, high = np.percentile(means, [tail, 100 - tail])
-    return float(low), float(high)
+    # Of values that are all the same, resampled means may miss theirs by a rounding.
+    return min(float(low), mean), max(float(high), mean)
