@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from saliscope.explainers.foreign.calls import CallableModel
-    from saliscope.explainers.inputs import Windows
     from saliscope.explainers.metrics.evaluation import Evaluation
-    from saliscope.explainers.textmodel import TextModel
+    from saliscope.explainers.models.textmodel import TextModel
+    from saliscope.explainers.texts.inputs import Windows
 
 __all__ = ["Attribution", "ExplainerError", "Question", "evaluate", "explain", "load", "methods", "wrap", "wrap_module"]
 
 
 def load(name: str, device: str = "auto", **options: Any) -> TextModel:
     """Load "demo-encoder", "demo-decoder", a folder or a hub id; see `loading.load` for the options."""
-    from saliscope.explainers.loading import load as load_now
+    from saliscope.explainers.models.loading import load as load_now
 
     return load_now(name, device, **options)
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from saliscope.explainers.encoding import FloatArray, Segment, Token
-from saliscope.explainers.features import Feature
-from saliscope.explainers.targets import Target
+from saliscope.explainers.targets.scalar import Target
+from saliscope.explainers.texts.encoding import FloatArray, Segment, Token
+from saliscope.explainers.texts.features import Feature
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,21 +7,22 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, get_args
 
-from saliscope.explainers.aiming import Aim, aiming, demand, reserve
+from saliscope.explainers.answers import Answer
 from saliscope.explainers.attribution import Attribution, Cost, Output
-from saliscope.explainers.encoding import Encoding
 from saliscope.explainers.errors import BadRequest, NotCapable, listing
 from saliscope.explainers.facts import CAPABILITIES, ModelView
-from saliscope.explainers.features import Feature
 from saliscope.explainers.finishing import Finish
-from saliscope.explainers.inputs import Windows, reading
-from saliscope.explainers.patterns import grouping
 from saliscope.explainers.problem import Asked, Scored
-from saliscope.explainers.queries import Answer, Attend, Differentiate, Query, Solve
+from saliscope.explainers.queries import Attend, Differentiate, Query, Solve
 from saliscope.explainers.question import Question
 from saliscope.explainers.registry import Method, default_method, find_method, require
-from saliscope.explainers.targets import Scalar, Scale, Target, TargetKind, parse_scale
-from saliscope.explainers.wishes import Wish, parse_target
+from saliscope.explainers.targets.aiming import Aim, aiming, demand, reserve
+from saliscope.explainers.targets.scalar import Scalar, Scale, Target, TargetKind, parse_scale
+from saliscope.explainers.targets.wishes import Wish, parse_target
+from saliscope.explainers.texts.encoding import Encoding
+from saliscope.explainers.texts.features import Feature
+from saliscope.explainers.texts.inputs import Windows, reading
+from saliscope.explainers.texts.patterns import grouping
 from saliscope.explainers.working import Work
 
 Explaining = Generator[Query | Attribution, Answer | None, Attribution]

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
-from saliscope.explainers.encoding import Encoding
-from saliscope.explainers.scales import Activation
-from saliscope.explainers.targets import Kind, TargetKind, kinds_of
+from saliscope.explainers.targets.scalar import Kind, TargetKind, kinds_of
+from saliscope.explainers.targets.scales import Activation
+from saliscope.explainers.texts.encoding import Encoding
 
 if TYPE_CHECKING:
-    from saliscope.explainers.chat import ChatTemplate, Message, Rendered
+    from saliscope.explainers.texts.chat import ChatTemplate, Message, Rendered
 
 ModelKind = Literal["encoder-classifier", "decoder-classifier", "causal-lm", "module", "callable"]
 """Transformers by what they are; a torch module of one's own; a function of texts."""

@@ -9,15 +9,15 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from saliscope.explainers.answers import Differentiated
 from saliscope.explainers.attribution import Attribution, Cost, Output
-from saliscope.explainers.encoding import Encoding
 from saliscope.explainers.errors import NonFinite
 from saliscope.explainers.facts import ModelFacts
 from saliscope.explainers.problem import Problem, Scored
-from saliscope.explainers.queries import Differentiated
 from saliscope.explainers.question import Question
-from saliscope.explainers.segments import pair_notes
-from saliscope.explainers.targets import Target
+from saliscope.explainers.targets.scalar import Target
+from saliscope.explainers.texts.encoding import Encoding
+from saliscope.explainers.texts.segments import pair_notes
 from saliscope.explainers.working import Work
 
 

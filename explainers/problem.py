@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from saliscope.explainers.encoding import Encoding, FloatArray
+from saliscope.explainers.answers import Answer
 from saliscope.explainers.facts import Constants, ModelFacts
-from saliscope.explainers.features import Feature
-from saliscope.explainers.queries import Answer, Hiding, Masked
-from saliscope.explainers.targets import Scalar, Target
+from saliscope.explainers.targets.scalar import Scalar, Target
+from saliscope.explainers.texts.encoding import Encoding, FloatArray
+from saliscope.explainers.texts.features import Feature
+from saliscope.explainers.variants import Hiding, Masked
 
 
 @dataclass(frozen=True, slots=True)

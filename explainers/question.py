@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from saliscope.explainers.inputs import Input, Windows
+from saliscope.explainers.texts.inputs import Input, Windows
 
 
 @dataclass(frozen=True, slots=True)

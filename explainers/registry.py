@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
+from saliscope.explainers.answers import Answer
 from saliscope.explainers.errors import BadRequest, NotCapable, UnknownMethod, listing
 from saliscope.explainers.facts import CAPABILITIES, Capability, ModelFacts
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import Answer, Query
-from saliscope.explainers.targets import KINDS, READ_AT_ONCE, Scale, TargetKind
+from saliscope.explainers.queries import Query
+from saliscope.explainers.targets.scalar import KINDS, READ_AT_ONCE, Scale, TargetKind
 
 Steps = Generator[Query | Scored, Answer, Scored]
 

@@ -10,19 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from saliscope.explainers.answers import Answer, Evaluated
 from saliscope.explainers.attribution import Attribution, Cost, Output, Prediction
-from saliscope.explainers.encoding import Encoding, FloatArray, Token
 from saliscope.explainers.errors import BadRequest, NotCapable, TooLarge
 from saliscope.explainers.explaining import Explaining, Prepared, explaining_prepared, parse_wish
 from saliscope.explainers.facts import ModelView
-from saliscope.explainers.features import Feature
-from saliscope.explainers.inputs import reading
-from saliscope.explainers.patterns import grouping
-from saliscope.explainers.predicting import predict
-from saliscope.explainers.queries import Answer, Evaluate, Evaluated, Outputs
+from saliscope.explainers.queries import Evaluate, Outputs
 from saliscope.explainers.question import Question
-from saliscope.explainers.scales import scaled
-from saliscope.explainers.targets import find_label, parse_scale
+from saliscope.explainers.targets.predicting import predict
+from saliscope.explainers.targets.scalar import find_label, parse_scale
+from saliscope.explainers.targets.scales import scaled
+from saliscope.explainers.texts.encoding import Encoding, FloatArray, Token
+from saliscope.explainers.texts.features import Feature
+from saliscope.explainers.texts.inputs import reading
+from saliscope.explainers.texts.patterns import grouping
 
 MOST_WINDOWS = 64
 OVERLAP = 4

@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from saliscope.explainers.aiming import Aim, name_target
+from saliscope.explainers.answers import Answer, Solved
 from saliscope.explainers.attribution import Prediction
-from saliscope.explainers.encoding import FloatArray
 from saliscope.explainers.errors import NonFinite
 from saliscope.explainers.facts import ModelView
-from saliscope.explainers.predicting import predict
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import Answer, Query, Solved
+from saliscope.explainers.queries import Query
 from saliscope.explainers.registry import Method
-from saliscope.explainers.scales import resolved
-from saliscope.explainers.tails import Relay
+from saliscope.explainers.targets.aiming import Aim, name_target
+from saliscope.explainers.targets.predicting import predict
+from saliscope.explainers.targets.scales import resolved
+from saliscope.explainers.targets.tails import Relay
+from saliscope.explainers.texts.encoding import FloatArray
 
 Steps = Generator[Query | Scored, Answer | None, Scored]
 

@@ -14,7 +14,7 @@ from bench.peers.subjects import TARGET, Subject
 from saliscope.explainers import explain
 from saliscope.explainers.families.sampling_tables import solve
 from saliscope.explainers.queries import Differentiate
-from saliscope.explainers.targets import Scalar
+from saliscope.explainers.targets.scalar import Scalar
 
 TITLE = f"{'what':<40}{'model':<8}{'n':>4}  {'ms':>18}  {'in F1':<20}goal"
 TABLES = (100, 200)

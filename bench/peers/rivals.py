@@ -12,7 +12,7 @@ from captum.attr import FeatureAblation, KernelShap, LayerIntegratedGradients, N
 from torch import Tensor
 
 from bench.peers.subjects import TARGET, Subject
-from saliscope.explainers.encoding import FloatArray
+from saliscope.explainers.texts.encoding import FloatArray
 
 TOKENS_TRIED = (512, 1024, 2048, 4096)
 DRAWS, STEPS, SIGMA = 10, 32, 0.01

@@ -14,8 +14,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import Tensor
 
 from saliscope.explainers import load
-from saliscope.explainers.encoding import Encoding
-from saliscope.explainers.textmodel import TextModel
+from saliscope.explainers.models.textmodel import TextModel
+from saliscope.explainers.texts.encoding import Encoding
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 WORDS = 1000

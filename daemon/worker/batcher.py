@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from saliscope.daemon.worker.errors import to_wire_error
 from saliscope.daemon.worker.scheduling.queue import Queue, Share, Ticket
 from saliscope.daemon.worker.solver import Solver
-from saliscope.explainers.execution import batch_key
-from saliscope.explainers.queries import Answer, ModelQuery, Piece, Query, Solve, join, rows_together
-from saliscope.explainers.textmodel import TOKENS_PER_MICRO_BATCH, TextModel
+from saliscope.explainers.answers import Answer
+from saliscope.explainers.models.execution import batch_key
+from saliscope.explainers.models.textmodel import TOKENS_PER_MICRO_BATCH, TextModel
+from saliscope.explainers.queries import ModelQuery, Piece, Query, Solve, join, rows_together
 from saliscope.protocol.errors import SaliscopeError
 
 log = logging.getLogger(__name__)

@@ -12,10 +12,10 @@ from saliscope.daemon.worker.outlet import Outlet
 from saliscope.daemon.worker.pool import ModelPool
 from saliscope.daemon.worker.running import Running, explain_steps, predict_steps, tokenize_steps
 from saliscope.explainers.attribution import Attribution, segment_dict, token_dict
-from saliscope.explainers.encoding import Encoding
 from saliscope.explainers.errors import ExplainerError
-from saliscope.explainers.segments import pair_notes
-from saliscope.explainers.textmodel import TextModel
+from saliscope.explainers.models.textmodel import TextModel
+from saliscope.explainers.texts.encoding import Encoding
+from saliscope.explainers.texts.segments import pair_notes
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluate
 from saliscope.protocol.messages import PROTOCOL_VERSION, Explain, LoadModel, Predict, Tokenize

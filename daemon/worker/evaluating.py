@@ -12,13 +12,13 @@ import msgspec
 from saliscope.daemon.worker.batcher import Batcher, Outcome
 from saliscope.daemon.worker.errors import to_wire_error
 from saliscope.daemon.worker.ledger import Ledger, digest_of
+from saliscope.explainers.answers import Answer
 from saliscope.explainers.errors import ExplainerError
 from saliscope.explainers.metrics.evaluating import evaluating_text
 from saliscope.explainers.metrics.plan import Plan, make_plan
 from saliscope.explainers.metrics.record import Record
 from saliscope.explainers.metrics.tabulating import tabulate
-from saliscope.explainers.queries import Answer
-from saliscope.explainers.textmodel import TextModel
+from saliscope.explainers.models.textmodel import TextModel
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluate
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from saliscope.explainers.checkpoint import BUNDLED
 from saliscope.explainers.errors import ExplainerError, LoadingFailed
-from saliscope.explainers.loading import load
+from saliscope.explainers.models.checkpoint import BUNDLED
+from saliscope.explainers.models.loading import load
+from saliscope.explainers.models.textmodel import TextModel
 from saliscope.explainers.registry import default_method
-from saliscope.explainers.textmodel import TextModel
 
 Waiter = Callable[["TextModel | ExplainerError"], None]
 Listener = Callable[[str], None]

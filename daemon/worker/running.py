@@ -10,14 +10,15 @@ import msgspec
 
 from saliscope.daemon.worker.batcher import Batcher, Outcome
 from saliscope.daemon.worker.errors import to_wire_error
+from saliscope.explainers.answers import Answer, Evaluated
 from saliscope.explainers.attribution import Attribution
 from saliscope.explainers.errors import BadRequest
 from saliscope.explainers.explaining import Explaining, explaining
-from saliscope.explainers.inputs import Input, reading
-from saliscope.explainers.predicting import predict
-from saliscope.explainers.queries import Answer, Evaluate, Evaluated, Outputs, Query
+from saliscope.explainers.models.textmodel import TextModel
+from saliscope.explainers.queries import Evaluate, Outputs, Query
 from saliscope.explainers.question import Question
-from saliscope.explainers.textmodel import TextModel
+from saliscope.explainers.targets.predicting import predict
+from saliscope.explainers.texts.inputs import Input, reading
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.messages import Explain, Predict, Target, Tokenize
 

@@ -8,7 +8,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any
 
 from saliscope.daemon.worker.errors import to_wire_error
-from saliscope.explainers.queries import Solve, Solved
+from saliscope.explainers.answers import Solved
+from saliscope.explainers.queries import Solve
 from saliscope.protocol.errors import SaliscopeError
 
 NUM_PROCESSES = 2

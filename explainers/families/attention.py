@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from saliscope.explainers.encoding import FloatArray
+from saliscope.explainers.answers import Attended, Solved
 from saliscope.explainers.errors import TooLarge
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import Attend, Attended, AttentionForm, Solve, Solved
+from saliscope.explainers.queries import Attend, AttentionForm, Solve
 from saliscope.explainers.registry import Method, Promise, Steps
-from saliscope.explainers.targets import READ_AT_ONCE
+from saliscope.explainers.targets.scalar import READ_AT_ONCE
+from saliscope.explainers.texts.encoding import FloatArray
 
 CAPACITY = 1_000_000
 """Integer units of one unit of attention: maximum flows are solved in whole numbers."""

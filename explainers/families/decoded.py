@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from saliscope.explainers.encoding import FloatArray
+from saliscope.explainers.answers import Reduction
 from saliscope.explainers.families.decoding import (
     CAVEATS,
     LENDERS,
@@ -28,8 +28,10 @@ from saliscope.explainers.families.decoding import (
 from saliscope.explainers.families.gradients import Variant, one_of_each, simple_products, the_loss
 from saliscope.explainers.families.layers import gradient_answer, shares
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import Differentiate, Layer, Reduction
+from saliscope.explainers.queries import Differentiate
 from saliscope.explainers.registry import Method
+from saliscope.explainers.texts.encoding import FloatArray
+from saliscope.explainers.variants import Layer
 
 Sweep = Annotated[
     Literal["one", "all"], msgspec.Meta(description="all: every layer, from the same pass, beside the chosen one")

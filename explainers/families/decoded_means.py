@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from saliscope.explainers.encoding import FloatArray
 from saliscope.explainers.families.decoding import (
     CAVEATS,
     LENDERS,
@@ -35,6 +34,7 @@ from saliscope.explainers.families.path import (
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Differentiate
 from saliscope.explainers.registry import Method, Promise, Steps
+from saliscope.explainers.texts.encoding import FloatArray
 
 
 class DecodedPathParams(DecoderParams):

@@ -11,12 +11,13 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 import numpy as np
 
-from saliscope.explainers.encoding import FloatArray, IntArray
+from saliscope.explainers.answers import Decoded
 from saliscope.explainers.errors import BadRequest
 from saliscope.explainers.facts import Capability
 from saliscope.explainers.families.layers import Depth, check_layer, special_share
 from saliscope.explainers.problem import Asked, Problem
-from saliscope.explainers.queries import Decoded, Decoding
+from saliscope.explainers.queries import Decoding
+from saliscope.explainers.texts.encoding import FloatArray, IntArray
 
 LOW_DECODE_RATE = 0.05
 NEEDS: Final[frozenset[Capability]] = frozenset({"gradients", "layers", "readable"})

@@ -12,23 +12,14 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from saliscope.explainers.answers import Answer, Differentiated
 from saliscope.explainers.families.layers import From, Start, check_reference, name_reference, start_layer
 from saliscope.explainers.families.openings import read_value, whole_text
 from saliscope.explainers.families.path import Integral, Wide
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import (
-    INPUT,
-    Answer,
-    Differentiate,
-    Differentiated,
-    Evaluate,
-    Layer,
-    Moved,
-    Query,
-    Reference,
-    Replaced,
-)
+from saliscope.explainers.queries import Differentiate, Evaluate, Query
 from saliscope.explainers.registry import Method, Promise, Steps
+from saliscope.explainers.variants import INPUT, Layer, Moved, Reference, Replaced
 
 TOLERANCE: Final = 0.05
 PARTIAL: Final = (

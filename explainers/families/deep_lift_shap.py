@@ -11,14 +11,15 @@ from typing import Annotated, Final
 import msgspec
 import numpy as np
 
-from saliscope.explainers.encoding import IntArray
 from saliscope.explainers.errors import BadRequest
 from saliscope.explainers.families.deep_lift import PARTIAL, Contribution, averaged, contributions, pair
 from saliscope.explainers.families.layers import Start, check_reference, start_layer
 from saliscope.explainers.families.openings import whole_text
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import Evaluate, Reference, Replaced
+from saliscope.explainers.queries import Evaluate
 from saliscope.explainers.registry import Method, Promise, Steps
+from saliscope.explainers.texts.encoding import IntArray
+from saliscope.explainers.variants import Reference, Replaced
 
 PAIRS_PER_PARTIAL = 32
 FIXED: Final[tuple[Reference, ...]] = ("mask", "mean", "zero")

@@ -9,13 +9,15 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
-from saliscope.explainers.encoding import BoolArray, FloatArray
+from saliscope.explainers.answers import Answer, Evaluated
 from saliscope.explainers.errors import NonFinite
 from saliscope.explainers.families.fits import Wide
 from saliscope.explainers.families.layers import check_layer
 from saliscope.explainers.families.openings import whole_text
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import INPUT, Answer, Evaluate, Evaluated, Moved, Query, Reference, Value
+from saliscope.explainers.queries import Evaluate, Query, Value
+from saliscope.explainers.texts.encoding import BoolArray, FloatArray
+from saliscope.explainers.variants import INPUT, Moved, Reference
 
 LEAST_ROWS_PER_PARTIAL = 128
 MOST_PARTIALS = 8

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from saliscope.explainers.encoding import FloatArray
+from saliscope.explainers.texts.encoding import FloatArray
 
 Wide = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Estimator = Literal["ls", "closed", "weighted"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from saliscope.explainers.features import Feature
 from saliscope.explainers.problem import Asked
+from saliscope.explainers.texts.features import Feature
 
 
 def has_gaps(asked: Asked) -> bool:

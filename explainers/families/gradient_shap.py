@@ -17,8 +17,9 @@ from saliscope.explainers.families.noise import standard_errors
 from saliscope.explainers.families.openings import read_value, whole_text
 from saliscope.explainers.families.path import Integral, Path
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import INPUT, Evaluate, Noise
+from saliscope.explainers.queries import Evaluate
 from saliscope.explainers.registry import Method, Promise, Steps
+from saliscope.explainers.variants import INPUT, Noise
 
 ROWS_PER_PARTIAL = 64
 

@@ -7,12 +7,14 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
-from saliscope.explainers.encoding import FloatArray
+from saliscope.explainers.answers import Reduction
 from saliscope.explainers.families.layers import Depth, check_layer, gradient_answer, shares, special_share
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import INPUT, Differentiate, Layer, Reduction
+from saliscope.explainers.queries import Differentiate
 from saliscope.explainers.registry import Method, Promise
-from saliscope.explainers.targets import KINDS, Scale
+from saliscope.explainers.targets.scalar import KINDS, Scale
+from saliscope.explainers.texts.encoding import FloatArray
+from saliscope.explainers.variants import INPUT, Layer
 
 Variant = Annotated[
     Literal["allennlp", "l1"],

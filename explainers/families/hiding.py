@@ -8,12 +8,14 @@ from typing import Annotated, Any, Final
 import msgspec
 import numpy as np
 
-from saliscope.explainers.encoding import BoolArray
+from saliscope.explainers.answers import Answer, Evaluated
 from saliscope.explainers.errors import NonFinite, NotCapable, listing
 from saliscope.explainers.facts import CAPABILITIES
 from saliscope.explainers.families.openings import whole_text
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import Answer, Evaluate, Evaluated, Hiding, Query, Value
+from saliscope.explainers.queries import Evaluate, Query, Value
+from saliscope.explainers.texts.encoding import BoolArray
+from saliscope.explainers.variants import Hiding
 
 Wide = np.ndarray[Any, np.dtype[np.float64]]
 Valued = Generator[Query | Scored, Answer, Wide]

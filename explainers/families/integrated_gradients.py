@@ -35,9 +35,10 @@ from saliscope.explainers.families.path import (
     integrate,
 )
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import INPUT, Evaluate
+from saliscope.explainers.queries import Evaluate
 from saliscope.explainers.registry import Method, Promise, Steps
-from saliscope.explainers.targets import Scale
+from saliscope.explainers.targets.scalar import Scale
+from saliscope.explainers.variants import INPUT
 
 
 class IntegratedGradientsParams(msgspec.Struct):

@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
-from saliscope.explainers.encoding import BoolArray
 from saliscope.explainers.families.hiding import (
     ROWS_PER_PARTIAL,
     Mask,
@@ -26,6 +25,7 @@ from saliscope.explainers.families.pairs import draw_pairs, num_pairs
 from saliscope.explainers.families.surrogates import fit_with_sum
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.registry import Method, Promise, Steps
+from saliscope.explainers.texts.encoding import BoolArray
 
 EXACT_UP_TO = 10
 

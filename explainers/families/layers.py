@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
-from saliscope.explainers.encoding import FloatArray
+from saliscope.explainers.answers import Differentiated
 from saliscope.explainers.errors import BadRequest, NotCapable
 from saliscope.explainers.problem import Asked, Problem
-from saliscope.explainers.queries import INPUT, Differentiated, Layer, Reference
-from saliscope.explainers.targets import Scale
+from saliscope.explainers.targets.scalar import Scale
+from saliscope.explainers.texts.encoding import FloatArray
+from saliscope.explainers.variants import INPUT, Layer, Reference
 
 Groups = tuple[tuple[int, ...], ...]
 

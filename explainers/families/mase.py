@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
-from saliscope.explainers.encoding import FloatArray
+from saliscope.explainers.answers import Evaluated, Solved
 from saliscope.explainers.families.draws import (
     Moves,
     check_finite,
@@ -23,8 +23,10 @@ from saliscope.explainers.families.draws import (
 from saliscope.explainers.families.fits import Estimator, Wide, fit_path
 from saliscope.explainers.families.openings import read_value
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import Evaluate, Evaluated, Moment, Moved, Noise, Solve, Solved
+from saliscope.explainers.queries import Evaluate, Moment, Solve
 from saliscope.explainers.registry import Method, Promise, Steps
+from saliscope.explainers.texts.encoding import FloatArray
+from saliscope.explainers.variants import Moved, Noise
 
 # Multiplications of a fit that are cheaper done at once than sent away.
 SMALL_FIT = 100_000_000

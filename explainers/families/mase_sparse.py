@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
+from saliscope.explainers.answers import Solved
 from saliscope.explainers.families.draws import (
     Moves,
     count_draws,
@@ -21,7 +22,7 @@ from saliscope.explainers.families.draws import (
 from saliscope.explainers.families.openings import read_value
 from saliscope.explainers.families.sparse_fits import Penalty, fit_sparse
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import Solve, Solved
+from saliscope.explainers.queries import Solve
 from saliscope.explainers.registry import Method, Promise, Steps
 
 DEFAULT_LAM = 0.1

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from saliscope.explainers.encoding import BoolArray
+from saliscope.explainers.answers import Answer, Evaluated, Solved
 from saliscope.explainers.errors import NonFinite, NotCapable, listing
 from saliscope.explainers.families.coalitions import Wide, class_law
 from saliscope.explainers.families.gaps import has_gaps
@@ -27,9 +27,10 @@ from saliscope.explainers.families.progressive import (
 from saliscope.explainers.families.sampling_tables import shipped_law, solve_law
 from saliscope.explainers.families.shapley_regression import Fit, Readings, regress
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import Along, Answer, Evaluate, Evaluated, Query, Solve, Solved
+from saliscope.explainers.queries import Along, Evaluate, Query, Solve
 from saliscope.explainers.registry import Method, Promise, Steps
-from saliscope.explainers.targets import READ_AT_ONCE
+from saliscope.explainers.targets.scalar import READ_AT_ONCE
+from saliscope.explainers.texts.encoding import BoolArray
 
 PASSES_PER_PARTIAL = 32
 LARGEST_FIT_AT_ONCE = 128

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
-from saliscope.explainers.encoding import FloatArray
+from saliscope.explainers.answers import Answer, Differentiated, Reduction
 from saliscope.explainers.families.layers import (
     Explained,
     Groups,
@@ -24,19 +24,11 @@ from saliscope.explainers.families.layers import (
 )
 from saliscope.explainers.families.openings import read_value, whole_text
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import (
-    INPUT,
-    Answer,
-    Differentiate,
-    Differentiated,
-    Layer,
-    Moved,
-    Noise,
-    Query,
-    Reduction,
-)
+from saliscope.explainers.queries import Differentiate, Query
 from saliscope.explainers.registry import Method, Promise, Steps
-from saliscope.explainers.targets import Scale
+from saliscope.explainers.targets.scalar import Scale
+from saliscope.explainers.texts.encoding import FloatArray
+from saliscope.explainers.variants import INPUT, Layer, Moved, Noise
 
 ROWS_PER_PARTIAL = 64
 ROUNDING = 1e-4

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from saliscope.explainers.encoding import FloatArray
+from saliscope.explainers.answers import Solved
 from saliscope.explainers.problem import Asked, Problem
-from saliscope.explainers.queries import Evaluate, Outputs, Solved
-from saliscope.explainers.scales import valued
+from saliscope.explainers.queries import Evaluate, Outputs
+from saliscope.explainers.targets.scales import valued
+from saliscope.explainers.texts.encoding import FloatArray
 
 
 def whole_text(asked: Asked, params: Any) -> Evaluate:

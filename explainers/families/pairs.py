@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from saliscope.explainers.encoding import BoolArray
+from saliscope.explainers.texts.encoding import BoolArray
 
 Wide = np.ndarray[Any, np.dtype[np.float64]]
 

@@ -13,7 +13,6 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from saliscope.explainers.encoding import BoolArray
 from saliscope.explainers.families.hiding import (
     ROWS_PER_PARTIAL,
     Mask,
@@ -26,6 +25,7 @@ from saliscope.explainers.families.hiding import (
 from saliscope.explainers.families.openings import read_value
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.registry import Method, Promise, Steps
+from saliscope.explainers.texts.encoding import BoolArray
 
 _SENTENCE_END = re.compile(r"""[.!?…。！？]["'”’)\]]*$""")
 _CLAUSE_END = re.compile(r"""[,;:—–、，；：]["'”’)\]]*$""")

@@ -12,7 +12,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from saliscope.explainers.encoding import BoolArray, IntArray
 from saliscope.explainers.families.coalitions import (
     Wide,
     class_law,
@@ -20,6 +19,7 @@ from saliscope.explainers.families.coalitions import (
     log_kernel,
     visited_law,
 )
+from saliscope.explainers.texts.encoding import BoolArray, IntArray
 
 DRAWS_PER_PASS = 8
 """After so many draws for each pass wanted, what is still missing is too unlikely to wait for."""

@@ -12,21 +12,12 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
+from saliscope.explainers.answers import Answer, Differentiated, Evaluated
 from saliscope.explainers.families.layers import Groups
 from saliscope.explainers.families.openings import read_value
 from saliscope.explainers.problem import Problem, Scored
-from saliscope.explainers.queries import (
-    Answer,
-    Differentiate,
-    Differentiated,
-    Evaluate,
-    Evaluated,
-    Layer,
-    Moved,
-    Query,
-    Reference,
-    Value,
-)
+from saliscope.explainers.queries import Differentiate, Evaluate, Query, Value
+from saliscope.explainers.variants import Layer, Moved, Reference
 
 ROWS_PER_PARTIAL = 64
 

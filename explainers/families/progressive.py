@@ -13,12 +13,13 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
-from saliscope.explainers.encoding import Encoding
+from saliscope.explainers.answers import Answer, Evaluated
 from saliscope.explainers.families.gaps import fill_gaps
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import Along, Answer, Evaluate, Evaluated, Query
+from saliscope.explainers.queries import Along, Evaluate, Query
 from saliscope.explainers.registry import Method, Promise, Steps
-from saliscope.explainers.targets import READ_AT_ONCE, Scalar
+from saliscope.explainers.targets.scalar import READ_AT_ONCE, Scalar
+from saliscope.explainers.texts.encoding import Encoding
 
 Wide = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 EmptyText = Literal["auto", "mask", "zero"]

@@ -6,10 +6,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from saliscope.explainers.answers import Reduction
 from saliscope.explainers.families.layers import gradient_answer
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import INPUT, Differentiate, Reduction
+from saliscope.explainers.queries import Differentiate
 from saliscope.explainers.registry import Method, Promise
+from saliscope.explainers.variants import INPUT
 
 
 class LrpParams(msgspec.Struct):

@@ -7,14 +7,16 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
-from saliscope.explainers.encoding import IntArray
+from saliscope.explainers.answers import Evaluated
 from saliscope.explainers.errors import NonFinite
 from saliscope.explainers.families.hiding import ROWS_PER_PARTIAL
 from saliscope.explainers.families.openings import read_value, whole_text
 from saliscope.explainers.families.shapley import standard_errors
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import Evaluate, Evaluated, Replaced, Value
+from saliscope.explainers.queries import Evaluate, Value
 from saliscope.explainers.registry import Method, Promise, Steps
+from saliscope.explainers.texts.encoding import IntArray
+from saliscope.explainers.variants import Replaced
 
 
 class PermutationParams(msgspec.Struct):

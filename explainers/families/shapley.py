@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 import numpy as np
 
-from saliscope.explainers.encoding import BoolArray
 from saliscope.explainers.families.hiding import (
     ROWS_PER_PARTIAL,
     Mask,
@@ -20,6 +19,7 @@ from saliscope.explainers.families.hiding import (
 from saliscope.explainers.families.openings import read_value
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.registry import Method, Promise, Steps
+from saliscope.explainers.texts.encoding import BoolArray
 
 Orders = np.ndarray[Any, np.dtype[np.int64]]
 

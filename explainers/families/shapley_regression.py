@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from saliscope.explainers.encoding import BoolArray
 from saliscope.explainers.families.coalitions import Wide
+from saliscope.explainers.texts.encoding import BoolArray
 
 RIDGE = 1e-9
 

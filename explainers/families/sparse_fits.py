@@ -13,9 +13,9 @@ from typing import Any, Literal
 import numpy as np
 from scipy.optimize import linprog
 
-from saliscope.explainers.encoding import FloatArray
 from saliscope.explainers.errors import ExplainerError
 from saliscope.explainers.families.fits import Wide, least_squares
+from saliscope.explainers.texts.encoding import FloatArray
 
 Penalty = Literal["soft", "dantzig", "lasso", "tv"]
 

@@ -7,14 +7,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from saliscope.explainers.chat import Message, Rendered
-from saliscope.explainers.encoding import Encoding, FloatArray
+from saliscope.explainers.answers import Answer, Evaluated, Solved
 from saliscope.explainers.errors import BadRequest, NonFinite, NotCapable, TooLarge
 from saliscope.explainers.facts import Capability, Constants, ModelFacts
 from saliscope.explainers.foreign.outputs import NOTE, Form, logits_of, name_outputs
 from saliscope.explainers.foreign.words import MASKED, OTHERS, encode_words, write_rows
-from saliscope.explainers.queries import Answer, Evaluate, Evaluated, Outputs, Piece, Query, Solve, Solved, Value
-from saliscope.explainers.scales import Activation, valued
+from saliscope.explainers.queries import Evaluate, Outputs, Piece, Query, Solve, Value
+from saliscope.explainers.targets.scales import Activation, valued
+from saliscope.explainers.texts.chat import Message, Rendered
+from saliscope.explainers.texts.encoding import Encoding, FloatArray
 
 MAX_TEXT_BYTES = 1 << 20
 SUM_TOLERANCE = 1e-3

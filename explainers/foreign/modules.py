@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from saliscope.explainers.batches import Batch
 from saliscope.explainers.errors import NotCapable
 from saliscope.explainers.foreign.outputs import Form, logits_of
-from saliscope.explainers.heads import Head, both_ways
-from saliscope.explainers.labels import Labelling
-from saliscope.explainers.queries import INPUT, Layer
-from saliscope.explainers.taps import Anatomy
-from saliscope.explainers.targets import Kind
+from saliscope.explainers.models.batches import Batch
+from saliscope.explainers.models.heads import Head, both_ways
+from saliscope.explainers.models.labels import Labelling
+from saliscope.explainers.models.taps import Anatomy
+from saliscope.explainers.targets.scalar import Kind
+from saliscope.explainers.variants import INPUT, Layer
 
 ALONE = "only its word embeddings and its outputs are known"
 PROBE_LENGTH = 6

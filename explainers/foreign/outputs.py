@@ -7,8 +7,8 @@ from types import ModuleType
 from typing import Any, Final, Literal
 
 from saliscope.explainers.errors import BadRequest
-from saliscope.explainers.labels import Labelling, both_ways, distinct
-from saliscope.explainers.scales import Activation
+from saliscope.explainers.models.labels import Labelling, both_ways, distinct
+from saliscope.explainers.targets.scales import Activation
 
 Form = Literal["logits", "probabilities"]
 FLOOR: Final = 1e-7

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from saliscope.explainers.encoding import Encoding, Span, build_tokens
 from saliscope.explainers.errors import BadRequest, NotCapable
+from saliscope.explainers.texts.encoding import Encoding, Span, build_tokens
 
 Tokenizer = Callable[[str], Any]
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from saliscope.explainers.encoding import Encoding, IntArray, Token
-from saliscope.explainers.features import word_spans
-from saliscope.explainers.queries import Hiding, Masked, Piece, Replaced
+from saliscope.explainers.queries import Piece
+from saliscope.explainers.texts.encoding import Encoding, IntArray, Token
+from saliscope.explainers.texts.features import word_spans
+from saliscope.explainers.variants import Hiding, Masked, Replaced
 
 MASKED = -1
 """The id that stands for the mask text."""

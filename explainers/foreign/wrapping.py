@@ -9,15 +9,15 @@ from torch import Tensor, nn
 
 from saliscope.explainers.errors import BadRequest, NotCapable
 from saliscope.explainers.facts import Capability, ModelFacts
-from saliscope.explainers.fingerprint import fingerprint
 from saliscope.explainers.foreign.modules import ALONE, ModuleNetwork
 from saliscope.explainers.foreign.outputs import NOTE, Form, name_outputs
 from saliscope.explainers.foreign.tokens import OwnTokens, Tokens
-from saliscope.explainers.heads import Head
-from saliscope.explainers.probing import is_scale_free
-from saliscope.explainers.scales import Activation
-from saliscope.explainers.textmodel import TextModel
-from saliscope.explainers.tokenizing import Tokenizing
+from saliscope.explainers.models.fingerprint import fingerprint
+from saliscope.explainers.models.heads import Head
+from saliscope.explainers.models.probing import is_scale_free
+from saliscope.explainers.models.textmodel import TextModel
+from saliscope.explainers.targets.scales import Activation
+from saliscope.explainers.texts.tokenizing import Tokenizing
 
 UNKNOWN: tuple[Capability, ...] = ("attention", "causal", "layers", "readable", "rules", "unseen")
 NO_LIMIT = 1_000_000

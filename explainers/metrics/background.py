@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from saliscope.explainers.facts import ModelView
-from saliscope.explainers.features import build_features
+from saliscope.explainers.texts.features import build_features
 
 FILE: Final = "document_frequencies.json"
 _DEMO: Final = Path(__file__).parents[1] / "demo"

@@ -10,7 +10,6 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from saliscope.explainers.encoding import BoolArray
 from saliscope.explainers.metrics.ordering import (
     By,
     Hide,
@@ -26,6 +25,7 @@ from saliscope.explainers.metrics.ordering import (
 )
 from saliscope.explainers.metrics.registry import Measured, Measuring, Metric
 from saliscope.explainers.metrics.subject import Scores, Subject
+from saliscope.explainers.texts.encoding import BoolArray
 
 Fraction = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Fractions = Annotated[

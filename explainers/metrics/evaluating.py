@@ -15,18 +15,19 @@ from typing import Any, cast
 
 import numpy as np
 
+from saliscope.explainers.answers import Answer, Evaluated
 from saliscope.explainers.attribution import Attribution
-from saliscope.explainers.encoding import Nudge
 from saliscope.explainers.errors import BadRequest, NonFinite
-from saliscope.explainers.inputs import Input, reading
 from saliscope.explainers.metrics.explained import explain_text
 from saliscope.explainers.metrics.plan import Chosen, Entry, Plan, TheModel
 from saliscope.explainers.metrics.record import Record, described
 from saliscope.explainers.metrics.registry import Measured
 from saliscope.explainers.metrics.subject import Explaining, Scores, Subject, Wide
-from saliscope.explainers.patterns import grouping
-from saliscope.explainers.queries import Answer, Evaluate, Evaluated, Outputs, Query
-from saliscope.explainers.targets import Scale
+from saliscope.explainers.queries import Evaluate, Outputs, Query
+from saliscope.explainers.targets.scalar import Scale
+from saliscope.explainers.texts.encoding import Nudge
+from saliscope.explainers.texts.inputs import Input, reading
+from saliscope.explainers.texts.patterns import grouping
 
 Evaluating = Generator[Query | Record, Answer | None, None]
 Clock = Callable[[], float]

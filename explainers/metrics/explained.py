@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from saliscope.explainers.attribution import Attribution
-from saliscope.explainers.encoding import Nudge
 from saliscope.explainers.explaining import Prepared, explaining_prepared
 from saliscope.explainers.metrics.subject import Explaining, Subject
 from saliscope.explainers.question import Question
+from saliscope.explainers.texts.encoding import Nudge
 
 
 def explain_text(

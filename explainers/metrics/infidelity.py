@@ -11,11 +11,13 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
-from saliscope.explainers.encoding import BoolArray
+from saliscope.explainers.answers import Answer
 from saliscope.explainers.facts import Capability
 from saliscope.explainers.metrics.registry import Measured, Measuring, Metric
 from saliscope.explainers.metrics.subject import Scores, Subject, Wide
-from saliscope.explainers.queries import Answer, Moved, Query
+from saliscope.explainers.queries import Query
+from saliscope.explainers.texts.encoding import BoolArray
+from saliscope.explainers.variants import Moved
 
 Normalise = Literal["none", "scale"]
 

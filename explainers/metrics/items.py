@@ -10,7 +10,7 @@ import numpy as np
 
 from saliscope.explainers.errors import BadRequest, listing
 from saliscope.explainers.facts import ModelFacts
-from saliscope.explainers.targets import find_label
+from saliscope.explainers.targets.scalar import find_label
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 import numpy as np
 
-from saliscope.explainers.encoding import BoolArray
 from saliscope.explainers.facts import Capability
 from saliscope.explainers.metrics.subject import Scores, Subject, Wide
-from saliscope.explainers.queries import Hiding
+from saliscope.explainers.texts.encoding import BoolArray
+from saliscope.explainers.variants import Hiding
 
 Orders = np.ndarray[Any, np.dtype[np.int64]]
 

@@ -10,15 +10,15 @@ import numpy as np
 
 from saliscope.explainers.errors import BadRequest, listing
 from saliscope.explainers.facts import ModelFacts, ModelView
-from saliscope.explainers.features import GRANULARITIES
 from saliscope.explainers.metrics.background import Background, from_corpus, shipped
 from saliscope.explainers.metrics.intervals import DESCRIBED
 from saliscope.explainers.metrics.intervals import Kind as IntervalKind
 from saliscope.explainers.metrics.items import Item, read_items
 from saliscope.explainers.metrics.registry import Metric, find_metric, lacking, metrics, require_metric
-from saliscope.explainers.patterns import PREFIX
 from saliscope.explainers.registry import find_method, fitting, require
-from saliscope.explainers.targets import Kind, Scale, parse_scale
+from saliscope.explainers.targets.scalar import Kind, Scale, parse_scale
+from saliscope.explainers.texts.features import GRANULARITIES
+from saliscope.explainers.texts.patterns import PREFIX
 
 TheModel: Final = "(model)"
 """Stands for a method in records of metrics that measure the model alone."""

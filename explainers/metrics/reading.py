@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 
+from saliscope.explainers.answers import Differentiated, Evaluated
 from saliscope.explainers.families.decoding import paper_layer
 from saliscope.explainers.metrics.registry import Measured, Measuring, Metric, NoParams
 from saliscope.explainers.metrics.subject import Scores, Subject
-from saliscope.explainers.queries import Along, Decoding, Differentiate, Differentiated, Evaluate, Evaluated
-from saliscope.explainers.targets import Scalar
+from saliscope.explainers.queries import Along, Decoding, Differentiate, Evaluate
+from saliscope.explainers.targets.scalar import Scalar
 
 
 def _gap(subject: Subject, scores: Scores, params: NoParams) -> Measuring:

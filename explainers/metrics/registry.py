@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from saliscope.explainers.answers import Answer
 from saliscope.explainers.errors import BadRequest, NotCapable, listing
 from saliscope.explainers.facts import CAPABILITIES, Capability, ModelFacts
 from saliscope.explainers.metrics.subject import Scores, Subject
-from saliscope.explainers.queries import Answer, Query
+from saliscope.explainers.queries import Query
 
 Direction = Literal["up", "down", "neither"]
 Scope = Literal["scores", "text", "data"]

@@ -10,9 +10,9 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from saliscope.explainers.encoding import Nudge
 from saliscope.explainers.metrics.registry import Measured, Measuring, Metric
 from saliscope.explainers.metrics.subject import Scores, Subject, Wide
+from saliscope.explainers.texts.encoding import Nudge
 
 Texts = Annotated[
     int, msgspec.Meta(ge=1, description="most texts that are measured, spread over the data: explaining again is dear")

@@ -6,15 +6,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from saliscope.explainers.answers import Answer
 from saliscope.explainers.metrics.evaluating import Evaluating, evaluating, evaluating_text
 from saliscope.explainers.metrics.evaluation import Evaluation
 from saliscope.explainers.metrics.plan import make_plan
 from saliscope.explainers.metrics.record import Record
 from saliscope.explainers.metrics.tabulating import tabulate
-from saliscope.explainers.queries import Answer, Query
+from saliscope.explainers.queries import Query
 
 if TYPE_CHECKING:
-    from saliscope.explainers.textmodel import TextModel
+    from saliscope.explainers.models.textmodel import TextModel
 
 Progress = Callable[[int, int, Record], None]
 """Called with the units done, the units in all and the record that was made."""

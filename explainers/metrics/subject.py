@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from saliscope.explainers.answers import Answer, Evaluated
 from saliscope.explainers.attribution import Attribution
-from saliscope.explainers.encoding import BoolArray, Encoding, FloatArray, Nudge
 from saliscope.explainers.errors import NonFinite, NotCapable
 from saliscope.explainers.facts import ModelFacts, ModelView
-from saliscope.explainers.features import Feature
-from saliscope.explainers.queries import Answer, Evaluate, Evaluated, Hiding, Masked, Outputs, Query, Rows, Value
-from saliscope.explainers.scales import scaled
-from saliscope.explainers.targets import Kind, Scalar, Scale
+from saliscope.explainers.queries import Evaluate, Outputs, Query, Value
+from saliscope.explainers.targets.scalar import Kind, Scalar, Scale
+from saliscope.explainers.targets.scales import scaled
+from saliscope.explainers.texts.encoding import BoolArray, Encoding, FloatArray, Nudge
+from saliscope.explainers.texts.features import Feature
+from saliscope.explainers.variants import Hiding, Masked, Rows
 
 Wide = np.ndarray[Any, np.dtype[np.float64]]
 Looking = Generator[Query, Answer, Wide]

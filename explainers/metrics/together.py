@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from saliscope.explainers.execution import BatchKey, batch_key, cut
+from saliscope.explainers.answers import Answer, Solved
 from saliscope.explainers.metrics.evaluating import Clock, Evaluating
 from saliscope.explainers.metrics.record import Record
-from saliscope.explainers.queries import Answer, ModelQuery, Piece, Query, Solve, Solved, join
-from saliscope.explainers.textmodel import TOKENS_PER_MICRO_BATCH, TextModel
+from saliscope.explainers.models.execution import BatchKey, batch_key, cut
+from saliscope.explainers.models.textmodel import TOKENS_PER_MICRO_BATCH, TextModel
+from saliscope.explainers.queries import ModelQuery, Piece, Query, Solve, join
 
 Start = Callable[[Clock], Evaluating]
 """Begins a generator that reads its time from the clock it is given."""

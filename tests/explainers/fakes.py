@@ -10,23 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from saliscope.explainers.encoding import Encoding, Token
+from saliscope.explainers.answers import Answer, Differentiated, Evaluated, Solved
 from saliscope.explainers.facts import Constants, ModelFacts
-from saliscope.explainers.queries import (
-    Along,
-    Answer,
-    Differentiate,
-    Differentiated,
-    Evaluate,
-    Evaluated,
-    Masked,
-    Outputs,
-    Query,
-    Replaced,
-    Solve,
-    Solved,
-)
-from saliscope.explainers.scales import scaled_every, valued
+from saliscope.explainers.queries import Along, Differentiate, Evaluate, Outputs, Query, Solve
+from saliscope.explainers.targets.scales import scaled_every, valued
+from saliscope.explainers.texts.encoding import Encoding, Token
+from saliscope.explainers.variants import Masked, Replaced
 
 MASK, LEAD, TRAIL = 1, 2, 3
 Game = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saliscope.explainers.queries import INPUT, Answer, Differentiate, Differentiated, Evaluate, Evaluated, Moved, Query
-from saliscope.explainers.rows import draw
-from saliscope.explainers.scales import scaled
+from saliscope.explainers.answers import Answer, Differentiated, Evaluated
+from saliscope.explainers.models.rows import draw
+from saliscope.explainers.queries import Differentiate, Evaluate, Query
+from saliscope.explainers.targets.scales import scaled
+from saliscope.explainers.variants import INPUT, Moved
 from tests.explainers.fakes import BASIC, FakeModel, linear_game
 
 WIDTH = 6

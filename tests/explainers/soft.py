@@ -9,23 +9,13 @@ from typing import Any
 import numpy as np
 
 from saliscope.explainers import Attribution, Question, drive
-from saliscope.explainers.encoding import Encoding
+from saliscope.explainers.answers import Answer, Evaluated, Solved
 from saliscope.explainers.explaining import explaining
 from saliscope.explainers.facts import Constants, ModelFacts
-from saliscope.explainers.queries import (
-    INPUT,
-    Answer,
-    Evaluate,
-    Evaluated,
-    Masked,
-    Moment,
-    Moved,
-    Outputs,
-    Query,
-    Solve,
-    Solved,
-)
-from saliscope.explainers.scales import scaled
+from saliscope.explainers.queries import Evaluate, Moment, Outputs, Query, Solve
+from saliscope.explainers.targets.scales import scaled
+from saliscope.explainers.texts.encoding import Encoding
+from saliscope.explainers.variants import INPUT, Masked, Moved
 from tests.explainers.fakes import ENCODER, MASK, FakeModel, table_game
 
 WIDTH = 4

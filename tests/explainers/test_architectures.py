@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from saliscope.explainers import explain, methods
-from saliscope.explainers.queries import INPUT, Along, Decoding, Differentiate, Evaluate, Outputs, Piece
+from saliscope.explainers.queries import Along, Decoding, Differentiate, Evaluate, Outputs, Piece
 from saliscope.explainers.registry import fitting
-from saliscope.explainers.targets import Scalar
+from saliscope.explainers.targets.scalar import Scalar
+from saliscope.explainers.variants import INPUT
 from tests.explainers.tiny import ARCHITECTURES, DECODERS, TEXTS, build
 
 CASES = [(name, "ForSequenceClassification") for name in ARCHITECTURES] + [(name, "ForCausalLM") for name in DECODERS]

@@ -14,13 +14,14 @@ from transformers import AttentionInterface, AutoModelForSequenceClassification
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
 
 from saliscope.explainers import ExplainerError, Question, drive, explain, load
-from saliscope.explainers.attending import FUSED, find_pooling, weigh
+from saliscope.explainers.answers import Answer, Attended, Solved
 from saliscope.explainers.errors import NotCapable, TooLarge
-from saliscope.explainers.execution import batch_key
 from saliscope.explainers.explaining import explaining
 from saliscope.explainers.families.attention import maximum_flows
-from saliscope.explainers.queries import Answer, Attend, Attended, Evaluate, Outputs, Piece, Query, Solve, Solved
-from saliscope.explainers.targets import Scalar
+from saliscope.explainers.models.attending import FUSED, find_pooling, weigh
+from saliscope.explainers.models.execution import batch_key
+from saliscope.explainers.queries import Attend, Evaluate, Outputs, Piece, Query, Solve
+from saliscope.explainers.targets.scalar import Scalar
 from tests.explainers.fakes import FakeModel, linear_game
 from tests.explainers.tiny import ARCHITECTURES, DECODERS, TEXTS
 

@@ -11,26 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saliscope.explainers import Question, drive, explain
-from saliscope.explainers.encoding import Encoding
-from saliscope.explainers.execution import batch_key, cut
+from saliscope.explainers.answers import Answer, Evaluated
 from saliscope.explainers.explaining import explaining
-from saliscope.explainers.queries import (
-    INPUT,
-    Along,
-    Answer,
-    Decoding,
-    Differentiate,
-    Evaluate,
-    Evaluated,
-    Masked,
-    Outputs,
-    Piece,
-    Query,
-    Value,
-    join,
-)
+from saliscope.explainers.models.execution import batch_key, cut
+from saliscope.explainers.queries import Along, Decoding, Differentiate, Evaluate, Outputs, Piece, Query, Value, join
 from saliscope.explainers.registry import fitting
-from saliscope.explainers.targets import Scalar
+from saliscope.explainers.targets.scalar import Scalar
+from saliscope.explainers.texts.encoding import Encoding
+from saliscope.explainers.variants import INPUT, Masked
 from tests.explainers.core import core
 
 TEXTS = [

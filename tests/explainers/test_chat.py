@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from tokenizers import AddedToken
 
 from saliscope.explainers import explain, load
-from saliscope.explainers.chat import (
+from saliscope.explainers.errors import BadRequest, NotCapable, TooLarge
+from saliscope.explainers.registry import fitting
+from saliscope.explainers.texts.chat import (
     ChatTemplate,
     Message,
     Rendered,
@@ -21,11 +23,9 @@ from saliscope.explainers.chat import (
     parse_messages,
     render,
 )
-from saliscope.explainers.errors import BadRequest, NotCapable, TooLarge
-from saliscope.explainers.features import GRANULARITIES, build_features
-from saliscope.explainers.fence import fenced
-from saliscope.explainers.registry import fitting
-from saliscope.explainers.tokenizing import Tokenizing
+from saliscope.explainers.texts.features import GRANULARITIES, build_features
+from saliscope.explainers.texts.fence import fenced
+from saliscope.explainers.texts.tokenizing import Tokenizing
 from tests.explainers import tiny
 from tests.explainers.tokenizers_zoo import NAMES_OF_ALL, TEXTS, get
 
@@ -215,7 +215,8 @@ def test_what_the_template_writes_is_never_perturbed(chatting: Any) -> None:
     """Hiding everything hides the messages only: the rows of the query leave each special position as it is."""
     from saliscope.explainers import Question, drive
     from saliscope.explainers.explaining import explaining
-    from saliscope.explainers.queries import Evaluate, Masked
+    from saliscope.explainers.queries import Evaluate
+    from saliscope.explainers.variants import Masked
 
     seen: list[Any] = []
 

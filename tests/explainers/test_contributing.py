@@ -16,7 +16,8 @@ import numpy as np
 from saliscope.explainers import explain
 from saliscope.explainers.families.openings import read_value, whole_text
 from saliscope.explainers.problem import Asked, Problem, Scored
-from saliscope.explainers.queries import Evaluate, Evaluated, Value
+from saliscope.explainers.answers import Evaluated
+from saliscope.explainers.queries import Evaluate, Value
 from saliscope.explainers.registry import Method, Promise, Steps
 """
 

@@ -15,11 +15,11 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSequenceClassification
 
 from saliscope.explainers import explain, load
-from saliscope.explainers.checkpoint import find_folder
 from saliscope.explainers.errors import BadRequest, NotCapable, UnknownModel
 from saliscope.explainers.families.decoding import decode, paper_layer
+from saliscope.explainers.models.checkpoint import find_folder
 from saliscope.explainers.queries import Decoding, Differentiate
-from saliscope.explainers.targets import Scalar
+from saliscope.explainers.targets.scalar import Scalar
 
 TEXT = "the plot is a mess but the cast is wonderful and the music is fine"
 METHOD = "decoded-grad-cam"

@@ -10,9 +10,9 @@ import torch
 from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification
 
 from saliscope.explainers import Question, drive, explain
-from saliscope.explainers.checkpoint import find_folder
 from saliscope.explainers.errors import BadRequest, NotCapable
 from saliscope.explainers.explaining import explaining
+from saliscope.explainers.models.checkpoint import find_folder
 from tests.explainers.test_decoded import loop
 
 TEXT = "the plot is a mess but the cast is wonderful"

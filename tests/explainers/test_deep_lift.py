@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from saliscope.explainers import ExplainerError, explain, load
-from saliscope.explainers.execution import batch_key, cut
 from saliscope.explainers.families.deep_lift_shap import shuffled
-from saliscope.explainers.queries import INPUT, Differentiate, Moved, Piece, rows_together
-from saliscope.explainers.relevance import find_activations, obeying
-from saliscope.explainers.rescaling import Rescaling
-from saliscope.explainers.targets import Scalar
+from saliscope.explainers.models.execution import batch_key, cut
+from saliscope.explainers.models.relevance import find_activations, obeying
+from saliscope.explainers.models.rescaling import Rescaling
+from saliscope.explainers.queries import Differentiate, Piece, rows_together
+from saliscope.explainers.targets.scalar import Scalar
+from saliscope.explainers.variants import INPUT, Moved
 from tests.explainers import bag
 from tests.explainers.tiny import ARCHITECTURES, TEXTS
 

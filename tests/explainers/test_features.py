@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saliscope.explainers.errors import BadRequest
-from saliscope.explainers.features import GRANULARITIES, Feature, build_features, sentence_spans, word_spans
-from saliscope.explainers.tokenizing import Tokenizing
+from saliscope.explainers.texts.features import GRANULARITIES, Feature, build_features, sentence_spans, word_spans
+from saliscope.explainers.texts.tokenizing import Tokenizing
 from tests.explainers.tokenizers_zoo import NAMES_OF_ALL, TEXTS, get
 
 LONG = 1 << 20

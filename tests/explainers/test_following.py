@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from saliscope.explainers import explain, load
-from saliscope.explainers.encoding import extended
 from saliscope.explainers.errors import BadRequest, NotCapable
-from saliscope.explainers.queries import INPUT, Differentiate, Evaluate, Masked, Piece, Value
+from saliscope.explainers.queries import Differentiate, Evaluate, Piece, Value
 from saliscope.explainers.registry import methods
-from saliscope.explainers.targets import SCALES, Scalar
+from saliscope.explainers.targets.scalar import SCALES, Scalar
+from saliscope.explainers.texts.encoding import extended
+from saliscope.explainers.variants import INPUT, Masked
 
 TEXT = "the plot is a mess but the cast"
 TAIL = " is wonderful and the music"

@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from saliscope.explainers import explain
-from saliscope.explainers.encoding import Encoding
 from saliscope.explainers.errors import BadRequest, NotCapable
-from saliscope.explainers.queries import INPUT, Along, Differentiate, Evaluate, Masked, Piece, Value
+from saliscope.explainers.models.rows import materialise
+from saliscope.explainers.queries import Along, Differentiate, Evaluate, Piece, Value
 from saliscope.explainers.registry import find_method
-from saliscope.explainers.rows import materialise
-from saliscope.explainers.targets import Scalar
+from saliscope.explainers.targets.scalar import Scalar
+from saliscope.explainers.texts.encoding import Encoding
+from saliscope.explainers.variants import INPUT, Masked
 from tests.explainers.fakes import DECODER, FakeModel, linear_game, table_game
 from tests.explainers.games import ask, words
 from tests.explainers.tiny import DECODERS, TEXTS, build, save

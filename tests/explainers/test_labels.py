@@ -10,7 +10,7 @@ import pytest
 
 from saliscope.explainers import explain, load
 from saliscope.explainers.errors import NotCapable
-from saliscope.explainers.labels import Labelling, distinct, read_labelling
+from saliscope.explainers.models.labels import Labelling, distinct, read_labelling
 from saliscope.explainers.registry import default_method, fitting
 
 TEXT = "the plot is a mess but the cast is wonderful"

@@ -13,7 +13,8 @@ from saliscope.explainers import Attribution, explain
 from saliscope.explainers.errors import BadRequest, NonFinite
 from saliscope.explainers.families.lime import draw_rows
 from saliscope.explainers.families.surrogates import fit_with_sum, ridge_fit, solve_symmetric
-from saliscope.explainers.queries import Evaluate, Masked
+from saliscope.explainers.queries import Evaluate
+from saliscope.explainers.variants import Masked
 from tests.explainers.fakes import FakeModel, linear_game
 from tests.explainers.games import ask, smooth_game, words
 from tests.explainers.tiny import TEXTS

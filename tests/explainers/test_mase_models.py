@@ -9,9 +9,10 @@ import pytest
 
 from saliscope.explainers import Question, drive, explain
 from saliscope.explainers.explaining import explaining
-from saliscope.explainers.queries import INPUT, Differentiate, Evaluate, Moved, Value
+from saliscope.explainers.queries import Differentiate, Evaluate, Value
 from saliscope.explainers.registry import fitting
-from saliscope.explainers.targets import Scalar
+from saliscope.explainers.targets.scalar import Scalar
+from saliscope.explainers.variants import INPUT, Moved
 from tests.explainers.soft import SoftModel, TanhNet
 from tests.explainers.tiny import TEXTS
 

@@ -18,7 +18,7 @@ from saliscope.explainers import Attribution, explain, load, methods
 from saliscope.explainers.errors import BadRequest, NonFinite, NotCapable, TooLarge, UnknownMethod
 from saliscope.explainers.queries import Differentiate
 from saliscope.explainers.registry import default_method, fitting
-from saliscope.explainers.targets import Scalar
+from saliscope.explainers.targets.scalar import Scalar
 from saliscope.protocol import messages
 from tests.explainers.core import core
 

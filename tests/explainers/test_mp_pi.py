@@ -16,6 +16,7 @@ from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerFast
 
 from saliscope.explainers import Attribution, Question, drive, explain, load
+from saliscope.explainers.answers import Evaluated
 from saliscope.explainers.errors import BadRequest, NonFinite, NotCapable
 from saliscope.explainers.explaining import explaining
 from saliscope.explainers.families.coalitions import class_law
@@ -23,7 +24,8 @@ from saliscope.explainers.families.multi_pass import reading_places
 from saliscope.explainers.families.multi_pass_plan import MpPiParams, plan
 from saliscope.explainers.families.passes import draw_passes, weigh
 from saliscope.explainers.families.shapley_regression import Readings, regress
-from saliscope.explainers.queries import Along, Evaluate, Evaluated, Masked, Solve
+from saliscope.explainers.queries import Along, Evaluate, Solve
+from saliscope.explainers.variants import Masked
 from tests.explainers import tiny
 from tests.explainers.fakes import ENCODER, FakeModel, table_game
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from saliscope.explainers import Attribution, explain
-from saliscope.explainers.checkpoint import find_folder
+from saliscope.explainers.models.checkpoint import find_folder
 from tests.explainers.tiny import DECODERS, ENCODERS
 
 TEXTS = {

@@ -11,13 +11,13 @@ import pytest
 from saliscope.explainers import Attribution
 from saliscope.explainers.families.partition import boundaries, middle_of, num_rows
 from saliscope.explainers.problem import Asked
-from saliscope.explainers.targets import Scalar
+from saliscope.explainers.targets.scalar import Scalar
 from tests.explainers.fakes import FakeModel, Game, linear_game, table_game
 from tests.explainers.games import ask, words
 
 
 def asked_of(text: str) -> Asked:
-    from saliscope.explainers.features import build_features
+    from saliscope.explainers.texts.features import build_features
 
     model = FakeModel(linear_game([]))
     encoding = model.encode(text)

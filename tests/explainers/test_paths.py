@@ -13,7 +13,8 @@ from saliscope.explainers import Attribution, Question, drive, explain
 from saliscope.explainers.errors import BadRequest, NotCapable
 from saliscope.explainers.explaining import explaining
 from saliscope.explainers.families.path import quadrature
-from saliscope.explainers.queries import Differentiate, Moved
+from saliscope.explainers.queries import Differentiate
+from saliscope.explainers.variants import Moved
 from tests.explainers.fields import MASKED, WEIGHTS, FieldModel, cubic, linear, make, steep
 from tests.explainers.test_oracles import Subject, subject
 

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 
 from saliscope.explainers import explain
+from saliscope.explainers.answers import Solved
 from saliscope.explainers.errors import BadRequest, NotCapable
-from saliscope.explainers.features import Feature, build_features, line_spans
-from saliscope.explainers.patterns import find_matches, grouping
-from saliscope.explainers.queries import Solve, Solved
+from saliscope.explainers.queries import Solve
 from saliscope.explainers.registry import fitting
-from saliscope.explainers.tokenizing import Tokenizing
+from saliscope.explainers.texts.features import Feature, build_features, line_spans
+from saliscope.explainers.texts.patterns import find_matches, grouping
+from saliscope.explainers.texts.tokenizing import Tokenizing
 from tests.explainers.tokenizers_zoo import NAMES_OF_ALL, TEXTS, get
 
 TEXT = "the plot is a mess but the cast is wonderful"

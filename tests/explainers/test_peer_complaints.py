@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
 from saliscope.explainers import Attribution, ExplainerError, Question, explain, load
-from saliscope.explainers.execution import batch_key
+from saliscope.explainers.answers import Solved
 from saliscope.explainers.explaining import explaining
-from saliscope.explainers.features import build_features
-from saliscope.explainers.queries import ModelQuery, Piece, Solve, Solved
+from saliscope.explainers.models.execution import batch_key
+from saliscope.explainers.queries import ModelQuery, Piece, Solve
 from saliscope.explainers.registry import fitting
-from saliscope.explainers.tokenizing import Tokenizing
+from saliscope.explainers.texts.features import build_features
+from saliscope.explainers.texts.tokenizing import Tokenizing
 from tests.explainers.tiny import ARCHITECTURES, TEXTS, save
 from tests.explainers.tokenizers_zoo import NAMES_OF_ALL, Wrapped, get, zero_width
 

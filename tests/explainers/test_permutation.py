@@ -10,7 +10,8 @@ import pytest
 from saliscope.explainers import Attribution, explain
 from saliscope.explainers.errors import BadRequest, NonFinite
 from saliscope.explainers.families.replacement import draw_replacements
-from saliscope.explainers.queries import Evaluate, Replaced, Value
+from saliscope.explainers.queries import Evaluate, Value
+from saliscope.explainers.variants import Replaced
 from tests.explainers.fakes import FakeModel, linear_game
 from tests.explainers.games import ask, words
 from tests.explainers.tiny import TEXTS
@@ -81,7 +82,7 @@ def test_scores_are_mean_falls_with_their_standard_errors(tiny_model: Any) -> No
 
 
 def got_scalar(got: Attribution) -> Any:
-    from saliscope.explainers.targets import Scalar
+    from saliscope.explainers.targets.scalar import Scalar
 
     return Scalar("class", got.target.index, got.scale)  # type: ignore[arg-type]
 

@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saliscope.explainers import Attribution, ExplainerError, Question, drive
+from saliscope.explainers.answers import Decoded, Evaluated
 from saliscope.explainers.errors import NonFinite
 from saliscope.explainers.explaining import explaining
-from saliscope.explainers.queries import INPUT, Decoded, Differentiate, Evaluate, Evaluated, Masked, Outputs
+from saliscope.explainers.queries import Differentiate, Evaluate, Outputs
+from saliscope.explainers.variants import INPUT, Masked
 from tests.explainers.fakes import ENCODER, MASK, FakeModel, linear_game, table_game
 
 PARAMS = ("window", "p0", "layer", "relu", "split", "tau", "include_special")

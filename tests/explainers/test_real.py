@@ -12,7 +12,7 @@ import torch
 from saliscope.explainers import explain, load
 from saliscope.explainers.queries import Along, Evaluate, Outputs, Piece
 from saliscope.explainers.registry import fitting
-from saliscope.explainers.targets import Scalar
+from saliscope.explainers.targets.scalar import Scalar
 
 FOLDER = os.environ.get("SALISCOPE_SMOLLM2", "")
 pytestmark = [pytest.mark.real, pytest.mark.skipif(not FOLDER, reason="run `make test-real`"), pytest.mark.timeout(900)]

@@ -15,11 +15,12 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from saliscope.explainers import ExplainerError, explain, load
-from saliscope.explainers.execution import batch_key
-from saliscope.explainers.queries import INPUT, Differentiate, Piece
+from saliscope.explainers.models.execution import batch_key
+from saliscope.explainers.models.relevance import find_activations, obeying
+from saliscope.explainers.queries import Differentiate, Piece
 from saliscope.explainers.registry import find_method
-from saliscope.explainers.relevance import find_activations, obeying
-from saliscope.explainers.targets import Scalar
+from saliscope.explainers.targets.scalar import Scalar
+from saliscope.explainers.variants import INPUT
 from tests.explainers.tiny import ARCHITECTURES, TEXTS, build, save
 
 WITHOUT_SDPA = ("deberta-v2", "mpnet", "gemma2")

@@ -9,20 +9,10 @@ import pytest
 import torch
 
 from saliscope.explainers.errors import NotCapable
-from saliscope.explainers.queries import (
-    INPUT,
-    Differentiate,
-    Evaluate,
-    Masked,
-    Moment,
-    Moved,
-    Noise,
-    Piece,
-    Replaced,
-    Value,
-)
-from saliscope.explainers.rows import draw, materialise, reference
-from saliscope.explainers.targets import Scalar
+from saliscope.explainers.models.rows import draw, materialise, reference
+from saliscope.explainers.queries import Differentiate, Evaluate, Moment, Piece, Value
+from saliscope.explainers.targets.scalar import Scalar
+from saliscope.explainers.variants import INPUT, Masked, Moved, Noise, Replaced
 from tests.explainers.tiny import TEXTS
 
 SCALAR = Scalar("class", 1, "logit")

@@ -15,12 +15,13 @@ from transformers import PreTrainedTokenizerFast
 
 from saliscope.explainers import explain, load
 from saliscope.explainers.errors import BadRequest, NotCapable
-from saliscope.explainers.features import GRANULARITIES, build_features
-from saliscope.explainers.queries import INPUT, Differentiate, Evaluate, Masked, Outputs, Piece
+from saliscope.explainers.queries import Differentiate, Evaluate, Outputs, Piece
 from saliscope.explainers.registry import fitting
-from saliscope.explainers.segments import encode_pair, share_room
-from saliscope.explainers.targets import Scalar
-from saliscope.explainers.tokenizing import Tokenizing
+from saliscope.explainers.targets.scalar import Scalar
+from saliscope.explainers.texts.features import GRANULARITIES, build_features
+from saliscope.explainers.texts.segments import encode_pair, share_room
+from saliscope.explainers.texts.tokenizing import Tokenizing
+from saliscope.explainers.variants import INPUT, Masked
 from tests.explainers import tiny
 from tests.explainers.tokenizers_zoo import NAMES_OF_ALL, TEXTS, get
 

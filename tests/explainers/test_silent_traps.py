@@ -11,9 +11,10 @@ import torch
 from saliscope.explainers import explain
 from saliscope.explainers.families.fits import least_squares
 from saliscope.explainers.families.surrogates import fit_with_sum, ridge_fit
-from saliscope.explainers.queries import Evaluate, Masked, Outputs, Piece
+from saliscope.explainers.models.rows import materialise
+from saliscope.explainers.queries import Evaluate, Outputs, Piece
 from saliscope.explainers.registry import fitting
-from saliscope.explainers.rows import materialise
+from saliscope.explainers.variants import Masked
 from tests.explainers.tiny import DECODERS, TEXTS
 
 PLACED = ["gpt2", "gpt-neox", "opt", "llama", "qwen2", "qwen3", "phi3"]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 
-from saliscope.explainers.encoding import Encoding, build_tokens
-from saliscope.explainers.spans import Piece, find_spans
-from saliscope.explainers.tokenizing import Tokenizing
+from saliscope.explainers.texts.encoding import Encoding, build_tokens
+from saliscope.explainers.texts.spans import Piece, find_spans
+from saliscope.explainers.texts.tokenizing import Tokenizing
 from tests.explainers.tokenizers_zoo import EXACT, NAMES_OF_ALL, TEXTS, Wrapped, check, get, seen, visible, zero_width
 
 ENDLESS = 10**6

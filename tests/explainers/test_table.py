@@ -15,9 +15,9 @@ import pytest
 from saliscope.explainers import explain, load, wrap, wrap_module
 from saliscope.explainers.errors import ExplainerError, NotCapable
 from saliscope.explainers.facts import CAPABILITIES, ModelKind
-from saliscope.explainers.features import GRANULARITIES
 from saliscope.explainers.registry import Method, fitting, methods
-from saliscope.explainers.targets import KINDS
+from saliscope.explainers.targets.scalar import KINDS
+from saliscope.explainers.texts.features import GRANULARITIES
 from tests.explainers.own import LABELS, UNKNOWN, Lstm, count_words, tokenize
 
 TEXT = "a dull film. the music is fine."

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from saliscope.explainers import explain, load
 from saliscope.explainers.errors import BadRequest, NotCapable
-from saliscope.explainers.scales import scaled, scaled_every
-from saliscope.explainers.targets import DEFAULT_SCALE, KINDS, SCALES, find_label, parse_scale
-from saliscope.explainers.wishes import Wish, parse_target
+from saliscope.explainers.targets.scalar import DEFAULT_SCALE, KINDS, SCALES, find_label, parse_scale
+from saliscope.explainers.targets.scales import scaled, scaled_every
+from saliscope.explainers.targets.wishes import Wish, parse_target
 from tests.explainers import tiny
 
 TEXT = "the plot is a mess but the cast is wonderful"

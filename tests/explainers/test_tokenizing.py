@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from transformers import ByT5Tokenizer, CanineTokenizer
 
 from saliscope.explainers.errors import BadRequest, NotCapable
-from saliscope.explainers.tokenizing import Tokenizing
+from saliscope.explainers.texts.tokenizing import Tokenizing
 from tests.explainers.tokenizers_zoo import NAMES_OF_ALL, TEXTS, Wrapped, check, get, zero_width
 
 ENDLESS = 10**6

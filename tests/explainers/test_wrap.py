@@ -11,8 +11,9 @@ import torch
 from saliscope.explainers import explain, wrap
 from saliscope.explainers.errors import BadRequest, NonFinite, NotCapable
 from saliscope.explainers.facts import CAPABILITIES
-from saliscope.explainers.queries import Evaluate, Masked, Outputs
+from saliscope.explainers.queries import Evaluate, Outputs
 from saliscope.explainers.registry import methods
+from saliscope.explainers.variants import Masked
 from tests.explainers.own import LABELS, PLANTED, count_words
 
 TEXT = "A  dull film,\n\tbut the music is wonderful  and warm. "

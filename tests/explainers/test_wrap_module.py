@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from saliscope.explainers import explain, wrap_module
 from saliscope.explainers.errors import BadRequest, NotCapable
 from saliscope.explainers.facts import CAPABILITIES
-from saliscope.explainers.queries import INPUT, Differentiate, Evaluate, Masked, Outputs, Piece
+from saliscope.explainers.queries import Differentiate, Evaluate, Outputs, Piece
 from saliscope.explainers.registry import fitting, methods
-from saliscope.explainers.targets import Scalar
+from saliscope.explainers.targets.scalar import Scalar
+from saliscope.explainers.variants import INPUT, Masked
 from tests.explainers import tiny
 from tests.explainers.own import LABELS, PAD, PLANTED, UNKNOWN, VOCABULARY, Bag, Convolution, Lstm, tokenize, train
 

@@ -15,7 +15,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 import saliscope.explainers
-from saliscope.explainers.encoding import Encoding
+from saliscope.explainers.texts.encoding import Encoding
 
 CORPUS = [
     "the plot is a mess but the cast is wonderful and the music is fine, don't you think?",

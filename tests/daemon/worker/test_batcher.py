@@ -10,8 +10,10 @@ import pytest
 from saliscope.daemon.worker.batcher import Batcher, Outcome
 from saliscope.daemon.worker.solver import Solver
 from saliscope.explainers import load
-from saliscope.explainers.queries import INPUT, Answer, Differentiate, Differentiated, Evaluate, Masked, Moved, Outputs
-from saliscope.explainers.targets import Scalar
+from saliscope.explainers.answers import Answer, Differentiated
+from saliscope.explainers.queries import Differentiate, Evaluate, Outputs
+from saliscope.explainers.targets.scalar import Scalar
+from saliscope.explainers.variants import INPUT, Masked, Moved
 from saliscope.protocol.errors import SaliscopeError
 
 

@@ -17,7 +17,7 @@ from saliscope.daemon.worker.solver import Solver
 from saliscope.explainers import load
 from saliscope.explainers.metrics.record import Record
 from saliscope.explainers.metrics.running import evaluate
-from saliscope.explainers.textmodel import TextModel
+from saliscope.explainers.models.textmodel import TextModel
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluate, Evaluation
 from saliscope.protocol.requests import read

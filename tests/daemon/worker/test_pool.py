@@ -14,7 +14,7 @@ from saliscope.daemon.worker.outlet import Outlet
 from saliscope.daemon.worker.pool import ModelPool
 from saliscope.explainers import load
 from saliscope.explainers.errors import UnknownModel
-from saliscope.explainers.textmodel import TextModel
+from saliscope.explainers.models.textmodel import TextModel
 from saliscope.protocol.codec import CHUNK, CLIENT_LIMITS, Decoder
 from saliscope.protocol.messages import ModelInfo
 

@@ -16,7 +16,7 @@ from saliscope.daemon.worker.solver import Solver
 from saliscope.explainers import explain, load, methods
 from saliscope.explainers.queries import Evaluate, Outputs, Value
 from saliscope.explainers.registry import fitting
-from saliscope.explainers.targets import Scalar
+from saliscope.explainers.targets.scalar import Scalar
 from saliscope.protocol.codec import (
     CHUNK,
     CLIENT_LIMITS,

@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from saliscope.explainers import explain
-from saliscope.explainers.encoding import Nudge
 from saliscope.explainers.errors import NotCapable
 from saliscope.explainers.metrics.robustness import rank_correlation
 from saliscope.explainers.metrics.running import evaluate
 from saliscope.explainers.metrics.similarity import cosine
-from saliscope.explainers.queries import Evaluate, Masked, Outputs
-from saliscope.explainers.rows import embedded
+from saliscope.explainers.models.rows import embedded
+from saliscope.explainers.queries import Evaluate, Outputs
+from saliscope.explainers.texts.encoding import Nudge
+from saliscope.explainers.variants import Masked
 from tests.explainers.fakes import FakeModel
 from tests.explainers.games import smooth_game, words
 from tests.explainers.metrics.studies import sized, value

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from saliscope.explainers.metrics.infidelity import error_of
 from saliscope.explainers.metrics.running import evaluate
-from saliscope.explainers.queries import Evaluate, Masked, Moved
+from saliscope.explainers.queries import Evaluate
+from saliscope.explainers.variants import Masked, Moved
 from tests.explainers.fakes import FakeModel
 from tests.explainers.games import smooth_game, words
 from tests.explainers.soft import SoftModel

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from saliscope.explainers import wrap
+from saliscope.explainers.answers import Answer
 from saliscope.explainers.errors import BadRequest, NonFinite, NotCapable
 from saliscope.explainers.metrics import METRICS
 from saliscope.explainers.metrics.evaluating import evaluating
@@ -16,7 +17,7 @@ from saliscope.explainers.metrics.plan import TheModel, make_plan
 from saliscope.explainers.metrics.record import Record
 from saliscope.explainers.metrics.running import drive_units, evaluate
 from saliscope.explainers.metrics.tabulating import tabulate
-from saliscope.explainers.queries import Answer, Evaluate, Query
+from saliscope.explainers.queries import Evaluate, Query
 from tests.explainers.fakes import FakeModel
 from tests.explainers.games import smooth_game, words
 from tests.explainers.metrics.studies import known_model, sized

@@ -1,0 +1,1 @@
+"""One loaded model: found out about, its rows built, its passes computed."""

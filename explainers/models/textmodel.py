@@ -1,0 +1,170 @@
+"""A loaded model, ready to answer queries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from saliscope.explainers.answers import Answer, Solved
+from saliscope.explainers.errors import NotCapable, TooLarge
+from saliscope.explainers.facts import Constants, ModelFacts
+from saliscope.explainers.foreign.tokens import Tokens
+from saliscope.explainers.models.execution import Executor, cut
+from saliscope.explainers.models.fingerprint import fingerprint
+from saliscope.explainers.models.heads import EmbeddingHead, Head
+from saliscope.explainers.models.surface import Surface
+from saliscope.explainers.queries import Decoding, Piece, Query, Solve, join
+from saliscope.explainers.texts.chat import ChatTemplate, Message, Rendered, encode_chat, find_template
+from saliscope.explainers.texts.encoding import Encoding
+from saliscope.explainers.texts.segments import encode_pair
+from saliscope.explainers.texts.tokenizing import Tokenizing
+
+MAX_TEXT_BYTES = 1 << 20
+TOKENS_PER_MICRO_BATCH = 2048
+
+HeadLoader = Callable[[str | None], Head]
+
+
+class TextModel:
+    """A model, its tokenizer and its heads: `encode` texts, `answer` queries, `compute` micro-batches.
+
+    The shared model is never changed: no parameter requires a gradient, hooks are removed, the configuration and the
+    tokenizer stay as they were (`fingerprint()` says so). Not safe for use from two threads at once.
+    """
+
+    def __init__(self, facts: ModelFacts, network: Surface, tokenizing: Tokens, load_head: HeadLoader) -> None:
+        self._facts = facts
+        self._constants = Constants()
+        self._network = network
+        self._tokenizing = tokenizing
+        self._load_head = load_head
+        self._executor = Executor(network, facts)
+        self._decoders: dict[Decoding, Head | EmbeddingHead] = {}
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What is known of the model."""
+        return self._facts
+
+    @property
+    def constants(self) -> Constants:
+        """Answers that depend on the model alone."""
+        return self._constants
+
+    @property
+    def network(self) -> Surface:
+        """The model itself."""
+        return self._network
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer itself."""
+        return self._tokenizing.tokenizer
+
+    @property
+    def chat_template(self) -> ChatTemplate | None:
+        """What makes a prompt of messages, if the tokenizer has it."""
+        return find_template(self.tokenizer)
+
+    def encode(self, text: str, most: int | None = None) -> Encoding:
+        """The text as tokens with exact spans, cut at `most` tokens or the model's length; over 1 MiB it is
+        `TooLarge`.
+        """
+        _check_size(text)
+        return self._checked(self._tokenizing.encode(text, most or self._facts.max_tokens))
+
+    def encode_pair(self, text: str, pair: str, most: int | None = None) -> Encoding:
+        """Two texts as one, by the tokenizer's own template for pairs; cut and refused as one text is."""
+        _check_size(text, pair)
+        return self._checked(encode_pair(self._templates(), text, pair, most or self._facts.max_tokens))
+
+    def encode_chat(self, rendered: Rendered, messages: tuple[Message, ...], most: int | None = None) -> Encoding:
+        """A rendered chat; one longer than `most` tokens or the model reads is `TooLarge`."""
+        return self._checked(encode_chat(self._templates(), rendered, messages, most or self._facts.max_tokens))
+
+    def _templates(self) -> Tokenizing:
+        """The tokenizer as one that has templates for pairs and chats."""
+        if not isinstance(self._tokenizing, Tokenizing):
+            raise NotCapable("a tokenizer of one's own has no template for pairs and chats; give one text")
+        return self._tokenizing
+
+    def _checked(self, encoding: Encoding) -> Encoding:
+        """An encoding of ids that the model knows, without token types that it does not."""
+        if encoding.type_ids is not None and int(encoding.type_ids.max()) >= self._network.num_types:
+            encoding = replace(encoding, type_ids=None)
+        known = self._network.num_embeddings
+        if len(encoding) and int(encoding.ids.max()) >= known:
+            raise NotCapable(
+                f"the tokenizer gives id {int(encoding.ids.max())}, but the model has {known} embeddings;"
+                " they do not belong together"
+            )
+        return encoding
+
+    def token_text(self, token_id: int) -> str:
+        """A vocabulary entry as text."""
+        return self._tokenizing.token_text(token_id)
+
+    def find_token(self, text: str) -> int:
+        """The first id of a text that continues another; one that is a single token is preferred."""
+        return self._tokenizing.find_token(text)
+
+    def continuation(self, text: str) -> tuple[int, ...]:
+        """The ids of a text that continues another."""
+        return self._tokenizing.continuation(text)
+
+    def word_forms(self, word: str) -> tuple[tuple[int, ...], ...]:
+        """The ids of a word that continues a text, with a leading blank and without, the shortest only."""
+        return self._tokenizing.word_forms(word)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """What ids say together."""
+        return self._tokenizing.decode(ids)
+
+    @property
+    def end_ids(self) -> frozenset[int]:
+        """The ids with which the model ends a text."""
+        return self._tokenizing.end_ids | self._network.end_ids
+
+    def answer(self, query: Query, budget: int = TOKENS_PER_MICRO_BATCH) -> Answer:
+        """Compute one query in micro-batches of at most `budget` tokens."""
+        if isinstance(query, Solve):
+            return Solved(query.function(*query.arguments))
+        return join(query, [self.compute([piece])[0] for piece in cut(query, budget)])
+
+    def compute(self, pieces: Sequence[Piece]) -> list[Answer]:
+        """Compute pieces that share a batch key in one pass, one answer a piece."""
+        wanted = {decoding for piece in pieces if (decoding := getattr(piece.query, "decoding", None))}
+        for decoding in wanted:
+            self.prepare(decoding)
+        return self._executor.compute(pieces, self._decoders)
+
+    def prepare(self, decoding: Decoding) -> None:
+        """Load the head that a decoding names, once."""
+        if decoding not in self._decoders:
+            self._decoders[decoding] = self._decoder(decoding)
+
+    def fingerprint(self) -> str:
+        """A digest of weights, configuration and hooks as they are now."""
+        return fingerprint(self._network.model)
+
+    def _decoder(self, decoding: Decoding) -> Head | EmbeddingHead:
+        weight: torch.Tensor = self._network.embedding.weight  # type: ignore[assignment]
+        if decoding.lens == "input":
+            hidden = int(self._network.model.config.hidden_size)
+            if weight.shape[1] != hidden:
+                raise NotCapable(
+                    f"lens=input needs embeddings as wide as the layers; here {weight.shape[1]} and {hidden}: use head"
+                )
+            return EmbeddingHead(weight, "input-embeddings")
+        if decoding.head is None and "lm-head" not in self._facts.capabilities:
+            return EmbeddingHead(weight, "embedding", scale=weight.shape[1] ** -0.5)
+        return self._load_head(decoding.head)
+
+
+def _check_size(*texts: str) -> None:
+    size = sum(len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    if size > MAX_TEXT_BYTES:
+        raise TooLarge(f"the text has {size} bytes, over the limit of {MAX_TEXT_BYTES}; explain a part of it")
