@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, get_args
 
@@ -23,6 +23,7 @@ from saliscope.explainers.texts.encoding import Encoding
 from saliscope.explainers.texts.features import Feature
 from saliscope.explainers.texts.inputs import Windows, reading
 from saliscope.explainers.texts.patterns import grouping
+from saliscope.explainers.variants import INPUT, STATE_ROWS, Moved
 from saliscope.explainers.working import Work
 
 Explaining = Generator[Query | Attribution, Answer | None, Attribution]
@@ -43,12 +44,19 @@ class Ledger:
     """The rows that were computed so far, and those promised."""
 
     cost: Cost = field(default_factory=Cost)
+    _states: set[Hashable] = field(default_factory=set)
 
     def count(self, query: Query) -> None:
-        """Count the rows of a query that was answered."""
-        if not isinstance(query, Solve):
-            backward = isinstance(query, Differentiate) or (isinstance(query, Attend) and query.form == "gae")
-            self.cost = self.cost.plus(query.num_rows, query.num_rows if backward else 0)
+        """Count the rows of a query that was answered; states at a layer take two more, once a text and reference."""
+        if isinstance(query, Solve):
+            return
+        backward = isinstance(query, Differentiate) or (isinstance(query, Attend) and query.form == "gae")
+        self.cost = self.cost.plus(query.num_rows, query.num_rows if backward else 0)
+        rows = query.rows
+        if isinstance(rows, Moved) and rows.layer != INPUT:
+            state = query.encoding, rows.layer, rows.reference, rows.groups
+            self.cost = self.cost.plus(0 if state in self._states else STATE_ROWS, 0)
+            self._states.add(state)
 
 
 class Answering(ModelView, Protocol):

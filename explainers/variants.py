@@ -14,6 +14,9 @@ Layer = int
 
 INPUT: Layer = -1
 
+STATE_ROWS = 2
+"""What the states of a text and of its reference at a layer cost, once for all rows that are `Moved` there."""
+
 
 Hiding = Literal["replace", "drop", "attention"]
 """What hiding a feature means: another id in its place, its tokens left out, or nobody may look at them."""

@@ -19,7 +19,14 @@ from saliscope.explainers.families.decoding import (
     read_back,
     resolved,
 )
-from saliscope.explainers.families.layers import From, check_reference, gradient_answer, moving, name_reference
+from saliscope.explainers.families.layers import (
+    From,
+    check_reference,
+    gradient_answer,
+    moving,
+    name_reference,
+    state_rows,
+)
 from saliscope.explainers.families.noise import Cloud, DrawCount, Draws, Sigma, smooth
 from saliscope.explainers.families.path import (
     Integral,
@@ -115,11 +122,12 @@ def _smoothed(problem: Problem, params: DecodedNoiseParams) -> Steps:
 
 def _promise_path(asked: Asked, params: DecodedPathParams) -> Promise:
     rows = sum(_rule(params).tries)
-    return Promise(2 + rows, 1 + rows)
+    return Promise(2 + rows + state_rows(chosen_layer(asked, params)), 1 + rows)
 
 
 def _promise_noise(asked: Asked, params: DecodedNoiseParams) -> Promise:
-    return Promise(1 + params.samples, 1 + params.samples)
+    states = state_rows(chosen_layer(asked, params))
+    return Promise(1 + params.samples + states, 1 + params.samples)
 
 
 OURS = "The paper decodes gradients; decoding this score with the same decoder is ours."

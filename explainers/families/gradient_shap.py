@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 import numpy as np
 
-from saliscope.explainers.families.layers import From, Start, check_reference, name_reference, start_layer
+from saliscope.explainers.families.layers import From, Start, check_reference, name_reference, start_layer, state_rows
 from saliscope.explainers.families.noise import standard_errors
 from saliscope.explainers.families.openings import read_value, whole_text
 from saliscope.explainers.families.path import Integral, Path
@@ -73,7 +73,7 @@ def _run(problem: Problem, params: GradientShapParams) -> Steps:
 
 
 def _promise(asked: Asked, params: GradientShapParams) -> Promise:
-    return Promise(2 + params.samples, params.samples)
+    return Promise(2 + params.samples + state_rows(start_layer(asked, params.at)), params.samples)
 
 
 GRADIENT_SHAP = Method(

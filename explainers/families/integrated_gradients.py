@@ -22,6 +22,7 @@ from saliscope.explainers.families.layers import (
     name_reference,
     shares,
     start_layer,
+    state_rows,
 )
 from saliscope.explainers.families.openings import whole_text
 from saliscope.explainers.families.path import (
@@ -95,7 +96,7 @@ def _run(problem: Problem, params: IntegratedGradientsParams) -> Steps:
 
 def _promise(asked: Asked, params: IntegratedGradientsParams) -> Promise:
     rows = sum(_rule(params).tries)
-    return Promise(2 + rows, rows)
+    return Promise(2 + rows + state_rows(start_layer(asked, params.at)), rows)
 
 
 def _scale(params: IntegratedGradientsParams) -> Scale | None:

@@ -12,7 +12,7 @@ from saliscope.explainers.errors import BadRequest, NotCapable
 from saliscope.explainers.problem import Asked, Problem
 from saliscope.explainers.targets.scalar import Scale
 from saliscope.explainers.texts.encoding import FloatArray
-from saliscope.explainers.variants import INPUT, Layer, Reference
+from saliscope.explainers.variants import INPUT, STATE_ROWS, Layer, Reference
 
 Groups = tuple[tuple[int, ...], ...]
 
@@ -57,6 +57,11 @@ def start_layer(asked: Asked, start: str) -> Layer:
             f"at={start} needs blocks that can be tapped, which {asked.facts.name} lacks; at=embedding fits"
         )
     return 0
+
+
+def state_rows(layer: Layer | None) -> int:
+    """Rows for the states of a text and one reference at a layer; word embeddings need none."""
+    return 0 if layer in (None, INPUT) else STATE_ROWS
 
 
 def check_reference(asked: Asked, reference: Reference) -> Reference:

@@ -21,6 +21,7 @@ from saliscope.explainers.families.draws import (
     open_moves,
 )
 from saliscope.explainers.families.fits import Estimator, Wide, fit_path
+from saliscope.explainers.families.layers import state_rows
 from saliscope.explainers.families.openings import read_value
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Evaluate, Moment, Solve
@@ -86,7 +87,8 @@ def default_rows(num_features: int) -> int:
 def _promise(asked: Asked, params: MaseParams) -> Promise:
     draws = count_draws(params, default_rows(len(asked.features)))
     at_reference = 1 if params.path_steps > 1 else 0
-    return Promise(1 + at_reference + params.path_steps * draws * (2 if params.antithetic else 1))
+    rows = params.path_steps * draws * (2 if params.antithetic else 1)
+    return Promise(1 + at_reference + rows + state_rows(params.layer))
 
 
 def _run(problem: Problem, params: MaseParams) -> Steps:
@@ -214,8 +216,7 @@ MASE = Method(
     opening=open_moves,
     run=_run,
     promise=_promise,
-    cost="max(200, 8 n) + 1 forwards (samples + 1; times path_steps, and one more, with a path; at a layer every"
-    " micro-batch reads two more rows, which are not counted)",
+    cost="max(200, 8 n) + 1 forwards (samples + 1; times path_steps, and one more, with a path; at a layer two more)",
     source="Yang, Luo, Zhu & Jin 2025 (arXiv 2512.04386); the estimators follow Luo et al., ICCV 2021",
     formula="φ = argmin_g Σ_s (y_s - ⟨g, z_s⟩)²;  y_s = (F(E + z_s D) - F(E - z_s D)) / 2,"
     "  D_i = E_i - B_i,  z_s ~ N(0, σ² I)",

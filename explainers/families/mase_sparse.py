@@ -19,6 +19,7 @@ from saliscope.explainers.families.draws import (
     evaluate_moves,
     open_moves,
 )
+from saliscope.explainers.families.layers import state_rows
 from saliscope.explainers.families.openings import read_value
 from saliscope.explainers.families.sparse_fits import Penalty, fit_sparse
 from saliscope.explainers.problem import Asked, Problem, Scored
@@ -51,7 +52,8 @@ def default_rows(num_features: int) -> int:
 
 
 def _promise(asked: Asked, params: MaseSparseParams) -> Promise:
-    return Promise(1 + count_draws(params, default_rows(len(asked.features))) * (2 if params.antithetic else 1))
+    rows = count_draws(params, default_rows(len(asked.features))) * (2 if params.antithetic else 1)
+    return Promise(1 + rows + state_rows(params.layer))
 
 
 def _run(problem: Problem, params: MaseSparseParams) -> Steps:
@@ -99,8 +101,8 @@ MASE_SPARSE = Method(
     opening=open_moves,
     run=_run,
     promise=_promise,
-    cost="max(64, 2 n) + 1 forwards (samples + 1; at a layer every micro-batch reads two more rows, which are not"
-    " counted); dantzig and tv solve a linear programme, with k up to 40 of them",
+    cost="max(64, 2 n) + 1 forwards (samples + 1; at a layer two more)"
+    "; dantzig and tv solve a linear programme, with k up to 40 of them",
     source="Yang, Luo, Zhu & Jin 2025 (arXiv 2512.04386); the Dantzig form follows Luo et al., ICCV 2021",
     formula="φ_i = sign(c_i) · max(0, |c_i| - λ max|c|) / σ²;  c = mean_s z_s y_s, z and y as in mase",
     reading="The paper's: a sparse variant of the fit."

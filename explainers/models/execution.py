@@ -17,8 +17,10 @@ from saliscope.explainers.models.batches import Batch
 from saliscope.explainers.models.heads import POSITIONS_PER_CHUNK, EmbeddingHead, Head, read_layer
 from saliscope.explainers.models.network import Network
 from saliscope.explainers.models.nudging import embedded
+from saliscope.explainers.models.references import reference
 from saliscope.explainers.models.relevance import find_activations, obeying
-from saliscope.explainers.models.rows import deviation, draw, materialise, reference
+from saliscope.explainers.models.rows import deviation, draw, materialise
+from saliscope.explainers.models.states import LayerStates
 from saliscope.explainers.models.surface import Surface
 from saliscope.explainers.queries import (
     Along,
@@ -72,14 +74,15 @@ class Executor:
 
     def __init__(self, network: Surface, facts: ModelFacts) -> None:
         self.network, self.facts = network, facts
+        self._states = LayerStates(network, facts.mask_id)
 
     def compute(self, pieces: Sequence[Piece], decoders: Decoders) -> list[Answer]:
         """One answer a piece, in order; `decoders` holds the heads that the pieces' decodings name."""
         if isinstance(pieces[0].query, Evaluate):
             with torch.inference_mode():
-                return self._evaluate(pieces, materialise(pieces, self.network, self.facts.mask_id))
+                return self._evaluate(pieces, materialise(pieces, self.network, self.facts.mask_id, self._states))
         with torch.no_grad():
-            batch = materialise(pieces, self.network, self.facts.mask_id)
+            batch = materialise(pieces, self.network, self.facts.mask_id, self._states)
             if isinstance(pieces[0].query, Attend):
                 return self._attend(pieces, batch)
         return self._differentiate(pieces, batch, decoders)

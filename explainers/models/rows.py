@@ -8,17 +8,20 @@ import torch
 from torch import Tensor
 
 from saliscope.explainers.models.batches import Batch
-from saliscope.explainers.models.nudging import embedded, nudge_rows
+from saliscope.explainers.models.nudging import nudge_rows
+from saliscope.explainers.models.references import reference
+from saliscope.explainers.models.states import LayerStates
 from saliscope.explainers.models.surface import Surface
 from saliscope.explainers.models.tables import lay_out
 from saliscope.explainers.models.taps import Swap
 from saliscope.explainers.queries import Piece
 from saliscope.explainers.texts.encoding import IntArray
-from saliscope.explainers.variants import INPUT, Layer, Moved, Noise, Rows
+from saliscope.explainers.variants import INPUT, Layer, Moved, Noise
 
 
-def materialise(pieces: Sequence[Piece], network: Surface, mask_id: int) -> Batch:
-    """Build the rows of all pieces, in order."""
+def materialise(pieces: Sequence[Piece], network: Surface, mask_id: int, states: LayerStates | None = None) -> Batch:
+    """Build the rows of all pieces, in order; `states` remembers those of layers from one call to the next."""
+    states = states or LayerStates(network, mask_id)
     table = lay_out(pieces, network, mask_id)
 
     def on_device(array: IntArray | None) -> Tensor | None:
@@ -37,7 +40,7 @@ def materialise(pieces: Sequence[Piece], network: Surface, mask_id: int) -> Batc
             base = embeds[at, :length]
             embeds[at : at + rows, :length] = displace(moved, piece, base, reference(moved, base, network, mask_id))
         elif isinstance(moved, Moved):
-            own, away_from = _states(moved, piece, network, mask_id)
+            own, away_from = states.of(moved, piece.query.encoding)
             displacements[moved.layer] = own - away_from
             swaps[moved.layer] = _swap(displace(moved, piece, own, away_from), at, swaps.get(moved.layer))
         at += rows
@@ -52,18 +55,6 @@ def materialise(pieces: Sequence[Piece], network: Surface, mask_id: int) -> Batc
         types=on_device(table.types if table.types.any() else None),
         reads=on_device(table.reads(pieces[0].query.encoding.tail)),
     )
-
-
-def reference(rows: Rows | None, base: Tensor, network: Surface, mask_id: int, kind: str | None = None) -> Tensor:
-    """What embeddings `base [T, K]` are compared with, `[K]`."""
-    kind = kind or (rows.reference if isinstance(rows, Moved) else "mask")
-    if kind == "mask":
-        return network.embed(torch.tensor([mask_id], device=base.device))[0].to(base.dtype)
-    if kind == "mean":
-        return network.mean_embedding().to(base.dtype)
-    if kind == "pad":
-        return network.embed(torch.tensor([network.pad_id], device=base.device))[0].to(base.dtype)
-    return torch.zeros_like(base[0])
 
 
 def displace(moved: Moved, piece: Piece, base: Tensor, away_from: Tensor) -> Tensor:
@@ -104,22 +95,6 @@ def deviation(noise: Noise, groups: tuple[tuple[int, ...], ...], base: Tensor) -
     if noise.unit == "range":
         return noise.sigma * float(moved.max() - moved.min())
     return noise.sigma * float(moved.norm(dim=-1).mean() / moved.shape[1] ** 0.5)
-
-
-def _states(moved: Moved, piece: Piece, network: Surface, mask_id: int) -> tuple[Tensor, Tensor]:
-    """What the text and its reference have at the layer of `moved`, `[T, K]` each; special tokens stay."""
-    encoding = piece.query.encoding
-    base = embedded(encoding, network)
-    away_from = base.clone()
-    positions = [position for group in moved.groups for position in group if not encoding.special[position]]
-    away_from[positions] = reference(moved, base, network, mask_id)
-    both = torch.stack([base, away_from])
-    seen = torch.ones(both.shape[:2], dtype=torch.int64, device=both.device)
-    types = None
-    if encoding.type_ids is not None:
-        types = torch.from_numpy(encoding.type_ids).to(both.device).expand(both.shape[:2])
-    states = network.layer_states(both, seen, moved.layer, types)
-    return states[0], torch.zeros_like(states[1]) if moved.reference == "zero" else states[1]
 
 
 def _swap(rows: Tensor, at: int, before: Swap | None) -> Swap:

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from saliscope.explainers import explain
 from saliscope.explainers.errors import NotCapable
-from saliscope.explainers.models.rows import draw, materialise, reference
+from saliscope.explainers.models.references import reference
+from saliscope.explainers.models.rows import draw, materialise
 from saliscope.explainers.queries import Differentiate, Evaluate, Moment, Piece, Value
 from saliscope.explainers.targets.scalar import Scalar
 from saliscope.explainers.variants import INPUT, Masked, Moved, Noise, Replaced
@@ -171,3 +173,31 @@ def test_reductions_are_what_plain_autograd_gives(architecture: str, tiny_model:
         assert got.values[row] == pytest.approx(logits[1].item(), abs=1e-5)
         for kind, values in expected.items():
             np.testing.assert_allclose(got.products[INPUT, kind][row], values.numpy(), atol=1e-4, rtol=1e-4)
+
+
+AT_LAYERS = {
+    "mase": {"layer": 1, "samples": 300},
+    "mase-sparse": {"layer": 1, "samples": 64},
+    "integrated-gradients": {"at": "embedding-block", "steps": 4},
+    "gradient-shap": {"at": "embedding-block", "samples": 40},
+    "decoded-smooth-grad": {"layer": 1, "samples": 40},
+    "decoded-integrated-gradients": {"layer": 1, "steps": 4},
+}
+
+
+@pytest.mark.parametrize("method", AT_LAYERS)
+def test_states_at_a_layer_are_read_once_and_counted(
+    method: str, tiny_model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny_model("bert")
+    read: list[int] = []
+    plain = model.network.layer_states
+    monkeypatch.setattr(model.network, "layer_states", lambda *given: (read.append(len(given[0])), plain(*given))[1])
+    computed: list[int] = []
+    compute = model.compute
+    monkeypatch.setattr(
+        model, "compute", lambda pieces: (computed.extend(p.stop - p.start for p in pieces), compute(pieces))[1]
+    )
+    got = explain(model, TEXTS[1], method=method, **AT_LAYERS[method])
+    assert read == [2]
+    assert got.cost.forward_rows == sum(computed) + sum(read) <= got.cost.promised_forward_rows
