@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from saliscope.explainers.queries import ModelQuery, Piece, Solve
 from saliscope.explainers.registry import fitting
 from saliscope.explainers.texts.features import build_features
 from saliscope.explainers.texts.tokenizing import Tokenizing
+from tests.explainers.test_chat import CHAT, CHATML, saved
 from tests.explainers.tiny import ARCHITECTURES, TEXTS, save
 from tests.explainers.tokenizers_zoo import NAMES_OF_ALL, Wrapped, get, zero_width
 
@@ -94,6 +96,21 @@ def test_special_tokens_are_told_apart_and_never_compete_with_words(architecture
     # What they hold is reported beside the scores, and missing from them: shares sum to 1 with it.
     assert got.scores.sum() + got.diagnostics["special_share"] == pytest.approx(1.0, abs=1e-4)
     assert (got.diagnostics["special_share"] > 0) == bool(special)
+
+
+# -- 8 --------------------------------------------------------------------------------------------
+
+
+def test_a_chat_template_is_applied_once_and_its_own_tokens_are_not_scored(tmp_path: Path) -> None:
+    model = load(str(saved(tmp_path / "chat", "<eos>" + CHATML)), device="cpu")
+    got = explain(model, messages=CHAT, method="occlusion", granularity="word")
+    ids = [id for token in got.tokens for id in token.ids]
+    assert ids == model.tokenizer.apply_chat_template(CHAT, add_generation_prompt=True)["input_ids"]
+    assert ids.count(model.tokenizer.eos_token_id) == 1
+    assert [feature.text for feature in got.features] == [word for row in CHAT for word in row["content"].split()]
+    assert [part.name for part in got.segments] == [row["role"] for row in CHAT]
+    written = {index for feature in got.features for index in feature.tokens}
+    assert all(token.special != (index in written) for index, token in enumerate(got.tokens))
 
 
 # -- 9 --------------------------------------------------------------------------------------------
