@@ -16,6 +16,7 @@ from saliscope.explainers.problem import Asked, Scored
 from saliscope.explainers.queries import Attend, Differentiate, Query, Solve
 from saliscope.explainers.question import Question
 from saliscope.explainers.registry import Method, default_method, find_method, require
+from saliscope.explainers.steps import answered, without
 from saliscope.explainers.targets.aiming import Aim, aiming, demand, reserve
 from saliscope.explainers.targets.scalar import Scalar, Scale, Target, TargetKind, parse_scale
 from saliscope.explainers.targets.wishes import Wish, parse_target
@@ -27,6 +28,7 @@ from saliscope.explainers.variants import INPUT, STATE_ROWS, Moved
 from saliscope.explainers.working import Work
 
 Explaining = Generator[Query | Attribution, Answer | None, Attribution]
+Asking = Generator[Query | Attribution, Answer | None, Answer | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +88,14 @@ def explaining(model: ModelView, question: Question) -> Explaining:
 def explaining_prepared(model: ModelView, question: Question, prepared: Prepared) -> Explaining:
     """The same for a text that is encoded and divided."""
     ledger = Ledger()
-    steps = _explaining(model, question, prepared, ledger)
-    reply: Answer | None = None
-    while True:
-        try:
-            step = steps.send(reply)
-        except StopIteration as end:
-            result: Attribution = end.value
-            return result
+
+    def ask(step: Query | Attribution) -> Asking:
         reply = yield step
         if not isinstance(step, Attribution):
             ledger.count(step)
+        return reply
+
+    return (yield from answered(_explaining(model, question, prepared, ledger), ask))
 
 
 def drive(
@@ -147,37 +146,21 @@ def _explaining(model: ModelView, question: Question, prepared: Prepared, ledger
     last = yield from _whole(work, finish, ledger)
     outputs = []
     for step, (target, part) in enumerate(parts):
-        scored = yield from _part(replace(work, aim=part))
+        scored = yield from without(Scored, replace(work, aim=part).steps())
         outputs.append(Output(target, scored.scores, scored.layer, scored.stderr, step))
     return replace(last, outputs=(*last.outputs, *outputs), cost=ledger.cost)
 
 
 def _whole(work: Work, finish: Finish, ledger: Ledger) -> Explaining:
     """Run a method to its end; its estimates become partial attributions."""
-    steps = work.steps()
-    reply: Answer | None = None
-    while True:
-        try:
-            step = steps.send(reply)
-        except StopIteration as end:
-            return finish.attribution(work, end.value, ledger.cost, "final")
+
+    def ask(step: Query | Scored) -> Asking:
         if isinstance(step, Scored):
-            reply = yield finish.attribution(work, step, ledger.cost, "partial")
-        else:
-            reply = yield step
+            return (yield finish.attribution(work, step, ledger.cost, "partial"))
+        return (yield step)
 
-
-def _part(work: Work) -> Generator[Query, Answer | None, Scored]:
-    """Run a method to its end without its estimates."""
-    steps = work.steps()
-    reply: Answer | None = None
-    while True:
-        try:
-            step = steps.send(reply)
-        except StopIteration as end:
-            scored: Scored = end.value
-            return scored
-        reply = None if isinstance(step, Scored) else (yield step)
+    scored = yield from answered(work.steps(), ask)
+    return finish.attribution(work, scored, ledger.cost, "final")
 
 
 def _parts(model: ModelView, aim: Aim) -> tuple[tuple[Target, Aim], ...]:

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from saliscope.explainers.answers import Answer, Evaluated
+from saliscope.explainers.answers import Evaluated
 from saliscope.explainers.attribution import Attribution, Cost, Output, Prediction
 from saliscope.explainers.errors import BadRequest, NotCapable, TooLarge
 from saliscope.explainers.explaining import Explaining, Prepared, explaining_prepared, parse_wish
 from saliscope.explainers.facts import ModelView
 from saliscope.explainers.queries import Evaluate, Outputs
 from saliscope.explainers.question import Question
+from saliscope.explainers.steps import without
 from saliscope.explainers.targets.predicting import predict
 from saliscope.explainers.targets.scalar import find_label, parse_scale
 from saliscope.explainers.targets.scales import scaled
@@ -80,7 +81,7 @@ def stitching(model: ModelView, question: Question) -> Explaining:
     for number, window in enumerate(windows):
         if window.features:
             prepared = Prepared(window.encoding, window.features, started)
-            results[number] = yield from _silently(explaining_prepared(model, asked, prepared))
+            results[number] = yield from without(Attribution, explaining_prepared(model, asked, prepared))
     first = next(iter(results.values()))
     values = [
         results[n].value if n in results else float(_value(model, row, index, first.scale))
@@ -109,18 +110,6 @@ def stitching(model: ModelView, question: Question) -> Explaining:
         diagnostics={"windows": [_described(window, value, one) for window, value, one in rows]},
         warnings=(notice, *said),
     )
-
-
-def _silently(steps: Explaining) -> Explaining:
-    """An explanation without its partial estimates: those of one window would look like those of the text."""
-    reply: Answer | None = None
-    while True:
-        try:
-            step = steps.send(reply)
-        except StopIteration as end:
-            result: Attribution = end.value
-            return result
-        reply = None if isinstance(step, Attribution) else (yield step)
 
 
 def _windows(whole: Encoding, features: tuple[Feature, ...], max_tokens: int) -> Generator[Window, None, None]:

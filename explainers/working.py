@@ -62,14 +62,7 @@ class Work:
         steps = self.method.run(self.problem, self.params)
         if isinstance(steps, Scored):
             return steps
-        reply: Answer | None = None
-        while True:
-            try:
-                step = steps.send(reply) if reply is not None else next(steps)
-            except StopIteration as end:
-                scored: Scored = end.value
-                return scored
-            reply = yield step
+        return (yield from steps)
 
 
 def _raw_outputs(answer: Answer) -> FloatArray:

@@ -11,6 +11,7 @@ from saliscope.explainers.attribution import Attribution
 from saliscope.explainers.explaining import Prepared, explaining_prepared
 from saliscope.explainers.metrics.subject import Explaining, Subject
 from saliscope.explainers.question import Question
+from saliscope.explainers.steps import without
 from saliscope.explainers.texts.encoding import Nudge
 
 
@@ -34,11 +35,4 @@ def explain_text(
         params=params,
     )
     steps = explaining_prepared(subject.model, question, Prepared(encoding, subject.features, time.perf_counter()))
-    reply = None
-    while True:
-        try:
-            step = steps.send(reply)
-        except StopIteration as end:
-            result: Attribution = end.value
-            return result
-        reply = None if isinstance(step, Attribution) else (yield step)
+    return (yield from without(Attribution, steps))

@@ -28,6 +28,7 @@ from saliscope.explainers.queries import (
     Solve,
     Value,
 )
+from saliscope.explainers.steps import answered
 from saliscope.explainers.targets.aiming import Tails
 from saliscope.explainers.targets.scalar import Scalar
 from saliscope.explainers.targets.scales import grouped, resolved, valued
@@ -58,17 +59,10 @@ class Relay:
 
     def relayed(self, steps: Steps) -> Steps:
         """The same steps with queries that the model can answer."""
-        reply: Answer | None = None
-        while True:
-            try:
-                step = steps.send(reply)
-            except StopIteration as end:
-                scored: Scored = end.value
-                return scored
-            if isinstance(step, Scored | Solve):
-                reply = yield step
-            else:
-                reply = yield from self._ask(step)
+        return answered(steps, self._answer)
+
+    def _answer(self, step: Query | Scored) -> Generator[Query | Scored, Answer | None, Answer | None]:
+        return (yield step) if isinstance(step, Scored | Solve) else (yield from self._ask(step))
 
     def _ask(self, query: ModelQuery) -> Generator[Query | Scored, Answer | None, Answer]:
         if isinstance(query, Attend) or (isinstance(query, Evaluate) and isinstance(query.read, Along)):
