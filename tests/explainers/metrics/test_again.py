@@ -14,7 +14,7 @@ from saliscope.explainers.errors import NotCapable
 from saliscope.explainers.metrics.robustness import rank_correlation
 from saliscope.explainers.metrics.running import evaluate
 from saliscope.explainers.metrics.similarity import cosine
-from saliscope.explainers.models.rows import embedded
+from saliscope.explainers.models.nudging import embedded
 from saliscope.explainers.queries import Evaluate, Outputs
 from saliscope.explainers.texts.encoding import Nudge
 from saliscope.explainers.variants import Masked
