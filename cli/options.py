@@ -20,6 +20,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/cli.md has the shape).")
 no_daemon = click.option("--no-daemon", is_flag=True, help="Use a process of its own that ends with the command.")
 download = click.option("--download", is_flag=True, help="Fetch the model from the hub if it is not here.")
+scale = click.option(
+    "--scale",
+    type=click.Choice(["logit", "margin", "logprob", "prob", "loss"]),
+    help="What of the target is explained.",
+)
 color = click.option(
     "--color",
     type=click.Choice(["auto", "always", "never"]),

@@ -1,4 +1,4 @@
-"""What an explainer may ask of a model, and what it gets back.
+"""What an explainer may ask of a model; `answers.py` has what it gets back, `variants.py` how rows are described.
 
 A method never calls the model: it yields queries, described and not built, and receives answers. Whoever
 drives the generator decides when and with whose rows each query is computed.

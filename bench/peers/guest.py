@@ -22,6 +22,7 @@ Run = Callable[[str], list[float]]
 
 
 def shap_partition(model: Any, tokenizer: Any, batch: int) -> tuple[str, Run]:
+    """The guest's own call: shap's partition explainer on a pipeline; its version and what runs it."""
     import shap
 
     pipe = transformers.pipeline("text-classification", model=model, tokenizer=tokenizer, top_k=None, device="cpu")
@@ -31,6 +32,7 @@ def shap_partition(model: Any, tokenizer: Any, batch: int) -> tuple[str, Run]:
 
 
 def interpreto(method: str, model: Any, tokenizer: Any, batch: int) -> tuple[str, Run]:
+    """The guest's own call: a method of Interpreto; its version and what runs it."""
     import interpreto as package
 
     options = {"granularity": package.Granularity.TOKEN} | ({} if batch == 0 else {"batch_size": batch})
@@ -50,6 +52,7 @@ def interpreto(method: str, model: Any, tokenizer: Any, batch: int) -> tuple[str
 
 
 def main() -> None:
+    """Run one guest on the texts that stdin gives; a line of version, then one of seconds and scores a text."""
     package, method, folder, batch = sys.argv[1:5]
     # Progress bars and warnings of the packages must not get between the lines of the answers.
     answers, sys.stdout = sys.stdout, sys.stderr

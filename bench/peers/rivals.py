@@ -22,6 +22,7 @@ Rival = Callable[[int | None], FloatArray]
 
 
 def occlusion(subject: Subject) -> Rival:
+    """Captum's FeatureAblation with the mask token as baseline."""
     oracle = FeatureAblation(subject.logits)
 
     def run(rows: int | None) -> FloatArray:
@@ -36,6 +37,7 @@ def occlusion(subject: Subject) -> Rival:
 
 
 def kernel_shap(subject: Subject, samples: int) -> Rival:
+    """Captum's KernelShap on as many coalitions as ours."""
     oracle = KernelShap(subject.logits)
 
     def run(rows: int | None) -> FloatArray:
@@ -55,6 +57,7 @@ def kernel_shap(subject: Subject, samples: int) -> Rival:
 
 
 def integrated_gradients(subject: Subject) -> Rival:
+    """Captum's LayerIntegratedGradients at the word embeddings."""
     oracle = LayerIntegratedGradients(subject.logits, subject.plain.get_input_embeddings())
 
     def run(rows: int | None) -> FloatArray:
@@ -73,6 +76,7 @@ def integrated_gradients(subject: Subject) -> Rival:
 
 
 def smooth_grad(subject: Subject) -> Rival:
+    """Captum's NoiseTunnel over its Saliency at the word embeddings."""
     embeds = subject.plain.get_input_embeddings()(subject.ids).detach()
 
     def forward(rows: Tensor) -> Tensor:

@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Which class is explained.",
 )
-@click.option(
-    "--scale", type=click.Choice(["logit", "margin", "logprob", "prob", "loss"]), help="What of it is explained."
-)
+@options.scale
 @click.option(
     "-g",
     "--granularity",

@@ -38,11 +38,7 @@ class Asked(NamedTuple):
     metavar="LABEL|KIND[:…]",
     help=f"The class to explain (name or index; default: the predicted one), or {', '.join(FORMS)}.",
 )
-@click.option(
-    "--scale",
-    type=click.Choice(["logit", "margin", "logprob", "prob", "loss"]),
-    help="What of the target is explained.",
-)
+@options.scale
 @click.option(
     "-g",
     "--granularity",
