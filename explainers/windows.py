@@ -18,7 +18,7 @@ from saliscope.explainers.facts import ModelView
 from saliscope.explainers.queries import Evaluate, Outputs
 from saliscope.explainers.question import Question
 from saliscope.explainers.steps import without
-from saliscope.explainers.targets.predicting import predict
+from saliscope.explainers.targets.predicting import predict_class
 from saliscope.explainers.targets.scalar import find_label, parse_scale
 from saliscope.explainers.targets.scales import scaled
 from saliscope.explainers.texts.encoding import Encoding, FloatArray, Token
@@ -73,7 +73,7 @@ def stitching(model: ModelView, question: Question) -> Explaining:
         assert isinstance(answer, Evaluated)
         assert answer.outputs is not None
         outputs.append(answer.outputs)
-    predictions = [predict(model, model.facts.labels, row) for row in outputs]
+    predictions = [predict_class(model, row) for row in outputs]
     mean = _mean_prediction(predictions)
     index = mean.index if wish.label is None else find_label(wish.label, model.facts.labels)
     asked = replace(question, target={"kind": "class", "label": index}, windows="cut")

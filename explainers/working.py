@@ -16,7 +16,7 @@ from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Query
 from saliscope.explainers.registry import Method
 from saliscope.explainers.targets.aiming import Aim, name_target
-from saliscope.explainers.targets.predicting import predict
+from saliscope.explainers.targets.predicting import predict_class, predict_label, predict_next
 from saliscope.explainers.targets.scales import resolved
 from saliscope.explainers.targets.tails import Relay
 from saliscope.explainers.texts.encoding import FloatArray
@@ -51,7 +51,9 @@ class Work:
         if self.relay is not None and self.aim.kind != "label-words":
             outputs, names = self.relay.outputs, None
         assert outputs is not None
-        return predict(self.model, names, outputs)
+        if names is None:
+            return predict_next(self.model, outputs)
+        return predict_label(names, outputs) if self.aim.kind == "label-words" else predict_class(self.model, outputs)
 
     def _steps(self) -> Steps:
         answer = yield self.method.opening(self.asked, self.params)

@@ -21,8 +21,8 @@ TITLE = (
 
 
 NOTE = """tuned: the fastest of several batch sizes; default: its own batching.
-The rows are the same in number: 10 draws, 32 points, as many coalitions. Ours include the prediction, one forward row
-more, which weighs most where there are few rows (smooth-grad).
+The rows are the same in number: 10 draws, 32 points, as many coalitions, and one forward for the prediction, which
+Captum's FeatureAblation and KernelShap make anyway and which is added to its gradient methods: our answers hold it.
 same: the largest difference of two scores, as a share of the value or the largest score, if that is more than 1."""
 
 

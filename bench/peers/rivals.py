@@ -61,6 +61,7 @@ def integrated_gradients(subject: Subject) -> Rival:
     oracle = LayerIntegratedGradients(subject.logits, subject.plain.get_input_embeddings())
 
     def run(rows: int | None) -> FloatArray:
+        _predict(subject)
         with _differentiable(subject):
             found = oracle.attribute(
                 subject.ids,
@@ -88,6 +89,7 @@ def smooth_grad(subject: Subject) -> Rival:
     sigma = SIGMA * float(words.max() - words.min())
 
     def run(rows: int | None) -> FloatArray:
+        _predict(subject)
         found = oracle.attribute(
             embeds,
             nt_type="smoothgrad",
@@ -119,6 +121,12 @@ def _features(subject: Subject) -> Tensor:
     """Each word a feature; special tokens go with the first, where they never change: they cost no row."""
     number = (torch.cumsum(subject.ordinary.long(), 0) - 1).clamp(min=0)
     return torch.where(subject.ordinary, number, torch.zeros_like(number))[None]
+
+
+def _predict(subject: Subject) -> None:
+    """What the model says of the text: in every answer of ours, and not in those of Captum's gradient methods."""
+    with torch.inference_mode():
+        subject.logits(subject.ids)
 
 
 def _words(subject: Subject, scores: Tensor) -> FloatArray:

@@ -17,7 +17,7 @@ from saliscope.explainers.explaining import Explaining, explaining
 from saliscope.explainers.models.textmodel import TextModel
 from saliscope.explainers.queries import Evaluate, Outputs, Query
 from saliscope.explainers.question import Question
-from saliscope.explainers.targets.predicting import predict
+from saliscope.explainers.targets.predicting import predict_class, predict_next
 from saliscope.explainers.texts.inputs import Input, reading
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.messages import Explain, Predict, Target, Tokenize
@@ -131,7 +131,6 @@ def explain_steps(model: TextModel, asked: Explain) -> list[Callable[[], Explain
 def predict_steps(model: TextModel, asked: Predict) -> list[Callable[[], Any]]:
     """A generator for each text of a `predict` request; each ends with (prediction, truncated_at)."""
     kind = model.facts.kinds[0]
-    names = model.facts.labels if kind == "class" else None
 
     def make(given: Input) -> Callable[[], Any]:
         def steps() -> Any:
@@ -140,7 +139,9 @@ def predict_steps(model: TextModel, asked: Predict) -> list[Callable[[], Any]]:
             answer = yield query
             assert isinstance(answer, Evaluated)
             assert answer.outputs is not None
-            return predict(model, names, answer.outputs, asked.top).to_dict(), encoding.truncated_at
+            outputs = answer.outputs
+            said = predict_class(model, outputs) if kind == "class" else predict_next(model, outputs, asked.top)
+            return said.to_dict(), encoding.truncated_at
 
         return steps
 

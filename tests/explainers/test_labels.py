@@ -133,3 +133,13 @@ def test_other_families_keep_their_default(architecture: str, tiny_model: Any) -
     facts = tiny_model(architecture).facts
     assert not facts.scale_free
     assert default_method(facts, "class")[0] in ("input-x-gradient", "sp-pi")
+
+
+def test_label_words_called_like_the_classes_are_still_label_words() -> None:
+    labels = {"negative": [" bad"], "positive": [" good"]}
+    model = load("demo-decoder", "cpu")
+    assert model.facts.labels == tuple(labels)
+    asked = explain(model, TEXT, method="random", target={"kind": "label-words", "labels": labels})
+    classified = explain(model, TEXT, method="random")
+    assert (asked.prediction.kind, classified.prediction.kind) == ("label-words", "class")
+    assert asked.prediction.probabilities != classified.prediction.probabilities
