@@ -16,7 +16,7 @@ from saliscope.cli.shapes import CheckShape
 from saliscope.cli.status import duration, size
 from saliscope.protocol import paths
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.messages import Status
+from saliscope.protocol.results import Status
 
 MINIMUM_PYTHON: Final = (3, 11)
 _NVIDIA_TIMEOUT_S: Final = 5

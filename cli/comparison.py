@@ -17,7 +17,7 @@ from saliscope.cli.explained import (
 from saliscope.cli.tables import columns, wrapped
 from saliscope.cli.targets import target_name
 from saliscope.cli.terminal import Terminal
-from saliscope.protocol.messages import Explanation
+from saliscope.protocol.results import Explanation
 from saliscope.render.ansi import codes_of, legend, paint, style
 from saliscope.render.buckets import bucket, peak_of
 from saliscope.render.graphemes import cut, pad, width

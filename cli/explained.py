@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from saliscope.cli.tables import columns, wrapped
 from saliscope.cli.targets import shown_label, target_name
 from saliscope.cli.terminal import Terminal
-from saliscope.protocol.messages import Explanation, Prediction
+from saliscope.protocol.results import Explanation, Prediction
 from saliscope.render.ansi import codes_of, legend, paint, style
 from saliscope.render.bars import bar, percent, two_sided
 from saliscope.render.graphemes import cut, width

@@ -13,7 +13,7 @@ from saliscope.protocol.errors import SaliscopeError
 
 if TYPE_CHECKING:
     from saliscope.protocol.client import Client
-    from saliscope.protocol.messages import Progress
+    from saliscope.protocol.results import Progress
 
 T = TypeVar("T")
 

@@ -9,8 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from saliscope.protocol.evaluations import Evaluation
-from saliscope.protocol.messages import (
-    PROTOCOL_VERSION,
+from saliscope.protocol.results import (
     Explanation,
     MethodInfo,
     ModelInfo,
@@ -22,6 +21,7 @@ from saliscope.protocol.messages import (
     Token,
     Tokenized,
 )
+from saliscope.protocol.terms import PROTOCOL_VERSION
 
 
 class ScoredToken(Struct):

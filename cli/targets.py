@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.messages import TargetInfo
+from saliscope.protocol.results import TargetInfo
 from saliscope.render.text import one_line
 
 #: What `--target` takes beside a label or an index.

@@ -22,17 +22,6 @@ from saliscope.protocol.codec import (
 )
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluation
-from saliscope.protocol.messages import (
-    Explanation,
-    Initialized,
-    MethodInfo,
-    Methods,
-    ModelInfo,
-    Models,
-    Predictions,
-    Status,
-    Tokenized,
-)
 from saliscope.protocol.requests import (
     DisconnectedError,
     EvaluateOptions,
@@ -42,6 +31,17 @@ from saliscope.protocol.requests import (
     OnProgress,
     given,
     read,
+)
+from saliscope.protocol.results import (
+    Explanation,
+    Initialized,
+    MethodInfo,
+    Methods,
+    ModelInfo,
+    Models,
+    Predictions,
+    Status,
+    Tokenized,
 )
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ _MAX_BYTES: Final = 1 << 20
 
 
 def glance() -> dict[str, Any] | None:
-    """The fields of `messages.Status`, None if no daemon runs; never starts one.
+    """The fields of `results.Status`, None if no daemon runs; never starts one.
 
     Raises `protocol_mismatch` for a daemon of another version, `unavailable` for one that cannot be reached.
     """

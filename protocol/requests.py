@@ -10,7 +10,9 @@ import msgspec
 
 from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.messages import BUNDLED, Explanation, Explanations, Partial, Progress, Target
+from saliscope.protocol.messages import BUNDLED
+from saliscope.protocol.parameters import Target
+from saliscope.protocol.results import Explanation, Explanations, Partial, Progress
 
 T = TypeVar("T")
 OnNotification = Callable[[Notification], None]
@@ -26,7 +28,7 @@ class DisconnectedError(SaliscopeError):
 
 
 class ExplainOptions(TypedDict, total=False):
-    """How to explain; what is left out is the daemon's choice (`messages.Explain` has the meaning of each)."""
+    """How to explain; what is left out is the daemon's choice (`parameters.Explain` has the meaning of each)."""
 
     model: str | None
     method: str | None

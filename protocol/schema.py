@@ -14,10 +14,11 @@ from typing import Any, Final, get_args
 import msgspec
 from msgspec import Struct
 
-from saliscope.protocol import evaluations, messages
+from saliscope.protocol import evaluations, parameters, results
 from saliscope.protocol.codec import CLIENT_LIMITS, FLOATS_EXT, SERVER_LIMITS
 from saliscope.protocol.errors import ERRORS
-from saliscope.protocol.messages import METHODS, NOTIFICATIONS, PROTOCOL_VERSION
+from saliscope.protocol.messages import METHODS, NOTIFICATIONS
+from saliscope.protocol.terms import PROTOCOL_VERSION
 
 _HEAD: Final = f"""# The protocol
 
@@ -114,7 +115,7 @@ def _protocol() -> str:
 def _described(types: list[Any]) -> tuple[list[str], dict[str, Any]]:
     """The types in words, and the definitions that they refer to in the order of declaration."""
     schemas, definitions = _components(types, "{name}")
-    order = [*(name for name in vars(messages) if name not in vars(evaluations)), *vars(evaluations)]
+    order = [*vars(parameters), *vars(results), *vars(evaluations)]
     ordered = dict(sorted(definitions.items(), key=lambda item: order.index(item[0])))
     return [_words(schema) for schema in schemas], ordered
 

@@ -15,7 +15,7 @@ from saliscope.cli.targets import FORMS, read_target
 from saliscope.protocol.errors import SaliscopeError
 
 if TYPE_CHECKING:
-    from saliscope.protocol.messages import Explanation
+    from saliscope.protocol.results import Explanation
 
 GRANULARITY = options.Granularity()
 

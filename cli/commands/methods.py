@@ -11,7 +11,7 @@ import click
 from saliscope.cli import options
 from saliscope.cli.session import session
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.messages import MethodInfo
+from saliscope.protocol.results import MethodInfo
 
 if TYPE_CHECKING:
     from saliscope.cli.terminal import Terminal

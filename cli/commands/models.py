@@ -6,7 +6,7 @@ import click
 
 from saliscope.cli import options
 from saliscope.cli.session import session, with_download
-from saliscope.protocol.messages import ModelInfo
+from saliscope.protocol.results import ModelInfo
 
 
 @click.group("models", invoke_without_command=True)

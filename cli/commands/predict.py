@@ -6,7 +6,7 @@ import click
 
 from saliscope.cli import options
 from saliscope.cli.session import session, with_download
-from saliscope.protocol.messages import Prediction, Predictions
+from saliscope.protocol.results import Prediction, Predictions
 
 
 @click.command("predict")

@@ -6,7 +6,7 @@ import click
 
 from saliscope.cli import options
 from saliscope.cli.session import session
-from saliscope.protocol.messages import Tokenized
+from saliscope.protocol.results import Tokenized
 
 
 @click.command("tokenize")

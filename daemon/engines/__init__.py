@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from saliscope.protocol.messages import MethodInfo
 from saliscope.protocol.requests import OnNotification
+from saliscope.protocol.results import MethodInfo
 
 
 class Engine(Protocol):

@@ -13,8 +13,8 @@ from msgspec import Struct
 from saliscope.protocol.aclient import AsyncClient
 from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.messages import MethodInfo
 from saliscope.protocol.requests import DisconnectedError, OnNotification
+from saliscope.protocol.results import MethodInfo
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 import saliscope
 from saliscope.protocol import paths
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.messages import MethodInfo
+from saliscope.protocol.results import MethodInfo
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from msgspec import Struct, to_builtins
 
 from saliscope.protocol.codec import CLIENT_LIMITS, encode_notification, encode_response, pack_floats
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.messages import Initialize, Notify
+from saliscope.protocol.parameters import Initialize, Notify
 
 
 class Dialect(Struct, frozen=True):

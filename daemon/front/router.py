@@ -17,19 +17,11 @@ from saliscope.daemon.engines import Engine
 from saliscope.daemon.front import catalogue
 from saliscope.protocol.codec import CLIENT_LIMITS, SERVER_LIMITS
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.messages import (
-    BUNDLED,
-    METHODS,
-    PROTOCOL_VERSION,
-    Initialize,
-    Initialized,
-    MethodInfo,
-    Methods,
-    ModelInfo,
-    Models,
-    Status,
-)
+from saliscope.protocol.messages import BUNDLED, METHODS
+from saliscope.protocol.parameters import Initialize
 from saliscope.protocol.requests import OnNotification
+from saliscope.protocol.results import Initialized, MethodInfo, Methods, ModelInfo, Models, Status
+from saliscope.protocol.terms import PROTOCOL_VERSION
 from saliscope.protocol.validate import parse
 
 #: How long `shutdown` waits for the requests in flight before it cancels them.

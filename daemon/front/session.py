@@ -24,7 +24,7 @@ from saliscope.protocol.codec import (
     Response,
 )
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.messages import Cancel, Initialize
+from saliscope.protocol.parameters import Cancel, Initialize
 from saliscope.protocol.validate import parse
 
 log = logging.getLogger(__name__)

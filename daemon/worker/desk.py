@@ -18,7 +18,8 @@ from saliscope.explainers.texts.encoding import Encoding
 from saliscope.explainers.texts.segments import pair_notes
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluate
-from saliscope.protocol.messages import PROTOCOL_VERSION, Explain, LoadModel, Predict, Tokenize
+from saliscope.protocol.parameters import Explain, LoadModel, Predict, Tokenize
+from saliscope.protocol.terms import PROTOCOL_VERSION
 
 DEFAULT_MODEL = "demo-encoder"
 

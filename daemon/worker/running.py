@@ -20,7 +20,7 @@ from saliscope.explainers.question import Question
 from saliscope.explainers.targets.predicting import predict_class, predict_next
 from saliscope.explainers.texts.inputs import Input, reading
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.messages import Explain, Predict, Target, Tokenize
+from saliscope.protocol.parameters import Explain, Predict, Target, Tokenize
 
 TEXTS_AT_ONCE = 8
 """Texts of one request that are in work together; the others wait unencoded."""

@@ -20,7 +20,9 @@ from saliscope.explainers.registry import methods
 from saliscope.protocol.codec import Notification, Request
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluate
-from saliscope.protocol.messages import METHODS, PROTOCOL_VERSION, Explain, LoadModel, Predict, Tokenize, UnloadModel
+from saliscope.protocol.messages import METHODS
+from saliscope.protocol.parameters import Explain, LoadModel, Predict, Tokenize, UnloadModel
+from saliscope.protocol.terms import PROTOCOL_VERSION
 from saliscope.protocol.validate import parse
 
 

@@ -13,7 +13,7 @@ from saliscope import protocol
 from saliscope.cli.app import app
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluation, EvaluationCell, EvaluationFailure, EvaluationRow, Interval
-from saliscope.protocol.messages import (
+from saliscope.protocol.results import (
     Cost,
     Explanation,
     Feature,

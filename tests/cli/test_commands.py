@@ -16,7 +16,7 @@ from saliscope.cli.shapes import DoctorShape, MethodsShape, ModelsShape, Predict
 from saliscope.cli.status import duration, size
 from saliscope.cli.tables import columns, wrapped
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.messages import Prediction, Predictions
+from saliscope.protocol.results import Prediction, Predictions
 from saliscope.render.ansi import style
 
 from .conftest import STATUS, FakeClient

@@ -9,7 +9,7 @@ from saliscope.daemon.front import dialect, server
 from saliscope.daemon.front.dialect import Dialect
 from saliscope.protocol.codec import CLIENT_LIMITS, Decoder, Frame, Limits, Notification, Response
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.messages import Initialize, Notify
+from saliscope.protocol.parameters import Initialize, Notify
 
 
 def read(data: bytes | None) -> Frame:

@@ -19,7 +19,7 @@ from saliscope import __version__
 from saliscope.protocol import aconnect, connect, glance, launch, paths, stop
 from saliscope.protocol.codec import CHUNK, SERVER_LIMITS, Decoder, Request, encode_response
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.messages import Status
+from saliscope.protocol.results import Status
 
 Pids = Callable[[], list[int]]
 Gone = Callable[[int], None]

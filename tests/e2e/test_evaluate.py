@@ -17,7 +17,7 @@ from saliscope.protocol import connect
 from saliscope.protocol.client import Client
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluation
-from saliscope.protocol.messages import Progress
+from saliscope.protocol.results import Progress
 
 from .conftest import Saliscope
 

@@ -9,7 +9,7 @@ import pytest
 
 from saliscope.protocol import SaliscopeError
 from saliscope.protocol.client import Client
-from saliscope.protocol.messages import Target
+from saliscope.protocol.parameters import Target
 
 from .conftest import Saliscope
 

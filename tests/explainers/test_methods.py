@@ -19,7 +19,7 @@ from saliscope.explainers.errors import BadRequest, NonFinite, NotCapable, TooLa
 from saliscope.explainers.queries import Differentiate
 from saliscope.explainers.registry import default_method, fitting
 from saliscope.explainers.targets.scalar import Scalar
-from saliscope.protocol import messages
+from saliscope.protocol import results
 from tests.explainers.core import core
 
 TEXT = "the plot is a mess but the cast is wonderful"
@@ -256,11 +256,11 @@ def test_a_result_travels_as_the_message_that_is_declared(model: Any) -> None:
     for granularity in ("token", "word"):
         for got in every_explanation(model, TAGGED, granularity=granularity).values():
             said = got.to_dict()
-            assert set(said) == set(messages.Explanation.__struct_fields__) - {"protocol"}
-            message = msgspec.convert(said, messages.Explanation)
-            assert msgspec.to_builtins(message) == {**said, "protocol": messages.PROTOCOL_VERSION}
+            assert set(said) == set(results.Explanation.__struct_fields__) - {"protocol"}
+            message = msgspec.convert(said, results.Explanation)
+            assert msgspec.to_builtins(message) == {**said, "protocol": results.PROTOCOL_VERSION}
             assert json.loads(json.dumps(said, allow_nan=False)) == said
-            assert msgspec.msgpack.decode(msgspec.msgpack.encode(message), type=messages.Explanation) == message
+            assert msgspec.msgpack.decode(msgspec.msgpack.encode(message), type=results.Explanation) == message
 
 
 @pytest.mark.parametrize("model", ["bert", "gpt2"], indirect=True)
@@ -269,8 +269,8 @@ def test_any_result_travels_and_shows_itself_and_leaves_the_model_alone(model: A
     for method in fitting(model.facts, "class"):
         got = explain(model, "a dull film", method=method)
         said = got.to_dict()
-        message = msgspec.convert(said, messages.Explanation)
-        assert msgspec.to_builtins(message) == {**said, "protocol": messages.PROTOCOL_VERSION}, method
+        message = msgspec.convert(said, results.Explanation)
+        assert msgspec.to_builtins(message) == {**said, "protocol": results.PROTOCOL_VERSION}, method
         assert json.loads(json.dumps(said, allow_nan=False)) == said
         assert method in got._repr_html_()
         assert model.fingerprint() == before, method
@@ -281,7 +281,7 @@ def test_partial_results_travel_too(demo_encoder: Any) -> None:
     explain(demo_encoder, "a dull film " * 30, method="occlusion", on_partial=partials.append)
     assert partials
     for part in partials:
-        assert msgspec.convert(part.to_dict(), messages.Explanation).estimate == "partial"
+        assert msgspec.convert(part.to_dict(), results.Explanation).estimate == "partial"
 
 
 @pytest.mark.parametrize("model", ["demo-encoder", "demo-decoder", "gpt2"], indirect=True)
@@ -361,8 +361,8 @@ def test_the_catalogue_describes_every_method_as_declared() -> None:
     for name, method in methods().items():
         said = method.describe()
         assert said["name"] == name
-        assert set(said) == set(messages.MethodInfo.__struct_fields__)
-        info = msgspec.convert(said, messages.MethodInfo)
+        assert set(said) == set(results.MethodInfo.__struct_fields__)
+        info = msgspec.convert(said, results.MethodInfo)
         assert set(info.params.get("properties", {})) == set(info.defaults)
         assert method.parse(info.defaults) == method.params()
         assert info.summary
@@ -428,7 +428,7 @@ def test_what_the_model_does_not_see_is_said_and_not_scored(model: Any) -> None:
         assert got.truncated_at is not None
         assert got.features[-1].end <= got.truncated_at < len(text)
         assert any(str(got.truncated_at) in warning for warning in got.warnings)
-        assert msgspec.convert(got.to_dict(), messages.Explanation).truncated_at == got.truncated_at
+        assert msgspec.convert(got.to_dict(), results.Explanation).truncated_at == got.truncated_at
     ids = torch.from_numpy(model.encode(text).ids)[None]
     with torch.no_grad():
         logits = model.network.model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0]

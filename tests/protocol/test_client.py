@@ -24,7 +24,8 @@ from saliscope.protocol.codec import (
 )
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluation
-from saliscope.protocol.messages import Progress, Target
+from saliscope.protocol.parameters import Target
+from saliscope.protocol.results import Progress
 
 
 class Peer:

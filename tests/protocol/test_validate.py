@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from saliscope.protocol.errors import ERRORS, SaliscopeError
-from saliscope.protocol.messages import Explain, Initialize, Target
+from saliscope.protocol.parameters import Explain, Initialize, Target
 from saliscope.protocol.validate import parse
 
 CHAT = {"role": "user", "content": "a"}

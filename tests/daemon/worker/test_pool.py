@@ -16,7 +16,7 @@ from saliscope.explainers import load
 from saliscope.explainers.errors import UnknownModel
 from saliscope.explainers.models.textmodel import TextModel
 from saliscope.protocol.codec import CHUNK, CLIENT_LIMITS, Decoder
-from saliscope.protocol.messages import ModelInfo
+from saliscope.protocol.results import ModelInfo
 
 
 def test_loads_on_several_threads_do_not_disturb_each_other_or_what_is_loaded_later() -> None:

@@ -1,0 +1,154 @@
+"""The parameters of the wire's requests, one struct a method; unknown fields are ignored and told of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+from saliscope.protocol.terms import PROTOCOL_VERSION, Count, Granularity, Name, Scale, Seed, TargetKind
+
+
+class Empty(Struct):
+    """No parameters."""
+
+
+class Notify(Struct):
+    """How notifications are wrapped for clients that only dispatch their own method names (Neovim).
+
+    A notification `name, params` is sent as `[2, method, [*head, [name, params]]]`.
+    """
+
+    method: str
+    head: list[Any] = field(default_factory=list)
+
+
+class Initialize(Struct):
+    """Opens a session: the protocol range that the client speaks and how it wants to be answered."""
+
+    client: str = ""
+    protocol_min: Count = PROTOCOL_VERSION
+    protocol_max: Count = PROTOCOL_VERSION
+    version: str | None = None
+    token: str | None = None
+    errors: Literal["array", "string"] = "array"
+    floats: Literal["list", "f32"] = "list"
+    notifications: bool = True
+    notify: Notify | None = None
+
+
+class LoadModel(Struct):
+    """Loads a model now, so that the first explanation does not wait."""
+
+    model: Name
+    download: bool = False
+
+
+class UnloadModel(Struct):
+    """Frees a model."""
+
+    model: Name
+
+
+class Message(Struct, forbid_unknown_fields=True):
+    """One message of a chat, for the model's own chat template."""
+
+    role: Annotated[str, Meta(min_length=1, max_length=64)]
+    content: str
+
+
+Messages = Annotated[list[Message], Meta(min_length=1, max_length=256)]
+
+
+def _check_source(text: object, pair: object, messages: object) -> None:
+    """A request is about a text (with a second one beside it), or about a chat."""
+    if text is None and messages is None:
+        raise ValueError("give a text, or messages")
+    if messages is not None and (text is not None or pair is not None):
+        raise ValueError("messages come alone, without a text and without a pair")
+
+
+class Tokenize(Struct):
+    """Splits a text, a pair of texts or a chat into the pieces that the model sees."""
+
+    text: str | None = None
+    model: Name | None = None
+    pair: str | None = None
+    messages: Messages | None = None
+    add_generation_prompt: bool | None = None
+
+    def __post_init__(self) -> None:
+        _check_source(self.text, self.pair, self.messages)
+
+
+class Predict(Struct):
+    """Asks for the prediction of one text or of many, of pairs (a `pair` for all texts, or a list of them), or of the
+    `messages` of a chat.
+    """
+
+    texts: str | list[str] | None = None
+    model: Name | None = None
+    top: Annotated[int, Meta(ge=1, le=1000)] = 10
+    download: bool = False
+    pair: str | list[str] | None = None
+    messages: Messages | None = None
+    add_generation_prompt: bool | None = None
+
+    def __post_init__(self) -> None:
+        _check_source(self.texts, self.pair, self.messages)
+
+
+class Target(Struct, omit_defaults=True):
+    """Names the scalar that is explained.
+
+    Without a `kind` it is the model's own. `class`: `label` is a class name or index, or "predicted" (default).
+    `next-token`: `label` is the token's text, or its id as an integer; default the likeliest one.
+    `contrast`: the `label` less the label `against` (default: the strongest other), `of` the class or the next token.
+    `label-words`: a prompt's answer among `labels`, each with its words; the next token, or tokens, decide.
+    `continuation`: the probability of `text` behind the prompt; without one, of what the model itself would write, at
+    most `max_tokens`. With `steps` each of its tokens is explained as well, as an output of its own.
+    `contrast-continuation`: the continuation `text` less the continuation `against`.
+    """
+
+    kind: TargetKind | None = None
+    label: str | int | None = None
+    against: str | int | None = None
+    of: Literal["class", "next-token"] | None = None
+    labels: dict[str, str | list[str]] | None = None
+    text: str | None = None
+    max_tokens: Annotated[int, Meta(ge=1, le=64)] | None = None
+    steps: bool = False
+
+
+class Explain(Struct):
+    """Explains one text, or each of many; with `stream` partial estimates are notified meanwhile.
+
+    `granularity` is token, word, sentence, line, or `regex:PATTERN` (of Python's `re`): every match is a feature.
+    `pair` is a second text, for all texts or one for each. `messages` stand in place of a text; a chat ends with the
+    opening of an answer if `add_generation_prompt`, by default where the model is a causal language model.
+    `windows`: a text that is too long is cut, or explained in overlapping windows.
+    """
+
+    text: str | list[str] | None = None
+    model: Name | None = None
+    method: Name | None = None
+    target: Target | str | int | None = None
+    scale: Scale | None = None
+    granularity: Granularity = "token"
+    seed: Seed = 0
+    params: dict[str, Any] = field(default_factory=dict)
+    stream: bool = False
+    download: bool = False
+    pair: str | list[str] | None = None
+    messages: Messages | None = None
+    add_generation_prompt: bool | None = None
+    windows: Literal["cut", "stitch"] = "cut"
+
+    def __post_init__(self) -> None:
+        _check_source(self.text, self.pair, self.messages)
+
+
+class Cancel(Struct):
+    """Cancels the request with this id on the same connection; it is still answered, with `cancelled`."""
+
+    id: int
