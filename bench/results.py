@@ -63,8 +63,9 @@ def page(found: list[tuple[Evaluation, float]], count: int, seed: int) -> str:
         "Small models, short texts and few sentences: the order of methods need not be that on your data;",
         "`saliscope evaluate` measures it there.",
         "",
-        "★ is the best of all methods, ☆ the best of those that cost at most one forward pass, `±` half of a 95 %",
-        "interval. [Metrics](#metrics) says what is better. Differences smaller than the intervals are none.",
+        "★ is the best of all methods, ☆ the best of those that take one pass, forward or forward and back; cost is in",
+        "passes, `±` half of a 95 % interval. [Metrics](#metrics) says what is better. Differences smaller than the",
+        "intervals are none.",
         "",
     ]
     for evaluation, seconds in found:

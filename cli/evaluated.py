@@ -47,7 +47,7 @@ def _head(found: Evaluation) -> str:
 
 
 def _legend(found: Evaluation) -> tuple[str, ...]:
-    passes = "forward pass" if found.cheap == 1 else "forward passes"
+    passes = "pass" if found.cheap == 1 else "passes"
     cheap = f"{BEST_CHEAP} best of those that cost at most {found.cheap:g} {passes}"
     return f"{BEST} best of all methods, {cheap}; cost in {found.cost_unit}.", f"Intervals: {found.interval}."
 

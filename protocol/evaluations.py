@@ -30,8 +30,8 @@ class Evaluate(Struct):
     `methods` and `metrics` default to every one that fits; a metric with parameters is a map `{metric, …}`. `target`
     "gold" explains the class of the label. `precomputed` are scores from elsewhere by name, one row a text.
     `background` are texts in which the rarity of tokens is counted. `cheap` is what a cheap method costs at most, in
-    forward passes. With `out`, a folder, every finished text is kept there, and the same request goes on where one that
-    was cancelled or died has ended.
+    passes through the model: a row forward, or forward and back, is one. With `out`, a folder, every finished text is
+    kept there, and the same request goes on where one that was cancelled or died has ended.
     """
 
     texts: Annotated[list[str | LabelledText], Meta(min_length=1)]
@@ -82,7 +82,7 @@ class EvaluationFailure(Struct):
 
 
 class EvaluationRow(Struct):
-    """One method: its cells by metric, and what a median text costs in forward passes."""
+    """One method: its cells by metric, and what a median text costs in passes through the model."""
 
     name: str
     method: str | None

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     default=1.0,
     show_default=True,
     metavar="N",
-    help="Up to how many forward passes a method counts as cheap; a backward pass counts as two.",
+    help="Up to how many passes a text a method counts as cheap; forward, or forward and back, is one.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="For all that samples.")
 @options.as_json

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from saliscope.explainers.metrics.registry import Measured, Measuring, Metric, NoParams
 from saliscope.explainers.metrics.subject import Scores, Subject
 
-#: A backward pass takes about as long as two forward passes.
-BACKWARD: Final = 2
 
-
-def forward_equivalents(forward_rows: int, backward_rows: int) -> float:
-    """Rows through the model, a backward one counted twice."""
-    return float(forward_rows + BACKWARD * backward_rows)
+def passes(forward_rows: int, backward_rows: int) -> float:
+    """Rows through the model: one forward, or forward and back, is one, as every backward row was a forward one."""
+    return float(max(forward_rows, backward_rows))
 
 
 def _cost(subject: Subject, scores: Scores, params: NoParams) -> Measuring:
@@ -21,7 +16,7 @@ def _cost(subject: Subject, scores: Scores, params: NoParams) -> Measuring:
     if scores.cost is None:
         return Measured(skipped="the scores were computed elsewhere")
     forward, backward = scores.cost
-    return Measured(forward_equivalents(forward, backward), {"forward": float(forward), "backward": float(backward)})
+    return Measured(passes(forward, backward), {"forward": float(forward), "backward": float(backward)})
 
 
 def _time(subject: Subject, scores: Scores, params: NoParams) -> Measuring:
@@ -33,11 +28,15 @@ def _time(subject: Subject, scores: Scores, params: NoParams) -> Measuring:
 
 COST = Metric(
     name="cost",
-    summary="Rows through the model for one text, in forward passes; a backward pass counts as two.",
+    summary="Passes through the model for one text: a row forward, or forward and back, is one.",
     direction="down",
     params=NoParams,
     run=_cost,
-    source="counted",
+    source="counted; a gradient's pass is 1x as in Kariyappa et al., ICML 2024",
+    caveats=(
+        "Going back takes about as long again: see `forward` and `backward` among the parts, and `time`.",
+        "The empty text's row, which progressive inference asks for once a model, is not among them.",
+    ),
 )
 
 TIME = Metric(

@@ -63,7 +63,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One method: its cells by metric, the median `cost` of a text in forward passes, and the texts on which it failed
+    """One method: its cells by metric, the median `cost` of a text in passes, and the texts on which it failed
     with what was said.
     """
 

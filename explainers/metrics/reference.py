@@ -36,8 +36,10 @@ print(found.ranking("activation"), found.to_csv())
   texts is left out of the comparison.
 * **Intervals:** `bootstrap`, {DESCRIBED["bootstrap"]};
   `normal`, {DESCRIBED["normal"]}. For `token-overlap`, 1.96 times the sd of 100 resamples either way.
-* **Best** marks the best of all methods, **best cheap** the best of those up to `cheap` forward passes (1 by default)
-  for the median text; a backward pass counts as two. Controls are never marked.
+* **Best** marks the best of all methods, **best cheap** the best of those that take at most `cheap` passes through the
+  model for the median text: a row forward, or forward and back, is one. By default it is 1, which we take for the 1x of
+  Kariyappa et al.: `sp-pi` beside attention and one gradient (`gae`, `input-x-gradient`, `lrp`). Going back takes about
+  as long again, which `time` shows. Controls are never marked.
 * Metrics that explain a text again (`sensitivity-max`, `stability`) take a few texts that lie all over the data.
 * A `curve` has the accuracy at 0, 1/steps, …, 1 of the text (`hiding`, `revealing`), the probability at 0, .05, …, 1
   (`activation`, `inverse-activation`) or the shared part of the top 1, 2, … types (`token-overlap`).

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from saliscope.explainers.metrics.costs import forward_equivalents
+from saliscope.explainers.metrics.costs import passes
 from saliscope.explainers.metrics.evaluation import PERCENTILES, Cell, Evaluation, Number, Row
 from saliscope.explainers.metrics.intervals import DESCRIBED, interval
 from saliscope.explainers.metrics.overlap import Overlap, overlap
@@ -31,8 +31,8 @@ def tabulate(plan: Plan, records: Sequence[Record], cheap: float = 1.0) -> Evalu
     """The table of what is done so far.
 
     A metric compares methods on the texts that all of them have a value for; one that has fewer than half of the texts
-    is left out of the comparison, keeps its own texts and is named in the warnings. `cheap` is the cost, in forward
-    passes of the median text, up to which a method counts as cheap.
+    is left out of the comparison, keeps its own texts and is named in the warnings. `cheap` is the cost, in passes
+    through the model for the median text, up to which a method counts as cheap.
     """
     by_name: dict[str, list[Record]] = {name: [] for name in plan.names}
     for record in sorted({record.unit: record for record in records}.values(), key=lambda record: record.unit):
@@ -212,7 +212,7 @@ def _row(entry: Entry, records: Sequence[Record], columns: Mapping[str, dict[str
 
 def _median_cost(records: Sequence[Record]) -> float | None:
     costs = [
-        forward_equivalents(record.forward_rows, record.backward_rows)
+        passes(record.forward_rows, record.backward_rows)
         for record in records
         if record.forward_rows is not None and record.backward_rows is not None
     ]
@@ -245,7 +245,7 @@ def _about(plan: Plan, cheap: float) -> dict[str, Any]:
         "seed": plan.seed,
         "interval": DESCRIBED[plan.interval],
         "cheap": cheap,
-        "cost_unit": "forward passes of the median text; a backward pass counts as two",
+        "cost_unit": "passes of the median text; a row forward, or forward and back, is one",
         "background": None if plan.background is None else plan.background.name,
         "metrics": {chosen.metric.name: msgspec.to_builtins(chosen.params) for chosen in plan.chosen},
     }

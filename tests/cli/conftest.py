@@ -84,7 +84,7 @@ def evaluation() -> Evaluation:
     ]  # fmt: skip
     return Evaluation(
         model_name="demo-encoder", fingerprint="f" * 8, target="predicted", scale="logit", granularity="token", seed=0,
-        interval="95 %, bootstrap over texts", cheap=3.0, cost_unit="forward passes of the median text",
+        interval="95 %, bootstrap over texts", cheap=3.0, cost_unit="passes of the median text",
         background=None, metrics={}, accuracy=Interval(0.8333, 0.5833, 1.0833, 6), num_texts=6, num_done=24,
         directions={"activation": "up", "comprehensiveness": "up", "sufficiency": "down", "cost": "down",
                     "flips": "neither"},

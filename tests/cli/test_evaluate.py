@@ -281,7 +281,7 @@ def test_the_table_marks_the_best_and_shows_intervals(run: Run, data: Path) -> N
 def test_what_was_left_out_and_what_failed_is_said(run: Run, data: Path) -> None:
     result = run("evaluate", "--data", str(data))
     said = " ".join(result.stdout.split())
-    assert "☆ best of those that cost at most 3 forward passes; cost in forward passes of the median text." in said
+    assert "☆ best of those that cost at most 3 passes; cost in passes of the median text." in said
     assert "Intervals: 95 %, bootstrap over texts." in said
     assert "note: accuracy-drop was left out: no text has a label" in said
     assert "– sufficiency of decoded-integrated-gradients: the scores are not finite" in said

@@ -265,6 +265,18 @@ def test_the_best_of_all_and_the_best_of_the_cheap_are_marked() -> None:
     assert marks["sp-pi"][0] <= 1.0
 
 
+def test_a_gradient_takes_one_pass_and_is_cheap(tiny_model: Any) -> None:
+    methods = ["sp-pi", "input-x-gradient", "gae", "lrp", "smooth-grad", "occlusion"]
+    found = evaluate(tiny_model("gpt2"), ["a dull film", "the plot is a mess", "funny, warm"] * 2, methods, ["cost"])
+    costs = {row.name: row.cost for row in found.rows}
+    assert [costs[name] for name in methods[:5]] == [1, 1, 1, 1, 11]
+    assert {row.name for row in found.rows if row.cells["cost"].best_cheap} >= {"input-x-gradient", "gae", "lrp"}
+    cell = found.cell("input-x-gradient", "cost")
+    assert (cell.parts["forward"].value, cell.parts["backward"].value) == (1.0, 1.0)
+    assert found.about["cost_unit"] == "passes of the median text; a row forward, or forward and back, is one"
+    assert not found.cell("occlusion", "cost").best_cheap
+
+
 def test_matches_of_a_pattern_and_lines_are_features_too() -> None:
     model = known_model((1.0, 2.0, -0.5, 1.0), bias=-1.0)
     found = evaluate(model, [("a b c d", "yes")], ["occlusion"], PLAIN, granularity="regex:[ac]", lanes=1)
