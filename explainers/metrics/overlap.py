@@ -115,7 +115,7 @@ TOKEN_OVERLAP = Metric(
     params=OverlapParams,
     run=_bag,
     scope="data",
-    source="Hou & Castanon, ICML 2023; normalising each text and the formula of rarity: ours",
+    source="Hou & Castanon, ICML 2023; normalising each text, merging types and the formula of rarity: ours",
     caveats=(
         "A text counts for the class whose score is explained.",
         "rarity = ln((1 + texts) / (1 + texts with the type)) + 1, from the background that the result names.",

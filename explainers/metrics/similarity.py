@@ -46,5 +46,5 @@ SHAP_SIMILARITY = Metric(
     run=_similarity,
     source="Kariyappa et al., ICML 2024",
     needs=frozenset({"mask"}),
-    caveats=("A likeness, not a merit: see the distribution, `quantiles`.",),
+    caveats=("A likeness, not a merit: see the distribution, `percentiles`.",),
 )

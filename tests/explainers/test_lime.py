@@ -43,7 +43,6 @@ def test_the_penalty_shrinks_the_scores() -> None:
 )
 def test_lime_is_captums_on_the_same_rows(params: dict[str, Any]) -> None:
     """Tolerance 1e-4: Captum fits in float32."""
-    pytest.importorskip("sklearn")
     from captum._utils.models.linear_model import SkLearnRidge
 
     count = 6
