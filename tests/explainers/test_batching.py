@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerFast
 
-from saliscope.explainers import Question, drive, explain
+from saliscope.explainers import Question, drive, explain, load
 from saliscope.explainers.answers import Answer, Evaluated
 from saliscope.explainers.explaining import explaining
 from saliscope.explainers.models.execution import batch_key, cut
@@ -19,6 +22,7 @@ from saliscope.explainers.registry import fitting
 from saliscope.explainers.targets.scalar import Scalar
 from saliscope.explainers.texts.encoding import Encoding
 from saliscope.explainers.variants import INPUT, Masked
+from tests.explainers import tiny
 from tests.explainers.core import core
 
 TEXTS = [
@@ -124,7 +128,7 @@ def test_the_size_of_a_micro_batch_changes_no_score(model: Any) -> None:
             )
 
 
-@pytest.mark.parametrize("model", ["gpt2"], indirect=True)
+@pytest.mark.parametrize("model", ["bert", "gpt2"], indirect=True)
 def test_it_changes_no_score_of_any_method(model: Any) -> None:
     for method in fitting(model.facts, "class"):
         assert_one_row_at_a_time_is_the_same(model, Question(TEXTS[0], method, seed=5), len(model.encode(TEXTS[0])))
@@ -230,6 +234,29 @@ def test_rows_padded_on_the_right_are_pooled_at_their_own_end(model: Any) -> Non
         with torch.no_grad():
             plain = model.network.model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0]
         np.testing.assert_allclose(together.outputs, plain.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama", "opt"])
+def test_rows_padded_on_the_left_by_others_are_the_same_rows(architecture: str, tmp_path: Path) -> None:
+    """A tokenizer that pads on the left, as for generation, changes nothing here; nor does it there, with places."""
+    folder = tiny.save(tiny.build(architecture), tmp_path, True)
+    core_tokenizer = Tokenizer.from_str(tiny.tokenizer(True).backend_tokenizer.to_str())
+    pieces = PreTrainedTokenizerFast(
+        tokenizer_object=core_tokenizer, eos_token="<eos>", pad_token="<pad>", model_max_length=64, padding_side="left"
+    )
+    pieces.save_pretrained(folder)
+    model = load(str(folder), "cpu")
+    assert model.tokenizer.padding_side == "left"
+    queries = [Evaluate(model.encode(text), Outputs("class"), outputs=True) for text in TEXTS]
+    merged = model.compute([Piece(query, 0, 1) for query in queries])
+    batch = pieces(TEXTS, padding=True, return_tensors="pt")
+    mask = batch["attention_mask"]
+    assert not mask[0, 0]
+    # OPT reckons its places from the mask by itself.
+    places = {} if architecture == "opt" else {"position_ids": (mask.cumsum(1) - 1).clamp(min=0)}
+    with torch.no_grad():
+        plain = model.network.model(batch["input_ids"], attention_mask=mask, **places).logits
+    np.testing.assert_allclose(np.stack([answer.outputs for answer in merged]), plain.numpy(), atol=1e-5)
 
 
 @pytest.mark.parametrize("model", ["gpt2", "llama", "opt", "bert", "roberta"], indirect=True)
