@@ -12,7 +12,10 @@ from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassificatio
 from saliscope.explainers import Question, drive, explain
 from saliscope.explainers.errors import BadRequest, NotCapable
 from saliscope.explainers.explaining import explaining
+from saliscope.explainers.families.decoding import decode
 from saliscope.explainers.models.checkpoint import find_folder
+from saliscope.explainers.queries import Differentiate
+from saliscope.explainers.targets.scalar import Scalar
 from tests.explainers.test_decoded import loop
 
 TEXT = "the plot is a mess but the cast is wonderful"
@@ -85,6 +88,17 @@ def test_all_layers_come_from_one_pass_and_equal_single_calls(
         assert got.diagnostics["decode_rates"][output.layer] == pytest.approx(alone.diagnostics["decode_rate"])
     assert len(got.to_dict()["outputs"]) == 5
     assert len(explain(model, TEXT, method=method, layer=3, **params).outputs) == 1
+
+
+def test_read_by_nobody_layer_0_is_grad_cam_there(demo_encoder: Any) -> None:
+    encoding = demo_encoder.encode(TEXT)
+    query = Differentiate(encoding, Scalar("class", 1, "logit"), (0,))
+    products = demo_encoder.answer(query).inner[0]
+    plain = explain(demo_encoder, TEXT, method="grad-cam", target=1, layer=0)
+    np.testing.assert_allclose(
+        decode(np.eye(len(encoding), dtype=np.float32), products)[~encoding.special], plain.scores, atol=1e-6
+    )
+    assert (plain.scores > 0).any()
 
 
 @pytest.mark.parametrize("relu", ["inner", "none"])
