@@ -11,13 +11,15 @@ import multiprocessing
 import os
 import random
 import time
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from saliscope.explainers import load
-from saliscope.explainers.metrics.economy import FEWER_ROWS, economical
+from saliscope.explainers.metrics.economy import FEWER_POINTS, FEWER_ROWS, economical, economical_metrics
 from saliscope.explainers.metrics.evaluation import Cell, Evaluation, Row
 from saliscope.explainers.metrics.record import Record
 from saliscope.explainers.metrics.running import evaluate
@@ -46,7 +48,8 @@ def measure(name: str, rows: list[tuple[str, str]], seed: int) -> tuple[Evaluati
             last = time.perf_counter()
             print(f"{name}: {done} of {total} units, {last - started:.0f} s", flush=True)
 
-    found = evaluate(model, rows, economical(model.facts), target="predicted", seed=seed, on_progress=tell)
+    methods, metrics = economical(model.facts), economical_metrics(model.facts)
+    found = evaluate(model, rows, methods, metrics, target="predicted", seed=seed, on_progress=tell)
     return found, time.perf_counter() - started
 
 
@@ -59,7 +62,7 @@ def page(found: list[tuple[Evaluation, float]], count: int, seed: int) -> str:
         "",
         f"A first version: the two bundled models, {count} held-out Rotten Tomatoes sentences (seed {seed}),",
         "every method and every metric, without a GPU. Methods that take hundreds of rows a text by default take fewer",
-        f"here: {_economy()}.",
+        f"here: {_economy(FEWER_ROWS)}. So do the dearest metrics: {_economy(FEWER_POINTS)}.",
         "Small models, short texts and few sentences: the order of methods need not be that on your data;",
         "`saliscope evaluate` measures it there.",
         "",
@@ -74,11 +77,10 @@ def page(found: list[tuple[Evaluation, float]], count: int, seed: int) -> str:
     return "\n".join(lines)
 
 
-def _economy() -> str:
-    """What methods take fewer of."""
+def _economy(fewer: Mapping[str, Mapping[str, Any]]) -> str:
+    """What is taken fewer of."""
     return "; ".join(
-        f"`{name}` {', '.join(f'{key}={value}' for key, value in params.items())}"
-        for name, params in FEWER_ROWS.items()
+        f"`{name}` {', '.join(f'{key}={value}' for key, value in params.items())}" for name, params in fewer.items()
     )
 
 

@@ -1,4 +1,4 @@
-"""Methods with fewer rows than they take by default, for evaluations of many texts."""
+"""Methods and metrics with fewer rows than they take by default, for evaluations of many texts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from saliscope.explainers.facts import ModelFacts
+from saliscope.explainers.metrics.registry import lacking, metrics
 from saliscope.explainers.registry import fitting
 
 #: Parameters of the methods that take hundreds of rows a text; all others are cheap as they are.
@@ -20,6 +21,24 @@ FEWER_ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     "permutation": {"repeats": 2},
     "shapley-sampling": {"permutations": 4},
 }
+
+#: Parameters of the metrics that take most rows a method, or explain texts again.
+FEWER_POINTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "hiding": {"steps": 10},
+    "revealing": {"steps": 10},
+    "sensitivity-max": {"texts": 3},
+    "stability": {"texts": 6},
+}
+
+
+def economical_metrics(facts: ModelFacts) -> list[dict[str, Any]]:
+    """Every metric that fits the model, as `make_plan` takes them; the parameters stand in the table."""
+    asked = [(metric, FEWER_POINTS.get(name, {})) for name, metric in metrics().items()]
+    return [
+        {"metric": metric.name, **params}
+        for metric, params in asked
+        if not lacking(metric, metric.parse(dict(params)), facts)
+    ]
 
 
 def economical(facts: ModelFacts) -> list[dict[str, Any]]:

@@ -43,7 +43,8 @@ print(found.ranking("activation"), found.to_csv())
 * Metrics that explain a text again (`sensitivity-max`, `stability`) take a few texts that lie all over the data.
 * A `curve` has the accuracy at 0, 1/steps, …, 1 of the text (`hiding`, `revealing`), the probability at 0, .05, …, 1
   (`activation`, `inverse-activation`) or the shared part of the top 1, 2, … types (`token-overlap`).
-* `metrics.economy.economical(model.facts)` names every method with fewer rows than it takes by default.
+* `metrics.economy.economical(model.facts)` names every method with fewer rows than it takes by default, and
+  `economical_metrics(model.facts)` every metric that fits, the dearest with fewer points.
 """
 
 

@@ -10,7 +10,7 @@ import pytest
 from saliscope.explainers import load
 from saliscope.explainers.errors import BadRequest
 from saliscope.explainers.metrics import METRICS
-from saliscope.explainers.metrics.economy import FEWER_ROWS, economical
+from saliscope.explainers.metrics.economy import FEWER_POINTS, FEWER_ROWS, economical, economical_metrics
 from saliscope.explainers.metrics.plan import make_plan
 from saliscope.explainers.metrics.reference import page
 from saliscope.explainers.metrics.registry import find_metric
@@ -46,8 +46,11 @@ def test_methods_with_fewer_rows_are_methods_with_these_parameters() -> None:
         methods()[name].parse(dict(params))
     for name in ("demo-encoder", "demo-decoder"):
         model = load(name, "cpu")
-        plan = make_plan(model, ["a film"], economical(model.facts))
+        plan = make_plan(model, [("a film", 0)], economical(model.facts), economical_metrics(model.facts))
         assert len(plan.entries) >= 26
+        everything = make_plan(model, [("a film", 0)], economical(model.facts))
+        assert [one.metric for one in plan.chosen] == [one.metric for one in everything.chosen]
+        assert {one.metric.name for one in plan.chosen} >= set(FEWER_POINTS)
 
 
 def test_the_package_of_methods_does_not_wait_for_the_metrics() -> None:
