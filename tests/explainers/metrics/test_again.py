@@ -51,6 +51,17 @@ def test_only_methods_that_draw_are_unstable() -> None:
     assert abs(chance) < 0.4
 
 
+def test_kernel_shap_is_held_against_other_draws_of_sixteen_rows_a_feature() -> None:
+    count = 14
+    model = FakeModel(sized(smooth_game(count, 2), count))
+    explain_rows = {"method": "kernel-shap", "params": {"samples": 16 * count}}
+    found = evaluate(model, [(words(count), "yes")], [explain_rows], ["shap-similarity"], target="gold", lanes=1)
+    assert 0.9 < value(found.cell("kernel-shap", "shap-similarity")) < 1 - 1e-6
+    model = FakeModel(sized(smooth_game(count, 2), count))
+    evaluate(model, [(words(count), "yes")], ["random"], ["shap-similarity"], target="gold", lanes=1)
+    assert 16 * count - 2 <= model.rows <= 16 * count + 4
+
+
 def test_only_so_many_texts_are_explained_again_and_they_lie_all_over_the_data() -> None:
     model = FakeModel(sized(smooth_game(4, 2), 4))
     records: list[Any] = []
