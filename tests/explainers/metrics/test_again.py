@@ -125,6 +125,16 @@ def test_scores_move_with_the_text_in_proportion(tiny_model: Any) -> None:
     assert np.divide(found[1], found[0]) == pytest.approx(2.0, rel=0.25)
 
 
+def test_the_farthest_of_more_draws_is_no_nearer(tiny_model: Any) -> None:
+    model, found = tiny_model("bert"), []
+    for draws in range(1, 8):
+        metric = {"metric": "sensitivity-max", "draws": draws}
+        result = evaluate(model, [TEXT], ["input-x-gradient"], [metric], lanes=1)
+        found.append(value(result.cell("input-x-gradient", "sensitivity-max")))
+    assert found == sorted(found)
+    assert 1 < len(set(found)) < 7, "some draws go farther than all before, and some do not"
+
+
 def test_the_gap_of_intermediate_predictions_is_that_of_two_explicit_readings(demo_decoder: Any) -> None:
     found = evaluate(demo_decoder, [TEXT], ["sp-pi"], ["pi-gap"], lanes=1)
     curve = explain(demo_decoder, TEXT, method="sp-pi")
