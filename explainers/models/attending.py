@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 from saliscope.explainers.errors import NotCapable
 from saliscope.explainers.models.batches import Batch
 from saliscope.explainers.models.network import PROBE_TOLERANCE, Network, Reader
+from saliscope.explainers.models.slopes import gradients_of
 from saliscope.explainers.queries import AttentionForm
 
 SOFTMAX = (functional.softmax, torch.softmax, torch.Tensor.softmax)
@@ -113,8 +114,12 @@ def attend(
         with torch.enable_grad():
             outputs, maps = _watch(network, batch, read, lambda weights: weights)
             values = scalar(outputs)
-            slopes = torch.autograd.grad(values.sum(), maps)
-        products = [_heads((weights * slope).detach(), batch) for weights, slope in zip(maps, slopes, strict=True)]
+            slopes = gradients_of(values, outputs, maps, batch.embeds.dtype)
+        products = [
+            _heads((weights * slope).detach(), batch)
+            for weights, slope in zip(maps, slopes, strict=True)
+            if slope is not None
+        ]
         return Attention(outputs.detach(), values.detach(), pooled, _relevance(products, pooled))
     outputs, means = _watch(network, batch, read, lambda weights: _heads(weights, batch))
     if form == "maps":

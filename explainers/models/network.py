@@ -15,6 +15,7 @@ from saliscope.explainers.errors import NotCapable
 from saliscope.explainers.models.batches import Batch
 from saliscope.explainers.models.heads import BothWays, Head, both_ways
 from saliscope.explainers.models.labels import Labelling, read_labelling
+from saliscope.explainers.models.slopes import gradients_of
 from saliscope.explainers.models.taps import Anatomy, dissect, tapped
 from saliscope.explainers.targets.scalar import Kind
 from saliscope.explainers.targets.scales import grouped
@@ -183,7 +184,7 @@ class Network:
                 found[INPUT] = embeds
             values = scalar(outputs)
             wanted = [found[layer] for layer in layers]
-            grads = torch.autograd.grad(values.sum(), wanted, allow_unused=True)
+            grads = gradients_of(values, outputs, wanted, embeds.dtype)
         tangents = {
             layer: torch.zeros_like(at) if grad is None else grad
             for layer, at, grad in zip(layers, wanted, grads, strict=True)

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from saliscope.explainers import explain
+from saliscope.explainers import explain, load
 from saliscope.explainers.families.fits import least_squares
 from saliscope.explainers.families.surrogates import fit_with_sum, ridge_fit
 from saliscope.explainers.models.rows import materialise
-from saliscope.explainers.queries import Evaluate, Outputs, Piece
+from saliscope.explainers.queries import Differentiate, Evaluate, Outputs, Piece
 from saliscope.explainers.registry import fitting
-from saliscope.explainers.variants import Masked
+from saliscope.explainers.targets.scalar import Scalar
+from saliscope.explainers.variants import INPUT, Masked
 from tests.explainers.tiny import DECODERS, TEXTS
 
 PLACED = ["gpt2", "gpt-neox", "opt", "llama", "qwen2", "qwen3", "phi3"]
@@ -158,3 +159,37 @@ def test_the_token_that_a_pooler_reads_is_never_dropped(architecture: str, tiny_
     got = explain(model, TEXTS[1], method="occlusion", mask="drop", target=1)
     unseen = explain(model, TEXTS[1], method="occlusion", mask="attention", target=1)
     np.testing.assert_allclose(got.scores, unseen.scores, atol=1e-5)
+
+
+# -- 6 --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["demo-encoder", "demo-decoder"])
+def test_the_flat_loss_of_a_confident_model_is_not_lost_in_float16(name: str) -> None:
+    half, whole = (load(name, "cpu", dtype=dtype) for dtype in ("float16", "float32"))
+    text = "one of the best films of the year: funny, warm and clever, with a wonderful cast"
+    for model in (half, whole):
+        head = model.network.model.get_submodule("score" if name == "demo-decoder" else "classifier")
+        with torch.no_grad():
+            for weight in head.parameters():
+                weight.mul_(3)
+    for method in ("simple", "input-x-gradient", "decoded-simple", "gae", "deep-lift"):
+        got, wanted = (explain(model, text, method=method, scale="loss", target=1) for model in (half, whole))
+        assert max(wanted.prediction.probabilities.values()) > 1 - 1e-4
+        assert np.corrcoef(got.scores, wanted.scores)[0, 1] > 0.98, method
+        np.testing.assert_allclose(got.scores, wanted.scores, atol=0.2 * np.abs(wanted.scores).max(), err_msg=method)
+
+
+def test_rows_of_any_steepness_share_a_pass_in_float16(tiny_folder: Any) -> None:
+    model = load(str(tiny_folder("llama")), "cpu", dtype="float16")
+    queries = [
+        Differentiate(model.encode(text), Scalar("class", 1, scale), (INPUT, 1))
+        for text in TEXTS
+        for scale in ("loss", "logit")
+    ]
+    together = model.compute([Piece(query, 0, 1) for query in queries])
+    for query, merged in zip(queries, together, strict=True):
+        alone = model.answer(query)
+        for layer in (INPUT, 1):
+            size = np.abs(alone.inner[layer]).max()
+            np.testing.assert_allclose(merged.inner[layer], alone.inner[layer], atol=0.02 * size)

@@ -51,6 +51,17 @@ def test_only_methods_that_draw_are_unstable() -> None:
     assert abs(chance) < 0.4
 
 
+def test_kernel_shap_is_held_against_other_draws_of_sixteen_rows_a_feature() -> None:
+    count = 14
+    model = FakeModel(sized(smooth_game(count, 2), count))
+    explain_rows = {"method": "kernel-shap", "params": {"samples": 16 * count}}
+    found = evaluate(model, [(words(count), "yes")], [explain_rows], ["shap-similarity"], target="gold", lanes=1)
+    assert 0.9 < value(found.cell("kernel-shap", "shap-similarity")) < 1 - 1e-6
+    model = FakeModel(sized(smooth_game(count, 2), count))
+    evaluate(model, [(words(count), "yes")], ["random"], ["shap-similarity"], target="gold", lanes=1)
+    assert 16 * count - 2 <= model.rows <= 16 * count + 4
+
+
 def test_only_so_many_texts_are_explained_again_and_they_lie_all_over_the_data() -> None:
     model = FakeModel(sized(smooth_game(4, 2), 4))
     records: list[Any] = []
@@ -112,6 +123,16 @@ def test_scores_move_with_the_text_in_proportion(tiny_model: Any) -> None:
         found.append([value(row.cells["sensitivity-max"]) for row in result.rows])
     assert np.asarray(found).min() > 0
     assert np.divide(found[1], found[0]) == pytest.approx(2.0, rel=0.25)
+
+
+def test_the_farthest_of_more_draws_is_no_nearer(tiny_model: Any) -> None:
+    model, found = tiny_model("bert"), []
+    for draws in range(1, 8):
+        metric = {"metric": "sensitivity-max", "draws": draws}
+        result = evaluate(model, [TEXT], ["input-x-gradient"], [metric], lanes=1)
+        found.append(value(result.cell("input-x-gradient", "sensitivity-max")))
+    assert found == sorted(found)
+    assert 1 < len(set(found)) < 7, "some draws go farther than all before, and some do not"
 
 
 def test_the_gap_of_intermediate_predictions_is_that_of_two_explicit_readings(demo_decoder: Any) -> None:

@@ -265,6 +265,14 @@ def test_the_best_of_all_and_the_best_of_the_cheap_are_marked() -> None:
     assert marks["sp-pi"][0] <= 1.0
 
 
+def test_a_control_is_not_marked_even_where_it_is_the_best() -> None:
+    bad = {"bad": [[-weight for weight in FIVE]]}
+    found = evaluate(known_model(FIVE), TEXTS[:1], ["random"], ["activation"], precomputed=bad, lanes=1)
+    assert found.ranking("activation")[0][0] == "random"
+    marks = {row.name: (row.cells["activation"].best, row.cells["activation"].best_cheap) for row in found.rows}
+    assert marks == {"random": (False, False), "bad": (True, False)}
+
+
 def test_a_gradient_takes_one_pass_and_is_cheap(tiny_model: Any) -> None:
     methods = ["sp-pi", "input-x-gradient", "gae", "lrp", "smooth-grad", "occlusion"]
     found = evaluate(tiny_model("gpt2"), ["a dull film", "the plot is a mess", "funny, warm"] * 2, methods, ["cost"])

@@ -1,0 +1,1 @@
+"""What the daemon does when many want something of it at once."""
