@@ -10,9 +10,11 @@ from typing import Any, Final, NamedTuple, Protocol
 import msgspec
 from msgspec import Struct
 
+from saliscope.daemon.engines import NOBODY
 from saliscope.protocol.aclient import AsyncClient
 from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.origin import Origin
 from saliscope.protocol.requests import DisconnectedError, OnNotification
 from saliscope.protocol.results import MethodInfo
 
@@ -75,13 +77,19 @@ class LocalEngine:
         self._facts: dict[str, Any] = {}
         self._num_starts = 0
 
-    async def call(self, method: str, params: dict[str, Any], on_notification: OnNotification | None = None) -> Any:
+    async def call(
+        self,
+        method: str,
+        params: dict[str, Any],
+        on_notification: OnNotification | None = None,
+        origin: Origin = NOBODY,
+    ) -> Any:
         """See `Engine`; a request whose worker dies runs once more, then fails as `internal` with the reason."""
         reason = ""
         for _ in range(MAX_ATTEMPTS):
             worker = await self._worker(on_notification)
             try:
-                return await worker.client.call(method, params, on_notification)
+                return await worker.client.call(method, origin.added_to(params), on_notification)
             except DisconnectedError:
                 reason = await _end_of(worker)
         raise SaliscopeError(

@@ -18,6 +18,7 @@ from saliscope.daemon.front import catalogue
 from saliscope.protocol.codec import CLIENT_LIMITS, SERVER_LIMITS
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.messages import BUNDLED, METHODS
+from saliscope.protocol.origin import Origin
 from saliscope.protocol.parameters import Initialize
 from saliscope.protocol.requests import OnNotification
 from saliscope.protocol.results import Initialized, MethodInfo, Methods, ModelInfo, Models, Status
@@ -36,6 +37,7 @@ class Router:
 
     def __init__(self, engine: Engine, socket: str) -> None:
         self.num_sessions = 0
+        self._num_clients = 0
         self.closing = asyncio.Event()
         self.stopped = asyncio.Event()
         self._engine = engine
@@ -58,7 +60,14 @@ class Router:
         limits["answer_bytes"] = CLIENT_LIMITS.frame
         return Initialized(PROTOCOL_VERSION, __version__, _CAPABILITIES, limits, warnings)
 
-    async def handle(self, method: str, params: dict[str, Any], notify: OnNotification | None) -> dict[str, Any]:
+    def new_origin(self) -> Origin:
+        """The origin of the requests of one more session."""
+        self._num_clients += 1
+        return Origin(client=self._num_clients)
+
+    async def handle(
+        self, method: str, params: dict[str, Any], notify: OnNotification | None, origin: Origin
+    ) -> dict[str, Any]:
         """The result of one request as plain values; notifications about it go to `notify` (None: unwanted)."""
         if self.closing.is_set() and method not in _ALWAYS:
             raise SaliscopeError("shutting_down", "the daemon is shutting down; the next command starts a new one")
@@ -71,7 +80,7 @@ class Router:
         outcome = "failed"
         try:
             fields, warnings = parse(METHODS[method].params, params)
-            result = await self._run(method, fields, notify)
+            result = await self._run(method, fields, notify, origin)
             if warnings:
                 result["warnings"] = [*result.get("warnings", ()), *warnings]
             outcome = "answered"
@@ -96,7 +105,7 @@ class Router:
         for task in self._running:
             task.cancel()
 
-    async def _run(self, method: str, fields: Struct, notify: OnNotification | None) -> dict[str, Any]:
+    async def _run(self, method: str, fields: Struct, notify: OnNotification | None, origin: Origin) -> dict[str, Any]:
         match method:
             case "ping":
                 return {"pong": True, "version": __version__}
@@ -112,7 +121,7 @@ class Router:
         forwarded = _plain(fields)
         if notify is None and "stream" in forwarded:
             forwarded["stream"] = False
-        return _map(await self._engine.call(method, forwarded, notify))
+        return _map(await self._engine.call(method, forwarded, notify, origin))
 
     async def _status(self) -> Status:
         workers = await self._engine.facts()

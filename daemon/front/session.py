@@ -51,6 +51,7 @@ class Session:
         self._writer = writer
         self._router = router
         self._limits = limits
+        self._origin = router.new_origin()
         self._dialect = Dialect()
         self._outbox = Outbox(writer, limits.queued)
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -139,7 +140,7 @@ class Session:
     async def _answer(self, id: int, method: str, params: dict[str, Any]) -> None:
         forward = partial(self._forward, id) if self._dialect.notifications else None
         try:
-            frame = self._dialect.answer(id, await self._router.handle(method, params, forward))
+            frame = self._dialect.answer(id, await self._router.handle(method, params, forward, self._origin))
         except SaliscopeError as error:
             frame = self._dialect.failure(id, error)
         except Exception as error:

@@ -18,6 +18,7 @@ from saliscope.explainers.texts.encoding import Encoding
 from saliscope.explainers.texts.segments import pair_notes
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluate
+from saliscope.protocol.origin import Origin
 from saliscope.protocol.parameters import Explain, LoadModel, Predict, Tokenize
 from saliscope.protocol.terms import PROTOCOL_VERSION
 
@@ -77,7 +78,7 @@ class Desk:
 
         self._with_model(request_id, params.model, False, run)
 
-    def predict(self, request_id: int, params: Predict, warnings: list[str]) -> None:
+    def predict(self, request_id: int, params: Predict, warnings: list[str], origin: Origin) -> None:
         """Answer with the prediction for each text."""
 
         def finish(results: list[Any]) -> dict[str, Any]:
@@ -93,7 +94,7 @@ class Desk:
 
         self._with_model(request_id, params.model, params.download, run)
 
-    def explain(self, request_id: int, params: Explain, warnings: list[str]) -> None:
+    def explain(self, request_id: int, params: Explain, warnings: list[str], origin: Origin) -> None:
         """Answer with the explanation of each text; partial ones and progress are notified meanwhile."""
         many = isinstance(params.text, list)
         why = [] if params.model else [f"model {DEFAULT_MODEL}: the bundled encoder, since none was named"]
@@ -123,7 +124,7 @@ class Desk:
 
         self._with_model(request_id, params.model, params.download, run)
 
-    def evaluate(self, request_id: int, params: Evaluate, warnings: list[str]) -> None:
+    def evaluate(self, request_id: int, params: Evaluate, warnings: list[str], origin: Origin) -> None:
         """Answer with the table of an evaluation; units done are notified meanwhile."""
 
         def run(model: TextModel) -> None:

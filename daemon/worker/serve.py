@@ -21,6 +21,7 @@ from saliscope.protocol.codec import Notification, Request
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluate
 from saliscope.protocol.messages import METHODS
+from saliscope.protocol.origin import Origin
 from saliscope.protocol.parameters import Explain, LoadModel, Predict, Tokenize, UnloadModel
 from saliscope.protocol.terms import PROTOCOL_VERSION
 from saliscope.protocol.validate import parse
@@ -74,17 +75,18 @@ class Worker:
         try:
             if request.method not in METHODS or request.params is None:
                 raise SaliscopeError("bad_request", f"{request.method!r} with one map of parameters is no request here")
+            origin = Origin.taken_from(request.params)
             params, warnings = parse(METHODS[request.method].params, request.params)
         except SaliscopeError as error:
             self._outlet.fail(request.id, error)
             return
         match params:
             case Explain():
-                self._desk.explain(request.id, params, warnings)
+                self._desk.explain(request.id, params, warnings, origin)
             case Evaluate():
-                self._desk.evaluate(request.id, params, warnings)
+                self._desk.evaluate(request.id, params, warnings, origin)
             case Predict():
-                self._desk.predict(request.id, params, warnings)
+                self._desk.predict(request.id, params, warnings, origin)
             case Tokenize():
                 self._desk.tokenize(request.id, params, warnings)
             case LoadModel():

@@ -1,7 +1,8 @@
 """A worker without a model that keeps the contract of daemon/worker: what a text says is what happens.
 
-`crash` ends the process, `crash-once PATH` only while PATH is missing, `hang` waits for `$/cancel`, `partials N`
-sends N partial estimates, `fat N` answers with N scores, `busy` fails. Anything else is explained at once.
+`origin` answers with whose request it is, `crash` ends the process, `crash-once PATH` only while PATH is missing,
+`hang` waits for `$/cancel`, `partials N` sends N partial estimates, `fat N` answers with N scores, `busy` fails.
+Anything else is explained at once.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ class FakeWorker:
         elif method == "initialize":
             self.answer(id, {"protocol": 1, "version": params["version"], "capabilities": [], "limits": {}})
         else:
-            self.explain(id, params["text"], params["stream"])
+            self.explain(id, params["text"], params["stream"], params["$origin"])
 
     def status(self) -> dict[str, Any]:
         return {
@@ -117,7 +118,7 @@ class FakeWorker:
             "counters": self.counters,
         }
 
-    def explain(self, id: int, text: str | list[str], stream: bool) -> None:
+    def explain(self, id: int, text: str | list[str], stream: bool, origin: dict[str, Any]) -> None:
         if isinstance(text, list):
             self.answer(id, {"explanations": [explanation(each, [1.0]) for each in text]})
             return
@@ -130,6 +131,9 @@ class FakeWorker:
             self.hanging.add(id)
             if stream:
                 self.notify("explain/partial", id=id, index=0, explanation=explanation(text, [0.0], "partial"))
+            return
+        if command == "origin":
+            self.answer(id, {**explanation(text, [1.0]), "diagnostics": origin})
             return
         if command == "busy":
             self.fail(id, "busy", "too much")
