@@ -81,7 +81,7 @@ class AsyncClient:
         on_notification: OnNotification | None = None,
     ) -> AsyncClient:
         """A client on a connected socket; notifications about no call of its own go to `on_notification`."""
-        reader, writer = await asyncio.open_unix_connection(sock=sock)
+        reader, writer = await asyncio.open_connection(sock=sock)
         return cls(reader, writer, process=process, on_notification=on_notification)
 
     async def call(

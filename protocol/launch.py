@@ -7,15 +7,17 @@ import os
 import select
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from saliscope.protocol import paths
+from saliscope.protocol.address import Address, chosen
 from saliscope.protocol.client import Client
 from saliscope.protocol.errors import SaliscopeError, version_mismatch
 from saliscope.protocol.requests import DisconnectedError
+from saliscope.protocol.token import known
 
 if TYPE_CHECKING:
     import subprocess
@@ -36,16 +38,28 @@ _LOG_BYTES: Final = 1 << 20
 _LOG_TAIL: Final = 15
 
 
-def connect(*, start: bool = True, private: bool = False, on_stage: OnStage | None = None) -> Client:
-    """A client of the running daemon of this version; without one, starts it.
+def connect(
+    address: str | None = None,
+    *,
+    token: str | None = None,
+    start: bool = True,
+    private: bool = False,
+    options: Sequence[str] = (),
+    on_stage: OnStage | None = None,
+) -> Client:
+    """A client of the running daemon of this version; without one, starts it, with command-line `options`.
 
     With `start=False` raises `unavailable` if none runs and `protocol_mismatch` if another version does. With
     `private=True` no daemon is used: a worker process of its own ends with the client. `on_stage` is told what
-    takes time ("starting the daemon").
+    takes time ("starting the daemon"). An `address` "tcp://HOST:PORT" (default: SALISCOPE_CONNECT) is that of a daemon
+    on TCP, which is never started and gets the `token` (default: SALISCOPE_TOKEN, else that of this user's file).
     """
     stage = on_stage or (lambda _: None)
     if private:
         return _start_private(stage)
+    place = chosen() if address is None else Address.parse(address)
+    if place is not None:
+        return _enter(place, known() if token is None else token)
     client = _greet()
     if client is not None and client.is_current:
         return client
@@ -59,16 +73,23 @@ def connect(*, start: bool = True, private: bool = False, on_stage: OnStage | No
     if client is not None:
         client.close()
     with _start_lock():
-        return _start(stage)
+        return _start(stage, options)
 
 
-async def aconnect(*, start: bool = True, private: bool = False, on_stage: OnStage | None = None) -> AsyncClient:
+async def aconnect(
+    address: str | None = None,
+    *,
+    token: str | None = None,
+    start: bool = True,
+    private: bool = False,
+    on_stage: OnStage | None = None,
+) -> AsyncClient:
     """`connect` for asyncio; `on_stage` is called from another thread."""
     import asyncio
 
     from saliscope.protocol.aclient import AsyncClient
 
-    client = await asyncio.to_thread(connect, start=start, private=private, on_stage=on_stage)
+    client = await asyncio.to_thread(connect, address, token=token, start=start, private=private, on_stage=on_stage)
     sock, process = client.detach()
     return await AsyncClient.adopt(sock, process=process)
 
@@ -93,6 +114,19 @@ def end_process(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
+def _enter(address: Address, token: str | None) -> Client:
+    """A client of the daemon at this address, of our version."""
+    client = Client(address.connect(HANDSHAKE_S))
+    try:
+        client.initialize(timeout=HANDSHAKE_S, **({} if token is None else {"token": token}))
+        if not client.is_current:
+            raise version_mismatch(client.peer_version)
+    except SaliscopeError:
+        client.close()
+        raise
+    return client
+
+
 def _greet() -> Client | None:
     """A client with an open session; None if nobody listens. Its version may be another."""
     path = str(paths.socket_path())
@@ -112,13 +146,17 @@ def _greet() -> Client | None:
         # It ended between our connect and its answer.
         return None
     except SaliscopeError as error:
+        if error.code == "shutting_down":
+            # Its successor waits for it.
+            client.close()
+            return None
         if error.code != "protocol_mismatch":
             client.close()
             raise
     return client
 
 
-def _start(stage: OnStage) -> Client:
+def _start(stage: OnStage, options: Sequence[str]) -> Client:
     """Under the start lock: the daemon that somebody else has started meanwhile, or a new one."""
     client = _greet()
     if client is not None and client.is_current:
@@ -127,7 +165,7 @@ def _start(stage: OnStage) -> Client:
         stage(f"stopping the daemon of version {client.peer_version}")
         _shut_down(client)
     stage("starting the daemon")
-    _start_daemon()
+    _start_daemon(options)
     client = _greet()
     if client is None:
         raise SaliscopeError("unavailable", "the daemon came up and ended again; see `saliscope daemon logs`")
@@ -145,7 +183,7 @@ def _shut_down(client: Client) -> None:
             return
 
 
-def _start_daemon() -> None:
+def _start_daemon(options: Sequence[str]) -> None:
     """Start a detached daemon and wait until it listens, or raise `unavailable` with the end of its log."""
     import subprocess
 
@@ -156,7 +194,7 @@ def _start_daemon() -> None:
         try:
             # It forks at once, so the process that we started ends at once and leaves no zombie.
             subprocess.run(
-                [sys.executable, *DAEMON, "--ready-fd", str(writable)],
+                [sys.executable, *DAEMON, "--ready-fd", str(writable), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
