@@ -84,14 +84,23 @@ class AsyncClient:
         reader, writer = await asyncio.open_connection(sock=sock)
         return cls(reader, writer, process=process, on_notification=on_notification)
 
+    def new_id(self) -> int:
+        """An id for one call, for those who must know it before the answer comes."""
+        self._last_id = self._last_id % (2**32 - 1) + 1
+        return self._last_id
+
     async def call(
-        self, method: str, params: dict[str, Any] | None = None, on_notification: OnNotification | None = None
+        self,
+        method: str,
+        params: dict[str, Any] | None = None,
+        on_notification: OnNotification | None = None,
+        *,
+        id: int | None = None,
     ) -> Any:
-        """Send one request and await its result; cancelling this task sends `$/cancel`."""
+        """Send one request (under the `id` of `new_id`) and await its result; cancelling this task sends `$/cancel`."""
         if self._failure is not None:
             raise self._failure
-        self._last_id = self._last_id % (2**32 - 1) + 1
-        id = self._last_id
+        id = self.new_id() if id is None else id
         frame = encode_request(id, method, params or {})
         answer = asyncio.get_running_loop().create_future()
         self._answers[id] = answer

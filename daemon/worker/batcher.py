@@ -6,8 +6,10 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 from saliscope.daemon.worker.errors import to_wire_error
+from saliscope.daemon.worker.marks import Marks
 from saliscope.daemon.worker.scheduling.queue import Queue, Share, Ticket
 from saliscope.daemon.worker.solver import Solver
 from saliscope.explainers.answers import Answer
@@ -39,8 +41,9 @@ class Asked:
 class Batcher:
     """Queues queries and computes them, one micro-batch a `step`."""
 
-    def __init__(self, solver: Solver, budget: int = TOKENS_PER_MICRO_BATCH) -> None:
+    def __init__(self, solver: Solver, budget: int = TOKENS_PER_MICRO_BATCH, marks: Marks | None = None) -> None:
         self.queue: Queue[Asked] = Queue(budget)
+        self._marks = marks or Marks()
         self._solver = solver
         self.num_batches = self.num_rows = self.num_tokens = 0
 
@@ -82,6 +85,7 @@ class Batcher:
     def _compute(self, shares: list[Share[Asked]]) -> list[Outcome]:
         """One outcome a share. If a merged micro-batch fails, each share runs alone: only the guilty one fails."""
         pieces = [_piece(share) for share in shares]
+        self._marks.set({cast(int, share.ticket.owner) for share in shares})
         try:
             answers: list[Outcome] = list(shares[0].ticket.payload.model.compute(pieces))
         except Exception as error:

@@ -8,6 +8,7 @@ from typing import Any
 from saliscope.daemon.worker.batcher import Batcher
 from saliscope.daemon.worker.errors import to_wire_error
 from saliscope.daemon.worker.evaluating import Evaluating
+from saliscope.daemon.worker.marks import Marks
 from saliscope.daemon.worker.outlet import Outlet
 from saliscope.daemon.worker.pool import ModelPool
 from saliscope.daemon.worker.running import Running, explain_steps, predict_steps, tokenize_steps
@@ -28,7 +29,8 @@ DEFAULT_MODEL = "demo-encoder"
 class Desk:
     """Takes requests, starts them when their model is there, and forgets them when they are answered."""
 
-    def __init__(self, pool: ModelPool, batcher: Batcher, outlet: Outlet) -> None:
+    def __init__(self, pool: ModelPool, batcher: Batcher, outlet: Outlet, marks: Marks) -> None:
+        self._marks = marks
         self._pool, self._batcher, self._outlet = pool, batcher, outlet
         self._running: dict[int, Running | Evaluating] = {}
         self._waiting: set[int] = set()
@@ -167,6 +169,7 @@ class Desk:
 
         def loaded(outcome: TextModel | ExplainerError) -> None:
             self._waiting.discard(request_id)
+            self._marks.set((request_id,))
             try:
                 if isinstance(outcome, ExplainerError):
                     raise outcome

@@ -12,6 +12,7 @@ import saliscope
 from saliscope.daemon.worker.batcher import Batcher
 from saliscope.daemon.worker.desk import Desk
 from saliscope.daemon.worker.inbox import Closed, Inbox, Item
+from saliscope.daemon.worker.marks import Marks
 from saliscope.daemon.worker.memory import Trimmer, resident_bytes
 from saliscope.daemon.worker.outlet import Outlet
 from saliscope.daemon.worker.pool import ModelPool
@@ -27,22 +28,26 @@ from saliscope.protocol.terms import PROTOCOL_VERSION
 from saliscope.protocol.validate import parse
 
 
-def serve(sock: socket.socket) -> None:
-    """Serve requests on `sock` until it closes or `shutdown` comes; the peer hears `worker/ready` first."""
-    Worker(sock).run()
+def serve(sock: socket.socket, marks: Marks | None = None) -> None:
+    """Serve requests on `sock` until it closes or `shutdown` comes; the peer hears `worker/ready` first.
+
+    `marks` always says which requests are being computed, for whoever asks after a crash.
+    """
+    Worker(sock, marks or Marks()).run()
 
 
 class Worker:
     """Holds the models of one device and answers one peer; everything but loading runs on the calling thread."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, marks: Marks) -> None:
+        self._marks = marks
         self._inbox = Inbox(sock)
         self._outlet = Outlet(sock)
         self._device = os.environ.get("SALISCOPE_DEVICE", "auto")
         self._pool = ModelPool(self._device, self._inbox.post)
         self._solver = Solver(self._inbox.post)
-        self._batcher = Batcher(self._solver)
-        self._desk = Desk(self._pool, self._batcher, self._outlet)
+        self._batcher = Batcher(self._solver, marks=marks)
+        self._desk = Desk(self._pool, self._batcher, self._outlet, marks)
         self._trimmer = Trimmer()
 
     def run(self) -> None:
@@ -53,8 +58,10 @@ class Worker:
             item = self._inbox.take(wait_s=self._trimmer.wait_s if len(self._batcher.queue) == 0 else 0)
             while item is not None:
                 self._handle(item)
+                self._marks.set(())
                 item = self._inbox.take(wait_s=0)
             if self._batcher.step():
+                self._marks.set(())
                 self._trimmer.worked()
             self._trimmer.tidy()
         self._solver.close()
@@ -72,6 +79,7 @@ class Worker:
                 news()
 
     def _request(self, request: Request) -> None:
+        self._marks.set((request.id,))
         try:
             if request.method not in METHODS or request.params is None:
                 raise SaliscopeError("bad_request", f"{request.method!r} with one map of parameters is no request here")
