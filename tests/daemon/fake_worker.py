@@ -109,7 +109,7 @@ class FakeWorker:
         elif method == "initialize":
             self.answer(id, {"protocol": 1, "version": params["version"], "capabilities": [], "limits": {}})
         else:
-            self.explain(id, params["text"], params["stream"], params["$origin"])
+            self.explain(id, params["text"], params["stream"], params.get("$origin", {}))
 
     def status(self) -> dict[str, Any]:
         return {
