@@ -54,7 +54,7 @@ class AsyncClient:
 
     Verbs raise `SaliscopeError`. Callbacks run on the event loop; an error in one fails its call only. With `redial`,
     a client that has lost its daemon goes on with the socket that it gives, where each call that may be asked again is
-    asked once more.
+    asked again.
     """
 
     def __init__(
@@ -106,25 +106,27 @@ class AsyncClient:
         id: int | None = None,
     ) -> Any:
         """Send one request (under the `id` of `new_id`) and await its result; cancelling this task sends `$/cancel`."""
-        connection = self._receiver
-        try:
-            return await self._ask(method, params, on_notification, id)
-        except SaliscopeError as error:
-            if self._redial is None or not may_repeat(method, error):
-                raise
-        if on_notification is not None:
-            on_notification(asked_again(self._last_id))
-        # A daemon that ends still answers what is in flight.
-        await asyncio.wait({connection})
-        await self._take_over(connection)
-        return await self._ask(method, params, on_notification, None)
+        num_lost = 0
+        while True:
+            connection = self._receiver
+            id = self.new_id() if id is None or num_lost else id
+            try:
+                return await self._ask(id, method, params, on_notification)
+            except SaliscopeError as error:
+                if self._redial is None or not may_repeat(method, error, num_lost):
+                    raise
+            num_lost += 1
+            if on_notification is not None:
+                on_notification(asked_again(id))
+            # A daemon that ends still answers what is in flight.
+            await asyncio.wait({connection})
+            await self._take_over(connection)
 
     async def _ask(
-        self, method: str, params: dict[str, Any] | None, on_notification: OnNotification | None, id: int | None
+        self, id: int, method: str, params: dict[str, Any] | None, on_notification: OnNotification | None
     ) -> Any:
         if self._failure is not None:
             raise self._failure
-        id = self.new_id() if id is None else id
         frame = encode_request(id, method, params or {})
         answer = asyncio.get_running_loop().create_future()
         self._answers[id] = answer

@@ -52,7 +52,7 @@ class Client:
 
     Every verb raises `SaliscopeError`; interrupting one (Ctrl-C, or an error in a callback) cancels its request.
     With `redial`, a client that has lost its daemon takes the connection of the one that `redial` makes, and asks
-    there again, once, what may be asked again.
+    there again what may be asked again.
     """
 
     def __init__(self, sock: socket.socket, process: subprocess.Popen[bytes] | None = None) -> None:
@@ -80,15 +80,17 @@ class Client:
         Raises the daemon's error, `unavailable` if the connection is lost, `timeout` after `timeout` seconds of
         silence. A daemon that is lost is replaced, if this client may do that.
         """
-        try:
-            return self._ask(method, params, on_notification, timeout)
-        except SaliscopeError as error:
-            if self.redial is None or not may_repeat(method, error):
-                raise
-        if on_notification is not None:
-            on_notification(asked_again(self._last_id))
-        self._take_over(self.redial())
-        return self._ask(method, params, on_notification, timeout)
+        num_lost = 0
+        while True:
+            try:
+                return self._ask(method, params, on_notification, timeout)
+            except SaliscopeError as error:
+                if self.redial is None or not may_repeat(method, error, num_lost):
+                    raise
+            num_lost += 1
+            if on_notification is not None:
+                on_notification(asked_again(self._last_id))
+            self._take_over(self.redial())
 
     def _ask(
         self, method: str, params: dict[str, Any] | None, on_notification: OnNotification | None, timeout: float | None

@@ -57,7 +57,7 @@ def connect(
     on TCP, which is never started and gets the `token` (default: SALISCOPE_TOKEN, else that of this user's file).
 
     If the daemon is lost (killed, stopped, updated), the client connects in the same way again with its next request,
-    and one that was in flight is asked once more: not `status`, `ping` and `shutdown`, which are about that daemon, and
+    and what was in flight is asked again: not `status`, `ping` and `shutdown`, which are about that daemon, and
     not with `reconnect=False`.
     """
     stage = on_stage or (lambda _: None)

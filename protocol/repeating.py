@@ -13,11 +13,17 @@ from saliscope.protocol.requests import DisconnectedError
 REPEATABLE: Final = frozenset(
     {"explain", "evaluate", "predict", "tokenize", "models/list", "models/load", "models/unload", "methods/list"}
 )
+#: How many daemons one request may lose before it fails.
+MAX_REPEATS: Final = 3
 
 
-def may_repeat(method: str, error: SaliscopeError) -> bool:
-    """Whether this request, failed so, may be sent to the next daemon: the connection was lost, or that one ends."""
-    return method in REPEATABLE and (isinstance(error, DisconnectedError) or error.code == "shutting_down")
+def may_repeat(method: str, error: SaliscopeError, num_lost: int) -> bool:
+    """Whether this request, failed so after it lost `num_lost` daemons before, may be sent to the next one."""
+    return (
+        num_lost < MAX_REPEATS
+        and method in REPEATABLE
+        and (isinstance(error, DisconnectedError) or error.code == "shutting_down")
+    )
 
 
 def asked_again(id: int) -> Notification:
