@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import Any
-
-import pytest
 
 from saliscope.protocol.codec import Response, encode_request
 
@@ -27,9 +26,9 @@ def test_no_requests_are_read_from_a_client_that_leaves_its_answers_unread(start
     more = b"".join(encode_request(id, "explain", {"text": f"{id}" * (1 << 20)}) for id in range(10, 14))
     slow.socket.settimeout(0.5)
     sent = 0
-    with pytest.raises(TimeoutError):
+    with contextlib.suppress(TimeoutError):
         while True:
-            sent += slow.socket.send(more[sent:])
+            sent += slow.socket.send(more[sent:] or b"?")
     assert sent < len(more)
     assert other.explain("a").scores
     assert other.status().requests["answered"] == 11
