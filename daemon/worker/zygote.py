@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import gc
 import json
 import logging
@@ -24,6 +23,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final, NoReturn
 
+from saliscope.daemon.worker.dying import IS_LINUX, die_with
 from saliscope.daemon.worker.marks import Marks
 
 Serve = Callable[[socket.socket, Marks], None]
@@ -37,7 +37,6 @@ PRELOADED: Final = (
     "transformers.models.gpt2.modeling_gpt2",
     "saliscope.explainers.families",
 )
-_PR_SET_PDEATHSIG: Final = 1
 
 
 def run(control: socket.socket, serve: Serve) -> None:
@@ -53,7 +52,7 @@ def run(control: socket.socket, serve: Serve) -> None:
     # What is shared with the workers must not be copied by a collector that writes into it.
     gc.collect()
     gc.freeze()
-    _tell(control, ready=os.getpid(), threads=len(os.listdir("/proc/self/task")) if _IS_LINUX else 0)
+    _tell(control, ready=os.getpid(), threads=len(os.listdir("/proc/self/task")) if IS_LINUX else 0)
     try:
         while True:
             readable, _, _ = select.select([control.fileno(), wake_read], [], [])
@@ -75,17 +74,6 @@ def run(control: socket.socket, serve: Serve) -> None:
     finally:
         for pid in children:
             os.kill(pid, signal.SIGKILL)
-
-
-def die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends, even if that is killed (Linux)."""
-    if _IS_LINUX:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-
-_IS_LINUX: Final = sys.platform == "linux"
 
 
 def _fork(serve: Serve, sock: socket.socket, marks: Marks, ours: tuple[int, ...]) -> int:

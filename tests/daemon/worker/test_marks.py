@@ -14,6 +14,7 @@ import pytest
 from saliscope.daemon.worker import zygote
 from saliscope.daemon.worker.batcher import Batcher
 from saliscope.daemon.worker.marks import MOST, Marks
+from saliscope.daemon.worker.scheduling.ticket import Owner
 from saliscope.daemon.worker.solver import Solver
 from saliscope.explainers import load
 from saliscope.explainers.models.textmodel import TextModel
@@ -76,8 +77,13 @@ def test_a_micro_batch_is_marked_with_all_whose_rows_are_in_it(monkeypatch: pyte
 
     monkeypatch.setattr(TextModel, "compute", look)
     batcher = Batcher(Solver(lambda news: news()), marks=marks)
-    for owner, text in ((11, "a dull film"), (12, "a warm film")):
-        batcher.add(owner, model, Evaluate(model.encode(text), Outputs("class"), outputs=True), lambda outcome: None)
+    for id, text in ((11, "a dull film"), (12, "a warm film")):
+        batcher.add(
+            Owner(requests=(id,)),
+            model,
+            Evaluate(model.encode(text), Outputs("class"), outputs=True),
+            lambda outcome: None,
+        )
     assert batcher.step()
     assert seen == [[11, 12]]
 
