@@ -266,7 +266,12 @@ def _start_private(stage: OnStage) -> Client:
 @contextmanager
 def _start_lock() -> Iterator[None]:
     """Of several clients that find no daemon, one starts it; the others wait here and then find it."""
-    with open(paths.start_lock_path(), "ab") as lock:
+    path = paths.start_lock_path()
+    try:
+        lock = open(path, "ab")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise SaliscopeError("unavailable", f"cannot write {path} ({error.strerror}); make room there") from error
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -15,6 +15,7 @@ from saliscope.daemon.engines.trial import Trial
 from saliscope.daemon.engines.worker import End, Spawner, Worker, start_worker
 from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.messages import BUNDLED
 from saliscope.protocol.origin import Origin
 from saliscope.protocol.requests import DisconnectedError, OnNotification
 from saliscope.protocol.results import MethodInfo
@@ -38,6 +39,7 @@ class LocalEngine:
         self._start: asyncio.Task[Worker] | None = None
         self._burial: asyncio.Task[End] | None = None
         self._probe: asyncio.Task[None] | None = None
+        self._reload: asyncio.Task[None] | None = None
         self._facts: dict[str, Any] = {}
         self._num_starts = self._num_crashes_in_a_row = 0
         self._alone = asyncio.Lock()
@@ -101,6 +103,7 @@ class LocalEngine:
 
     async def close(self) -> None:
         """See `Engine`."""
+        await _cancel(self._reload)
         await _cancel(self._start)
         await _cancel(self._burial)
         worker = self._living()
@@ -140,6 +143,8 @@ class LocalEngine:
             del worker.trials[id]
         self._num_crashes_in_a_row = 0
         self._proven.add(trial.model)
+        if trial.model is not None:
+            worker.newest = trial.model
         return answer
 
     def _living(self) -> Worker | None:
@@ -152,7 +157,8 @@ class LocalEngine:
         while True:
             if self._start is None or (self._start.done() and self._living() is None):
                 self._start = asyncio.create_task(self._start_worker())
-            if not self._start.done() and on_notification is not None:
+            # "Running again" says as much, and in a slow reader's queue the newest progress takes the place of all before.
+            if not self._start.done() and on_notification is not None and not trial.num_runs:
                 on_notification(_stage("starting the worker"))
             try:
                 # Shielded: whoever asked first may cancel, the others still want the worker.
@@ -186,7 +192,19 @@ class LocalEngine:
             trial.first = innocent
             if not is_charged:
                 innocent.append(trial)
+        if self._num_crashes_in_a_row == 1 and worker.newest is not None:
+            self._reload = asyncio.create_task(self._load(worker.newest))
         return end
+
+    async def _load(self, model: str) -> None:
+        """Have the model that was used last in a new worker before somebody asks."""
+        try:
+            params = {"model": model or BUNDLED[0], "download": False}
+            worker = await self._worker(Trial("models/load", params), None)
+            # Not by `call`: nobody has asked, so its answer does not end the crashes in a row.
+            await worker.client.call("models/load", params)
+        except SaliscopeError as error:
+            log.warning("a model was not loaded again: %s", error.code)
 
     async def _ask(self, worker: Worker) -> None:
         try:

@@ -31,7 +31,9 @@ class Trial:
         #: Others whose worker died with this one's and who are not charged: they run first.
         self.first: list[Trial] = []
         self._keeps = method == "evaluate" and params.get("out") is not None
-        self._num_runs = self._num_charged = self._num_failed_starts = 0
+        #: How many workers have died with it.
+        self.num_runs = 0
+        self._num_charged = self._num_failed_starts = 0
         self._progress = self._kept = 0.0
         self._how = ""
 
@@ -46,7 +48,7 @@ class Trial:
 
     def ended(self, how: str, *, charged: bool) -> None:
         """The worker died while it had this request; `charged`: while it was at work on it."""
-        self._num_runs += 1
+        self.num_runs += 1
         self._how = how
         if self._keeps and self._progress > self._kept:
             self._num_charged, self._kept = 0, self._progress
@@ -68,10 +70,10 @@ class Trial:
                 f"alone; try a shorter text, another method or another model{kept}",
                 {"reason": self._how, "charged": self._num_charged},
             )
-        if self._num_runs >= MAX_RUNS:
+        if self.num_runs >= MAX_RUNS:
             raise SaliscopeError(
                 "internal",
-                f"the worker ended {self._num_runs} times while this request was with it (the last time: {self._how}), "
+                f"the worker ended {self.num_runs} times while this request was with it (the last time: {self._how}), "
                 f"which seems not to be its fault; look at `saliscope daemon logs`, then send it again{kept}",
-                {"reason": self._how, "runs": self._num_runs},
+                {"reason": self._how, "runs": self.num_runs},
             )

@@ -67,6 +67,8 @@ class Worker:
         self.client = client
         self.ready = ready
         self.trials: dict[int, Trial] = {}
+        #: The model that has answered last.
+        self.newest: str | None = None
         #: What the engine does when it has ended.
         self.burial: asyncio.Task[End]
         self._child = child

@@ -74,7 +74,7 @@ class FakeWorker:
         self.marks = marks
         self.batch: set[int] = set()
         self.hanging: set[int] = set()
-        self.counters = {"requests": 0, "cancelled": 0}
+        self.counters = {"requests": 0, "cancelled": 0, "loads": 0}
 
     def serve(self) -> None:
         ready = {"pid": os.getpid(), "device": "fake", "version": "0", "methods": [METHOD]}
@@ -99,6 +99,7 @@ class FakeWorker:
             self.answer(id, {"models": [{"name": "fake", "state": "ready"}]})
         elif method == "models/load":
             self.notify("$/progress", id=id, stage="loading", done=1.0, total=2.0)
+            self.counters["loads"] += 1
             self.answer(id, {"name": params["model"], "state": "ready"})
         elif method == "models/unload":
             self.answer(id, {"unloaded": params["model"] == "fake"})

@@ -175,6 +175,17 @@ def test_a_model_that_never_answered_is_suspected_of_what_happens_while_it_loads
     with_engine(use)
 
 
+def test_an_idle_worker_that_dies_is_replaced_at_once_with_the_model_that_was_used_last() -> None:
+    async def use(engine: LocalEngine) -> None:
+        pid = await pid_of(engine)
+        os.kill(pid, signal.SIGKILL)
+        while not [each for each in await engine.facts() if each.get("counters", {}).get("loads") == 1]:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        assert (await engine.facts())[0]["pid"] != pid
+
+    with_engine(use)
+
+
 def test_restarts_wait_longer_with_each_crash_in_a_row_and_an_answer_resets_that(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

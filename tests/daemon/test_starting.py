@@ -113,7 +113,7 @@ def test_a_killed_daemon_is_replaced(real_daemons: Pids, gone: Gone) -> None:
 
 def test_racing_clients_start_exactly_one_daemon(real_daemons: Pids) -> None:
     command = [sys.executable, "-c", "from saliscope.protocol import connect; print(connect().status().pid)"]
-    racers = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(4)]
+    racers = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(20)]
     pids = {int(racer.communicate()[0]) for racer in racers}
     assert sorted(pids) == real_daemons()
     assert len(pids) == 1
