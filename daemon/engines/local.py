@@ -157,7 +157,7 @@ class LocalEngine:
         while True:
             if self._start is None or (self._start.done() and self._living() is None):
                 self._start = asyncio.create_task(self._start_worker())
-            # "Running again" says as much, and in a slow reader's queue the newest progress takes the place of all before.
+            # "Running again" says as much, and would be replaced by this in the queue of one that reads slowly.
             if not self._start.done() and on_notification is not None and not trial.num_runs:
                 on_notification(_stage("starting the worker"))
             try:

@@ -92,7 +92,7 @@ def units(out: Path) -> list[tuple[int, str]]:
     path = out / "records.jsonl"
     lines = path.read_text().split("\n")[1:-1] if path.exists() else []
     rows = [json.loads(line) for line in lines]
-    return [(row["text"], row["method"]) for row in rows]
+    return [(row["text"], row["name"]) for row in rows]
 
 
 def test_no_process_outlives_a_killed_front_and_the_next_client_is_served_at_once(home: Path, tmp_path: Path) -> None:
