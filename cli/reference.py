@@ -31,7 +31,10 @@ _ENVIRONMENT: Final = (
     ("COLORTERM, TERM", "`truecolor` or `24bit`; `256` in the name of the terminal; else 16 colours."),
     ("SALISCOPE_THEME", "`light` or `dark` ground of the terminal (default: what COLORFGBG says, else dark)."),
     ("SALISCOPE_RUNTIME_DIR", "Folder of the socket (default: `saliscope` in XDG_RUNTIME_DIR, else in the cache)."),
-    ("SALISCOPE_CACHE_DIR", "Folder of the log and of the kept catalogue."),
+    ("SALISCOPE_CACHE_DIR", "Folder of the log, the token and the kept catalogue."),
+    ("SALISCOPE_DAEMON_OPTIONS", "Options of every daemon started here, as for `saliscope daemon start`."),
+    ("SALISCOPE_CONNECT", "`tcp://HOST:PORT` of a daemon on TCP; as `--connect`."),
+    ("SALISCOPE_TOKEN", "Its token (default: the one in this user's cache folder)."),
     ("HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE", "Where models of the hub lie, and whether they may be fetched."),
 )
 
@@ -83,8 +86,7 @@ def _environment() -> str:
 
 def _shapes() -> Iterator[str]:
     for command, shapes in SHAPES.items():
-        title = command if " " in command else f"saliscope {command} --json"
-        yield f"### {title[0].upper() + title[1:] if ' ' in command else title}\n"
+        yield f"### {command.capitalize() if command.startswith('any ') else f'saliscope {command} --json'}\n"
         for shape in shapes:
             yield f"{cleandoc(shape.__doc__ or '')}\n\n```\n{_type(shape, 0)}\n```\n"
 

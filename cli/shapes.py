@@ -150,7 +150,16 @@ class StatusShape(Struct):
     workers: list[dict[str, Any]] | None = None
     models: list[ModelInfo] | None = None
     memory: dict[str, int] | None = None
+    tcp: str | None = None
+    figures: dict[str, Any] | None = None
     warnings: list[str] | None = None
+
+
+class CacheShape(Struct):
+    """`saliscope cache info --json`: the bytes of every file that the daemon keeps."""
+
+    folder: str
+    files: dict[str, int]
 
 
 class CheckShape(Struct):
@@ -192,6 +201,7 @@ SHAPES: Final[dict[str, tuple[type[Struct], ...]]] = {
     "models": (ModelsShape,),
     "methods": (MethodsShape,),
     "status": (StatusShape,),
+    "cache info": (CacheShape,),
     "doctor": (DoctorShape,),
     "any command that fails": (ErrorShape,),
 }

@@ -10,7 +10,7 @@ from saliscope.protocol.errors import SaliscopeError
 #: In the order of `shapes.StatusShape`, which is not imported for its own cost.
 _FIELDS = (
     "pid", "version", "protocol", "uptime_s", "socket", "sessions", "requests", "workers", "models", "memory",
-    "warnings",
+    "tcp", "figures", "warnings",
 )  # fmt: skip
 
 
@@ -70,6 +70,7 @@ def _lines(status: dict[str, Any]) -> list[str]:
     rows = [
         ("running", f"pid {status['pid']}, version {status['version']}, up {duration(status['uptime_s'])}"),
         ("socket", status["socket"]),
+        ("tcp", status.get("tcp") or ""),
         ("requests", ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in status["requests"].items())),
         ("memory", ", ".join(f"{_memory_name(name)} {size(count)}" for name, count in status["memory"].items())),
     ]

@@ -155,6 +155,11 @@ class Decoder:
         )
 
     @property
+    def num_read(self) -> int:
+        """How many bytes of the stream the frames so far had."""
+        return self._num_read
+
+    @property
     def is_mid_frame(self) -> bool:
         """Whether bytes of an incomplete frame are waiting for the rest."""
         return self._num_fed > self._num_read

@@ -223,7 +223,12 @@ class Explanations(Struct):
 
 
 class Status(Struct):
-    """Answers `status`; never starts a worker."""
+    """Answers `status`; never starts a worker.
+
+    `figures` are counted since the daemon started: `requests` by method and outcome, `errors` by code, `connections`,
+    what the living workers `computed`, `restarts`, and durations (`bounds` in seconds, `counts`, `sum`): of requests,
+    to the first partial estimate, and in the worker's queue.
+    """
 
     pid: int
     version: str
@@ -235,6 +240,8 @@ class Status(Struct):
     workers: list[dict[str, Any]]
     models: list[ModelInfo]
     memory: dict[str, int]
+    tcp: str | None = None
+    figures: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from msgspec import Struct, to_builtins
 
-from saliscope.protocol.codec import CLIENT_LIMITS, encode_notification, encode_response, pack_floats
+from saliscope.protocol.codec import CLIENT_LIMITS, Request, encode_notification, encode_response, pack_floats
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.parameters import Initialize, Notify
+from saliscope.protocol.validate import parse
 
 
 class Dialect(Struct, frozen=True):
@@ -23,6 +24,14 @@ class Dialect(Struct, frozen=True):
     def of(cls, params: Initialize) -> Dialect:
         """The dialect that `initialize` asks for."""
         return cls(params.errors, params.floats, params.notifications, params.notify)
+
+    @classmethod
+    def asked_by(cls, request: Request) -> Dialect:
+        """The dialect of a first request that is refused: what it asks for if it is a proper `initialize`."""
+        try:
+            return cls.of(parse(Initialize, request.params or {})[0]) if request.method == "initialize" else cls()
+        except SaliscopeError:
+            return cls()
 
     def answer(self, id: int, result: Any) -> bytes:
         """The frame of a result; of `too_large` where no client could read it."""

@@ -81,6 +81,16 @@ def test_wrong_parameters_and_methods_are_bad_requests_that_name_the_field(daemo
     assert client.call("explain", {"text": "a", "hue": 1})["warnings"] == ["unknown field 'hue' was ignored"]
 
 
+def test_a_worker_hears_which_session_asks_and_no_client_can_say_so_itself(daemon: Any) -> None:
+    one, two = daemon.client(), daemon.client()
+    first = one.explain("origin").diagnostics
+    assert first == one.explain("origin").diagnostics
+    assert first["client"] != two.explain("origin").diagnostics["client"]
+    forged = one.call("explain", {"text": "origin", "$origin": {"client": 99, "alone": True}})
+    assert forged["diagnostics"] == first
+    assert forged["warnings"] == ["unknown field '$origin' was ignored"]
+
+
 def test_without_initialize_errors_are_strings_and_nothing_is_notified(daemon: Any) -> None:
     wire = daemon.wire()
     wire.request(1, "explain", text="partials 3", stream=True)
