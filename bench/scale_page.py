@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -50,10 +49,9 @@ def write(page: Path, tables: Mapping[str, str]) -> None:
     """Put each table between `<!-- name -->` and `<!-- /name -->`; the page must have both."""
     text = page.read_text(encoding="utf-8")
     for name, table in tables.items():
-        text, count = re.subn(
-            rf"(<!-- {name} -->\n).*?(\n?<!-- /{name} -->)", lambda found, table=table: f"{found[1]}{table}\n{found[2].strip()}",
-            text, flags=re.DOTALL,
-        )  # fmt: skip
-        if count != 1:
+        before, opening, rest = text.partition(f"<!-- {name} -->\n")
+        _, closing, after = rest.partition(f"<!-- /{name} -->")
+        if not closing:
             raise ValueError(f"{page} has no place for the table {name!r}")
+        text = f"{before}{opening}{table}\n{closing}{after}"
     page.write_text(text, encoding="utf-8")

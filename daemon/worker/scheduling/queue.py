@@ -18,7 +18,7 @@ P = TypeVar("P")
 FIXED_COST: Final = 64
 
 #: How many of those whose turn is next are looked at for companions.
-LOOK_AHEAD: Final = 256
+LOOK_AHEAD: Final = 64
 
 
 class Queue(Generic[P]):
