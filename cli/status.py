@@ -92,4 +92,8 @@ def _worker(worker: dict[str, Any]) -> str:
     for name, value in worker.items():
         if isinstance(value, bool | int | str) and value != "":
             shown.append(str(value) if name in ("device", "state") else f"{name.replace('_', ' ')} {value}")
+    classes = worker.get("queue", {}).get("classes", {})
+    waiting = [f"{counts['rows']} {name}" for name, counts in classes.items() if counts["rows"]]
+    if waiting:
+        shown.append(f"rows waiting: {', '.join(waiting)}")
     return ", ".join(shown)

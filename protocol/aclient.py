@@ -30,6 +30,7 @@ from saliscope.protocol.requests import (
     OnNotification,
     OnPartial,
     OnProgress,
+    RunOptions,
     given,
     read,
 )
@@ -199,7 +200,8 @@ class AsyncClient:
         """Which tokens decided: one explanation for a text, a list for a list; estimates go to `on_partial`.
 
         `options`: model, method, target, scale, granularity, seed, params (of the method), download, windows, and
-        `pair` (a second text) or, with no text, `messages` (`{role, content}` each) and `add_generation_prompt`.
+        `pair` (a second text) or, with no text, `messages` (`{role, content}` each) and `add_generation_prompt`;
+        priority, max_ms, max_rows (what ends early is a partial estimate) and supersede (the older one then fails).
         """
         fields = requests.explain_params(text, options, stream=on_partial is not None)
         result = await self.call("explain", fields, requests.listener(on_partial, on_progress))
@@ -215,7 +217,7 @@ class AsyncClient:
         """Compare methods by metrics on texts, pairs (text, label) or maps of text and label.
 
         `options`: model, methods, metrics, target, scale, granularity, seed, interval, precomputed, background, cheap,
-        out (a folder; the same call goes on there), download.
+        out (a folder; the same call goes on there), download; priority, max_ms, max_rows, supersede.
         """
         fields = requests.evaluate_params(texts, options)
         return read(await self.call("evaluate", fields, requests.listener(None, on_progress)), Evaluation)
@@ -231,10 +233,14 @@ class AsyncClient:
         messages: Sequence[Mapping[str, str]] | None = None,
         add_generation_prompt: bool | None = None,
         on_progress: OnProgress | None = None,
+        **options: Unpack[RunOptions],
     ) -> Predictions:
-        """The model's answer for each text (or pair), in order, or for the `messages` of a chat."""
+        """The model's answer for each text (or pair), in order, or for the `messages` of a chat.
+
+        `options`: priority, max_ms, max_rows, supersede.
+        """
         fields = given(model=model, top=top, download=download, add_generation_prompt=add_generation_prompt)
-        fields |= requests.source(texts=texts, pair=pair, messages=messages)
+        fields |= requests.source(texts=texts, pair=pair, messages=messages) | requests.run_params(options)
         return read(await self.call("predict", fields, requests.listener(None, on_progress)), Predictions)
 
     async def tokenize(

@@ -27,7 +27,16 @@ class DisconnectedError(SaliscopeError):
         super().__init__("unavailable", f"{reason}; run the command again, or look at `saliscope daemon logs`")
 
 
-class ExplainOptions(TypedDict, total=False):
+class RunOptions(TypedDict, total=False):
+    """How a request is run (`parameters.Explain` has the meaning of each)."""
+
+    priority: str | None
+    max_ms: float | None
+    max_rows: int | None
+    supersede: str | None
+
+
+class ExplainOptions(RunOptions, total=False):
     """How to explain; what is left out is the daemon's choice (`parameters.Explain` has the meaning of each)."""
 
     model: str | None
@@ -44,7 +53,7 @@ class ExplainOptions(TypedDict, total=False):
     windows: str | None
 
 
-class EvaluateOptions(TypedDict, total=False):
+class EvaluateOptions(RunOptions, total=False):
     """What to compare and how (`evaluations.Evaluate` has the meaning of each)."""
 
     model: str | None
@@ -88,6 +97,14 @@ def explain_params(text: str | Sequence[str] | None, options: ExplainOptions, *,
     if isinstance(fields.get("target"), Target):
         fields["target"] = msgspec.to_builtins(fields["target"])
     return {"stream": stream, **source(text=text), **fields, **source(**fields)}
+
+
+def run_params(options: RunOptions) -> dict[str, Any]:
+    """How a request is run, as a map; a misspelt option is a TypeError."""
+    for name in options:
+        if name not in RunOptions.__annotations__:
+            raise TypeError(f"predict() got an unexpected keyword argument {name!r}")
+    return given(**options)
 
 
 def source(**fields: Any) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class Running:
     max_rows: int | None = None
     num_rows: int = 0
     is_full: bool = False
+    wanted: int = 0
     results: dict[int, Any] = field(default_factory=dict)
     estimates: dict[int, Attribution] = field(default_factory=dict)
     open: dict[int, Any] = field(default_factory=dict)
@@ -72,7 +73,8 @@ class Running:
     def spent(self) -> str:
         """What was computed so far, in words."""
         texts = "" if len(self.steps) == 1 else f", {len(self.results)} of {len(self.steps)} texts done"
-        return f"{self.num_rows} rows{texts}"
+        more = f" (the next step takes {self.wanted} more)" if self.is_full else ""
+        return f"{self.num_rows} row{'' if self.num_rows == 1 else 's'}{more}{texts}"
 
     def _fill(self) -> None:
         while not self.ended and not self.is_full and self.next_text < len(self.steps):
@@ -105,7 +107,7 @@ class Running:
     def _ask(self, index: int, query: Query) -> None:
         rows = 0 if isinstance(query, Solve) else query.num_rows
         if self.max_rows is not None and self.num_rows + rows > self.max_rows:
-            self.is_full = True
+            self.is_full, self.wanted = True, rows
             self.open.pop(index).close()
             self._settle()
             return

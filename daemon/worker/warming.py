@@ -19,12 +19,6 @@ TRIALS: Final = (1, 4, 16, 64, 256, 1024)
 #: The first trial that takes so many times what one row takes is the last, and so is one that takes so long.
 SLOWER: Final = 2.5
 MOST_S: Final = 0.5
-#: In a good micro-batch the fixed cost of a pass is this part of what its tokens cost.
-OVERHEAD: Final = 0.1
-#: A pass of so many times the time of one row counts as no slower.
-NO_SLOWER: Final = 1.25
-LEAST_TOKENS: Final = 256
-MOST_TOKENS: Final = 16_384
 
 
 def measure(model: TextModel) -> Budget:
@@ -44,20 +38,7 @@ def measure(model: TextModel) -> Budget:
         seconds[rows * len(encoding)] = taken
         if taken > MOST_S or taken > SLOWER * min(seconds.values()):
             break
-    return budget_of(seconds)
-
-
-def budget_of(seconds: dict[int, float]) -> Budget:
-    """The budget that times of passes by their tokens speak for; the smallest of them is a pass of one row."""
-    least, most = min(seconds), max(seconds)
-    if seconds[most] <= seconds[least]:
-        return Budget(min(max(most, LEAST_TOKENS), MOST_TOKENS), most)
-    per_token = (seconds[most] - seconds[least]) / (most - least)
-    fixed = max(0.0, seconds[least] - per_token * least)
-    good = int(fixed / (per_token * OVERHEAD))
-    free = int((NO_SLOWER * seconds[least] - fixed) / per_token)
-    tokens = min(max(good, LEAST_TOKENS), MOST_TOKENS)
-    return Budget(tokens, min(free, tokens))
+    return Budget.measured(seconds)
 
 
 def _time(model: TextModel, piece: Piece) -> float:

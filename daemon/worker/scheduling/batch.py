@@ -26,13 +26,7 @@ class Batch(Generic[P]):
 
     def take(self, ticket: Ticket[P], tokens: int) -> None:
         """Add as many rows of a ticket as fit into `tokens` padded ones; of the first ticket at least one."""
-        width = max(self.width, ticket.row_tokens)
-        fit = tokens // width - self._num_rows
-        if not self._num_rows:
-            fit = max(fit, 1)
-        elif width * (self._num_rows + 1) > MOST_PADDING * (self._num_tokens + ticket.row_tokens):
-            return
-        count = min(fit, ticket.rows_left)
+        count = self._room(ticket, tokens)
         if count <= 0:
             return
         start, _ = self._rows.get(ticket, (ticket.next_row, ticket.next_row))
@@ -40,12 +34,25 @@ class Batch(Generic[P]):
         self._rows[ticket] = (start, ticket.next_row)
         self._num_rows += count
         self._num_tokens += count * ticket.row_tokens
-        self.width = width
+        self.width = max(self.width, ticket.row_tokens)
 
     def take_whole(self, ticket: Ticket[P], tokens: int) -> None:
         """Add all that is left of a ticket if it fits, else nothing."""
-        if max(self.width, ticket.row_tokens) * (self._num_rows + ticket.rows_left) <= tokens:
+        if self._room(ticket, tokens) >= ticket.rows_left:
             self.take(ticket, tokens)
+
+    def _room(self, ticket: Ticket[P], tokens: int) -> int:
+        """How many rows that are left of a ticket may be added."""
+        width = max(self.width, ticket.row_tokens)
+        count = min(tokens // width - self._num_rows, ticket.rows_left)
+        if not self._num_rows:
+            return max(count, 1)
+        spare = MOST_PADDING * self._num_tokens - width * self._num_rows
+        wasted_by_each = width - MOST_PADDING * ticket.row_tokens
+        if wasted_by_each > 0:
+            return min(count, int(spare / wasted_by_each))
+        # Longer rows pad those inside, and make up for it the more of them there are.
+        return count if spare >= wasted_by_each * count else 0
 
     def shares(self) -> list[Share[P]]:
         """What was taken, in the order it was taken first."""

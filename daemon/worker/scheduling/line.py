@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Generic, TypeVar
 
 from saliscope.daemon.worker.scheduling.ticket import Owner, Ticket
@@ -28,8 +29,8 @@ class Line(Generic[P]):
     def add(self, ticket: Ticket[P], *, first: bool = False) -> None:
         """Let a ticket wait, behind those of its owner or `first` among them."""
         owner = ticket.owner
-        self._clients.enter(owner.client)
-        self._owners.setdefault(owner.client, Turns()).enter(owner)
+        self._clients.enter(owner.client, ticket.tokens_left)
+        self._owners.setdefault(owner.client, Turns()).enter(owner, ticket.tokens_left)
         tickets = self._tickets.setdefault(owner, [])
         tickets.insert(0 if first else len(tickets), ticket)
 
@@ -46,33 +47,28 @@ class Line(Generic[P]):
         return list(self._tickets.get(owner, ()))
 
     def charge(self, owner: Owner, cost: float) -> None:
-        """An owner has had `cost` of the device."""
+        """An owner that waits has had `cost` of the device."""
         self._clients.charge(owner.client, cost)
-        if owner.client in self._owners:
-            self._owners[owner.client].charge(owner, cost)
+        self._owners[owner.client].charge(owner, cost)
 
     def lead(self, ticket: Ticket[P], other: Ticket[P]) -> float:
         """By how much the client of a ticket has had more than that of another."""
         return self._clients.time(ticket.owner.client) - self._clients.time(other.owner.client)
 
-    def in_turn(self) -> list[Ticket[P]]:
-        """All tickets, whose turn it is first; of equals the shorter first. A new turn begins."""
-        order = self._clients.order(lambda client: min(self._least(owner) for owner in self._owners[client].waiting))
-        for client in set(self._owners) - set(order):
-            del self._owners[client]
-        return [
+    def in_turn(self, count: int) -> list[Ticket[P]]:
+        """At most `count` tickets, whose turn it is first; of equals the shorter first. A new turn begins."""
+        every = (
             ticket
-            for client in order
-            for owner in self._owners[client].order(self._least)
+            for client in self._clients.first(count)
+            for owner in self._owners[client].first(count)
             for ticket in self._tickets[owner]
-        ]
-
-    def _least(self, owner: Owner) -> int:
-        return min(ticket.tokens_left for ticket in self._tickets[owner])
+        )
+        return list(islice(every, count))
 
     def _leave(self, owner: Owner) -> None:
         del self._tickets[owner]
         owners = self._owners[owner.client]
         owners.leave(owner)
         if not owners:
+            del self._owners[owner.client]
             self._clients.leave(owner.client)

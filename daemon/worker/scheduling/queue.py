@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Final, Generic, TypeVar
 
 from saliscope.daemon.worker.scheduling.batch import Batch
@@ -15,6 +16,9 @@ P = TypeVar("P")
 
 #: What a micro-batch costs beside its tokens, in tokens: many small ones must not pass for little.
 FIXED_COST: Final = 64
+
+#: How many of those whose turn is next are looked at for companions.
+LOOK_AHEAD: Final = 64
 
 
 class Queue(Generic[P]):
@@ -92,10 +96,10 @@ class Queue(Generic[P]):
         waiting = [level for level, line in self._lines.items() if line]
         if not waiting:
             for line in self._lines.values():
-                line.in_turn()
+                line.in_turn(1)
             return []
         level = self._guarantee.pick(waiting)
-        line, tickets = self._lines[level], self._lines[level].in_turn()
+        line, tickets = self._lines[level], self._lines[level].in_turn(LOOK_AHEAD)
         leader, batch = tickets[0], Batch[P]()
         if leader.is_alone:
             batch.take(leader, leader.budget.tokens)
@@ -109,7 +113,7 @@ class Queue(Generic[P]):
             self._fill(batch, leader, tickets)
             for lower in waiting:
                 if lower > level:
-                    self._fill(batch, leader, self._lines[lower])
+                    self._fill(batch, leader, islice(self._lines[lower], LOOK_AHEAD))
         return self._handed_out(batch)
 
     def _merge(self, batch: Batch[P], line: Line[P], tickets: list[Ticket[P]]) -> None:
