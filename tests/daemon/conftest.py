@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,14 +72,25 @@ class Wire:
     def close(self) -> None:
         self.socket.close()
 
+    def leave(self) -> None:
+        """Close our half, and read what still comes until the daemon has closed its own."""
+        self.socket.settimeout(60)
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+            while self.socket.recv(CHUNK):
+                pass
+        except (ConnectionResetError, BrokenPipeError, OSError):
+            pass
+        self.socket.close()
+
 
 class Daemon:
     """A daemon process with fake workers, and clients of it."""
 
-    def __init__(self, limits: dict[str, Any]) -> None:
+    def __init__(self, limits: dict[str, Any], options: Sequence[str] = ()) -> None:
         readable, writable = os.pipe()
         command = [sys.executable, str(FAKE_DAEMON), str(writable), msgspec.json.encode(limits).decode()]
-        self.process = subprocess.Popen(command, pass_fds=(writable,), stderr=subprocess.PIPE)
+        self.process = subprocess.Popen([*command, *options], pass_fds=(writable,), stderr=subprocess.PIPE)
         os.close(writable)
         with open(readable, "rb") as ready:
             assert ready.read() == b"ready\n"
@@ -114,8 +125,8 @@ class Daemon:
 def start(home: Path) -> Iterator[Callable[..., Daemon]]:
     daemons: list[Daemon] = []
 
-    def start(**limits: Any) -> Daemon:
-        daemons.append(Daemon(limits))
+    def start(*options: str, **limits: Any) -> Daemon:
+        daemons.append(Daemon(limits, options))
         return daemons[-1]
 
     yield start
