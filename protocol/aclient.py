@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from saliscope.protocol import requests
@@ -22,6 +22,7 @@ from saliscope.protocol.codec import (
 )
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluation
+from saliscope.protocol.repeating import asked_again, may_repeat
 from saliscope.protocol.requests import (
     DisconnectedError,
     EvaluateOptions,
@@ -51,7 +52,9 @@ if TYPE_CHECKING:
 class AsyncClient:
     """Speaks to a daemon, or to a worker, over a socket; made by `AsyncClient.adopt` or `aconnect`.
 
-    Verbs raise `SaliscopeError`. Callbacks run on the event loop; an error in one fails its call only.
+    Verbs raise `SaliscopeError`. Callbacks run on the event loop; an error in one fails its call only. With `redial`,
+    a client that has lost its daemon goes on with the socket that it gives, where each call that may be asked again is
+    asked again.
     """
 
     def __init__(
@@ -61,11 +64,15 @@ class AsyncClient:
         *,
         process: subprocess.Popen[bytes] | None = None,
         on_notification: OnNotification | None = None,
+        redial: Callable[[], Awaitable[socket.socket]] | None = None,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._process = process
         self._listen = on_notification
+        self._redial = redial
+        self._redialing = asyncio.Lock()
+        self._wishes: dict[str, Any] = {}
         self._last_id = 0
         self._answers: dict[int, asyncio.Future[Response]] = {}
         self._listeners: dict[int, OnNotification] = {}
@@ -79,19 +86,47 @@ class AsyncClient:
         *,
         process: subprocess.Popen[bytes] | None = None,
         on_notification: OnNotification | None = None,
+        redial: Callable[[], Awaitable[socket.socket]] | None = None,
     ) -> AsyncClient:
         """A client on a connected socket; notifications about no call of its own go to `on_notification`."""
         reader, writer = await asyncio.open_connection(sock=sock)
-        return cls(reader, writer, process=process, on_notification=on_notification)
+        return cls(reader, writer, process=process, on_notification=on_notification, redial=redial)
+
+    def new_id(self) -> int:
+        """An id for one call, for those who must know it before the answer comes."""
+        self._last_id = self._last_id % (2**32 - 1) + 1
+        return self._last_id
 
     async def call(
-        self, method: str, params: dict[str, Any] | None = None, on_notification: OnNotification | None = None
+        self,
+        method: str,
+        params: dict[str, Any] | None = None,
+        on_notification: OnNotification | None = None,
+        *,
+        id: int | None = None,
     ) -> Any:
-        """Send one request and await its result; cancelling this task sends `$/cancel`."""
+        """Send one request (under the `id` of `new_id`) and await its result; cancelling this task sends `$/cancel`."""
+        num_lost = 0
+        while True:
+            connection = self._receiver
+            id = self.new_id() if id is None or num_lost else id
+            try:
+                return await self._ask(id, method, params, on_notification)
+            except SaliscopeError as error:
+                if self._redial is None or not may_repeat(method, error, num_lost):
+                    raise
+            num_lost += 1
+            if on_notification is not None:
+                on_notification(asked_again(id))
+            # A daemon that ends still answers what is in flight.
+            await asyncio.wait({connection})
+            await self._take_over(connection)
+
+    async def _ask(
+        self, id: int, method: str, params: dict[str, Any] | None, on_notification: OnNotification | None
+    ) -> Any:
         if self._failure is not None:
             raise self._failure
-        self._last_id = self._last_id % (2**32 - 1) + 1
-        id = self._last_id
         frame = encode_request(id, method, params or {})
         answer = asyncio.get_running_loop().create_future()
         self._answers[id] = answer
@@ -132,6 +167,7 @@ class AsyncClient:
         from saliscope import __version__
 
         fields = {"client": client, "version": __version__, **params}
+        self._wishes = params
         return read(await self.call("initialize", fields), Initialized)
 
     @overload
@@ -251,8 +287,12 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the connection; calls that still wait fail, a private worker ends with it."""
+        self._redial = None
         self._receiver.cancel()
         await self.closed()
+        if self._failure is None:
+            # Cancelled before it had begun.
+            self._lose(DisconnectedError())
         if self._process is not None:
             from saliscope.protocol.launch import end_process
 
@@ -264,6 +304,17 @@ class AsyncClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    async def _take_over(self, lost: asyncio.Task[None]) -> None:
+        """A new connection in place of the lost one; calls that lost it together share the new one."""
+        async with self._redialing:
+            if self._receiver is not lost or self._redial is None:
+                return
+            self._reader, self._writer = await asyncio.open_connection(sock=await self._redial())
+            self._failure = None
+            self._receiver = asyncio.create_task(self._receive())
+            if self._wishes:
+                await self.initialize(**self._wishes)
 
     async def _receive(self) -> None:
         decoder = Decoder(CLIENT_LIMITS)
@@ -280,13 +331,16 @@ class AsyncClient:
         except OSError as error:
             failure = failure or DisconnectedError(f"the connection was lost ({error.strerror})")
         finally:
-            self._failure = failure or DisconnectedError()
-            for answer in self._answers.values():
-                if not answer.done():
-                    answer.set_exception(self._failure)
-            self._writer.close()
+            self._lose(failure or DisconnectedError())
             with contextlib.suppress(OSError):
                 await self._writer.wait_closed()
+
+    def _lose(self, failure: SaliscopeError) -> None:
+        self._failure = failure
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(failure)
+        self._writer.close()
 
     def _dispatch(self, frame: Request | Response | Notification) -> None:
         if isinstance(frame, Response):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from saliscope.protocol import requests
@@ -20,6 +20,7 @@ from saliscope.protocol.codec import (
 )
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluation
+from saliscope.protocol.repeating import asked_again, may_repeat
 from saliscope.protocol.requests import (
     DisconnectedError,
     EvaluateOptions,
@@ -50,11 +51,15 @@ class Client:
     """Speaks to a daemon (or to a private worker, whose process then ends with the client) over a socket.
 
     Every verb raises `SaliscopeError`; interrupting one (Ctrl-C, or an error in a callback) cancels its request.
+    With `redial`, a client that has lost its daemon takes the connection of the one that `redial` makes, and asks
+    there again what may be asked again.
     """
 
     def __init__(self, sock: socket.socket, process: subprocess.Popen[bytes] | None = None) -> None:
         self._socket = sock
         self._process = process
+        self.redial: Callable[[], Client] | None = None
+        self._wishes: dict[str, Any] = {}
         self._decoder = Decoder(CLIENT_LIMITS)
         self._last_id = 0
         self._is_open = True
@@ -73,8 +78,23 @@ class Client:
         """Send one request and wait for its result; notifications about it go to `on_notification` meanwhile.
 
         Raises the daemon's error, `unavailable` if the connection is lost, `timeout` after `timeout` seconds of
-        silence.
+        silence. A daemon that is lost is replaced, if this client may do that.
         """
+        num_lost = 0
+        while True:
+            try:
+                return self._ask(method, params, on_notification, timeout)
+            except SaliscopeError as error:
+                if self.redial is None or not may_repeat(method, error, num_lost):
+                    raise
+            num_lost += 1
+            if on_notification is not None:
+                on_notification(asked_again(self._last_id))
+            self._take_over(self.redial())
+
+    def _ask(
+        self, method: str, params: dict[str, Any] | None, on_notification: OnNotification | None, timeout: float | None
+    ) -> Any:
         frame = encode_request(self._last_id + 1, method, params or {})
         self._last_id += 1
         id = self._last_id
@@ -100,6 +120,7 @@ class Client:
         from saliscope import __version__
 
         fields = {"client": client, "version": __version__, **params}
+        self._wishes = params
         try:
             answer = read(self.call("initialize", fields, timeout=timeout), Initialized)
         except SaliscopeError as error:
@@ -230,6 +251,10 @@ class Client:
 
     def close(self) -> None:
         """Close the connection; a private worker ends with it."""
+        self.redial = None
+        self._lose()
+
+    def _lose(self) -> None:
         self._is_open = False
         self._socket.close()
         if self._process is not None:
@@ -242,6 +267,15 @@ class Client:
         """Give the socket (and the private worker's process) away; the client is closed then."""
         self._is_open = False
         return self._socket, self._process
+
+    def _take_over(self, fresh: Client) -> None:
+        """Go on with the connection of another client."""
+        self._lose()
+        self._socket, self._process = fresh.detach()
+        self._decoder = Decoder(CLIENT_LIMITS)
+        self._is_open, self.peer_version = True, fresh.peer_version
+        if self._wishes:
+            self.initialize(**self._wishes)
 
     def __enter__(self) -> Client:
         return self
@@ -258,7 +292,7 @@ class Client:
                 self._socket.sendall(frame)
         except BaseException as error:
             # Half a frame may be out: nothing sensible can follow it.
-            self.close()
+            self._lose()
             if isinstance(error, OSError):
                 raise DisconnectedError from error
             raise
@@ -271,10 +305,10 @@ class Client:
             except TimeoutError as error:
                 raise SaliscopeError("timeout", "the daemon did not answer in time") from error
             except OSError as error:
-                self.close()
+                self._lose()
                 raise failure or DisconnectedError() from error
             if not data:
-                self.close()
+                self._lose()
                 raise failure or DisconnectedError()
             try:
                 for frame in self._decoder.frames(data):
@@ -285,5 +319,5 @@ class Client:
                         if on_notification is not None and requests.is_about(frame, id):
                             on_notification(frame)
             except FrameError:
-                self.close()
+                self._lose()
                 raise

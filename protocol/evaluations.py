@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from saliscope.protocol.terms import Name, Scale, Seed
+from saliscope.protocol.terms import Key, Milliseconds, Name, Priority, Rows, Scale, Seed
 
 
 class LabelledText(Struct, forbid_unknown_fields=True):
@@ -31,7 +31,8 @@ class Evaluate(Struct):
     "gold" explains the class of the label. `precomputed` are scores from elsewhere by name, one row a text.
     `background` are texts in which the rarity of tokens is counted. `cheap` is what a cheap method costs at most, in
     forward passes. With `out`, a folder, every finished text is kept there, and the same request goes on where one that
-    was cancelled or died has ended.
+    was cancelled or died has ended. After `max_ms` milliseconds or `max_rows` rows the table of what is done is the
+    answer; `priority` and `supersede` are as for `explain`.
     """
 
     texts: Annotated[list[str | LabelledText], Meta(min_length=1)]
@@ -48,6 +49,10 @@ class Evaluate(Struct):
     cheap: Annotated[float, Meta(ge=0)] = 1.0
     out: Name | None = None
     download: bool = False
+    priority: Priority = "bulk"
+    max_ms: Milliseconds | None = None
+    max_rows: Rows | None = None
+    supersede: Key | None = None
 
 
 class Interval(Struct):

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -46,6 +47,7 @@ def connect(
     private: bool = False,
     options: Sequence[str] = (),
     on_stage: OnStage | None = None,
+    reconnect: bool = True,
 ) -> Client:
     """A client of the running daemon of this version; without one, starts it, with command-line `options`.
 
@@ -53,10 +55,21 @@ def connect(
     `private=True` no daemon is used: a worker process of its own ends with the client. `on_stage` is told what
     takes time ("starting the daemon"). An `address` "tcp://HOST:PORT" (default: SALISCOPE_CONNECT) is that of a daemon
     on TCP, which is never started and gets the `token` (default: SALISCOPE_TOKEN, else that of this user's file).
+
+    If the daemon is lost (killed, stopped, updated), the client connects in the same way again with its next request,
+    and what was in flight is asked again: not `status`, `ping` and `shutdown`, which are about that daemon, and
+    not with `reconnect=False`.
     """
     stage = on_stage or (lambda _: None)
     if private:
         return _start_private(stage)
+    client = _connect(address, token, start, options, stage)
+    if reconnect:
+        client.redial = partial(_connect, address, token, start, options, stage)
+    return client
+
+
+def _connect(address: str | None, token: str | None, start: bool, options: Sequence[str], stage: OnStage) -> Client:
     place = chosen() if address is None else Address.parse(address)
     if place is not None:
         return _enter(place, known() if token is None else token)
@@ -83,15 +96,20 @@ async def aconnect(
     start: bool = True,
     private: bool = False,
     on_stage: OnStage | None = None,
+    reconnect: bool = True,
 ) -> AsyncClient:
     """`connect` for asyncio; `on_stage` is called from another thread."""
     import asyncio
 
     from saliscope.protocol.aclient import AsyncClient
 
-    client = await asyncio.to_thread(connect, address, token=token, start=start, private=private, on_stage=on_stage)
-    sock, process = client.detach()
-    return await AsyncClient.adopt(sock, process=process)
+    dial = partial(connect, address, token=token, start=start, private=private, on_stage=on_stage)
+
+    async def redial() -> socket.socket:
+        return (await asyncio.to_thread(dial)).detach()[0]
+
+    sock, process = (await asyncio.to_thread(dial)).detach()
+    return await AsyncClient.adopt(sock, process=process, redial=redial if reconnect and not private else None)
 
 
 def stop() -> bool:

@@ -6,7 +6,19 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from saliscope.protocol.terms import PROTOCOL_VERSION, Count, Granularity, Name, Scale, Seed, TargetKind
+from saliscope.protocol.terms import (
+    PROTOCOL_VERSION,
+    Count,
+    Granularity,
+    Key,
+    Milliseconds,
+    Name,
+    Priority,
+    Rows,
+    Scale,
+    Seed,
+    TargetKind,
+)
 
 
 class Empty(Struct):
@@ -83,7 +95,8 @@ class Tokenize(Struct):
 
 class Predict(Struct):
     """Asks for the prediction of one text or of many, of pairs (a `pair` for all texts, or a list of them), or of the
-    `messages` of a chat.
+    `messages` of a chat. `priority`, `max_ms`, `max_rows` and `supersede` are as for `explain`; without a result in
+    time it fails with `timeout`.
     """
 
     texts: str | list[str] | None = None
@@ -93,6 +106,10 @@ class Predict(Struct):
     pair: str | list[str] | None = None
     messages: Messages | None = None
     add_generation_prompt: bool | None = None
+    priority: Priority = "request"
+    max_ms: Milliseconds | None = None
+    max_rows: Rows | None = None
+    supersede: Key | None = None
 
     def __post_init__(self) -> None:
         _check_source(self.texts, self.pair, self.messages)
@@ -127,6 +144,9 @@ class Explain(Struct):
     `pair` is a second text, for all texts or one for each. `messages` stand in place of a text; a chat ends with the
     opening of an answer if `add_generation_prompt`, by default where the model is a causal language model.
     `windows`: a text that is too long is cut, or explained in overlapping windows.
+    `priority` says who waits for whom. After `max_ms` milliseconds, or where more than `max_rows` rows of the model
+    would be needed, the best estimate so far is the answer (`estimate` "partial"). A newer request of the same client
+    with the same `supersede` ends this one.
     """
 
     text: str | list[str] | None = None
@@ -143,6 +163,10 @@ class Explain(Struct):
     messages: Messages | None = None
     add_generation_prompt: bool | None = None
     windows: Literal["cut", "stitch"] = "cut"
+    priority: Priority = "request"
+    max_ms: Milliseconds | None = None
+    max_rows: Rows | None = None
+    supersede: Key | None = None
 
     def __post_init__(self) -> None:
         _check_source(self.text, self.pair, self.messages)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from saliscope.daemon.front.outbox import MAX_QUEUED
+from saliscope.daemon.front.outbox import FULL, MAX_QUEUED, STUCK_S
 
 
 class FrontLimits(Struct, frozen=True):
@@ -21,4 +21,6 @@ class FrontLimits(Struct, frozen=True):
     handshake_s: Annotated[float, Meta(description="seconds for `initialize` to arrive on TCP")] = 10.0
     refusal_s: Annotated[float, Meta(description="seconds before a wrong token is answered")] = 1.0
     queued: Annotated[int, Meta(description="unread bytes of one connection before it is dropped")] = MAX_QUEUED
+    full: Annotated[int, Meta(description="unread bytes of one connection from which its requests wait unread")] = FULL
+    stuck_s: Annotated[float, Meta(description="seconds that a connection may read nothing of what waits")] = STUCK_S
     drain_s: Annotated[float, Meta(description="seconds that an ending daemon waits for requests in flight")] = 30.0

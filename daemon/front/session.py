@@ -67,7 +67,7 @@ class Session:
         self._peer = peer
         self._log_texts = options.log_texts
         self._dialect = Dialect()
-        self._outbox = Outbox(writer, limits.queued)
+        self._outbox = Outbox(writer, limits.queued, limits.full, limits.stuck_s)
         self._tasks: dict[int, asyncio.Task[Outcome]] = {}
 
     async def enter(self) -> bytes | None:
@@ -135,6 +135,10 @@ class Session:
         decoder = Decoder(SERVER_LIMITS)
         deadline: float | None = None
         while True:
+            if self._outbox.is_full:
+                # Whoever does not read the answers is asked for no more questions; that time is not the frame's.
+                await self._outbox.room()
+                deadline = deadline and asyncio.get_running_loop().time() + self._limits.frame_s
             try:
                 async with asyncio.timeout_at(deadline):
                     data = rest or await self._reader.read(CHUNK)

@@ -31,11 +31,16 @@ class Entry:
 
 
 class ModelPool:
-    """Loads models on threads; every callback runs through `post`, on the worker's own thread."""
+    """Loads models on threads; every callback runs through `post`, on the worker's own thread.
 
-    def __init__(self, device: str, post: Callable[[Callable[[], None]], None]) -> None:
+    `warm` is called with each model where it was loaded, before anybody else gets it.
+    """
+
+    def __init__(
+        self, device: str, post: Callable[[Callable[[], None]], None], warm: Callable[[TextModel], None]
+    ) -> None:
         self.device = device
-        self._post = post
+        self._post, self._warm = post, warm
         self._entries: dict[str, Entry] = {}
         self._allow_pickle = os.environ.get("SALISCOPE_ALLOW_PICKLE") == "1"
 
@@ -83,6 +88,8 @@ class ModelPool:
         outcome: TextModel | ExplainerError
         try:
             outcome = load(entry.name, self.device, download=download, allow_pickle=self._allow_pickle, on_stage=stage)
+            stage("warming up")
+            self._warm(outcome)
         except ExplainerError as error:
             outcome = error
         except Exception as error:  # whatever a checkpoint breaks is its reader's answer, not the worker's end

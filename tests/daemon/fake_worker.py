@@ -14,6 +14,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from saliscope.daemon.worker.marks import Marks
 from saliscope.protocol.codec import (
     CHUNK,
     CLIENT_LIMITS,
@@ -68,8 +69,10 @@ def explanation(text: str, scores: list[float], estimate: str = "final") -> dict
 
 
 class FakeWorker:
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, marks: Marks) -> None:
         self.sock = sock
+        self.marks = marks
+        self.batch: set[int] = set()
         self.hanging: set[int] = set()
         self.counters = {"requests": 0, "cancelled": 0}
 
@@ -106,7 +109,7 @@ class FakeWorker:
         elif method == "initialize":
             self.answer(id, {"protocol": 1, "version": params["version"], "capabilities": [], "limits": {}})
         else:
-            self.explain(id, params["text"], params["stream"], params["$origin"])
+            self.explain(id, params["text"], params["stream"], params.get("$origin", {}))
 
     def status(self) -> dict[str, Any]:
         return {
@@ -126,13 +129,17 @@ class FakeWorker:
         if command == "crash" or (command == "crash-once" and not Path(argument).exists()):
             if argument:
                 Path(argument).touch()
+            self.marks.set({*self.batch, id})
             os.kill(os.getpid(), signal.SIGKILL)
-        if command == "hang":
+        beside = command == "beside" and not origin.get("alone")
+        if beside:
+            self.batch.add(id)
+        if beside or command == "hang" or (command == "until" and not Path(argument).exists()):
             self.hanging.add(id)
             if stream:
                 self.notify("explain/partial", id=id, index=0, explanation=explanation(text, [0.0], "partial"))
             return
-        if command == "origin":
+        if command in ("origin", "beside", "until"):
             self.answer(id, {**explanation(text, [1.0]), "diagnostics": origin})
             return
         if command == "busy":
@@ -155,11 +162,11 @@ class FakeWorker:
         self.sock.sendall(encode_notification(method, params))
 
 
-def serve(sock: socket.socket) -> None:
-    FakeWorker(sock).serve()
+def serve(sock: socket.socket, marks: Marks) -> None:
+    FakeWorker(sock, marks).serve()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--fd", type=int, required=True)
-    serve(socket.socket(fileno=parser.parse_args().fd))
+    serve(socket.socket(fileno=parser.parse_args().fd), Marks())

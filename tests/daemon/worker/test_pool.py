@@ -41,7 +41,7 @@ def wait_for(pool: ModelPool, name: str, posted: list[Any]) -> Any:
 
 def test_one_load_serves_all_who_ask_and_a_name_that_gave_no_model_is_forgotten() -> None:
     stages: list[str] = []
-    pool = ModelPool("cpu", lambda news: None)
+    pool = ModelPool("cpu", lambda news: None, lambda model: None)
     assert isinstance(wait_for(pool, "demo-encoder", stages), TextModel)
     assert any("loading" in stage for stage in stages)
     assert isinstance(wait_for(pool, "nobody/nothing", stages), UnknownModel)
@@ -51,7 +51,10 @@ def test_one_load_serves_all_who_ask_and_a_name_that_gave_no_model_is_forgotten(
 
 
 def test_what_a_model_lacks_is_told_with_the_reason(tmp_path: Path) -> None:
-    pool, folder = ModelPool("cpu", lambda news: None), str(tiny.save(tiny.build("bert"), tmp_path, causal=False))
+    pool, folder = (
+        ModelPool("cpu", lambda news: None, lambda model: None),
+        str(tiny.save(tiny.build("bert"), tmp_path, causal=False)),
+    )
     assert isinstance(wait_for(pool, folder, []), TextModel)
     info = msgspec.convert(pool.info(folder), ModelInfo)
     assert info.lacking == {"lm-head": "the checkpoint holds no language-model head"}
