@@ -88,9 +88,11 @@ class Daemon:
     """A daemon process with fake workers, and clients of it."""
 
     def __init__(self, limits: dict[str, Any], options: Sequence[str] = ()) -> None:
+        # A file, not a pipe: one that nobody reads would fill up and stop the daemon.
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `end`
         readable, writable = os.pipe()
         command = [sys.executable, str(FAKE_DAEMON), str(writable), msgspec.json.encode(limits).decode()]
-        self.process = subprocess.Popen([*command, *options], pass_fds=(writable,), stderr=subprocess.PIPE)
+        self.process = subprocess.Popen([*command, *options], pass_fds=(writable,), stderr=self._log)
         os.close(writable)
         with open(readable, "rb") as ready:
             assert ready.read() == b"ready\n"
@@ -109,13 +111,20 @@ class Daemon:
         self._open.append(wire)
         return wire
 
+    def log(self) -> str:
+        """What it has logged so far."""
+        # No seek: the daemon writes at the same place of the same open file.
+        return os.pread(self._log.fileno(), 1 << 30, 0).decode()
+
     def end(self) -> str:
         """End it with SIGTERM unless it has ended, and give its log."""
         for client in self._open:
             client.close()
         if self.process.poll() is None:
             self.process.terminate()
-        log = self.process.communicate()[1].decode()
+        self.process.wait()
+        log = self.log()
+        self._log.close()
         assert "Traceback" not in log
         assert "never retrieved" not in log
         return log

@@ -103,13 +103,15 @@ class FakeWorker:
         elif method == "models/unload":
             self.answer(id, {"unloaded": params["model"] == "fake"})
         elif method == "tokenize":
-            self.answer(id, {"tokens": [], "model": "fake", "max_tokens": len(params["text"])})
+            self.answer(id, {"tokens": [], "model": "fake", "max_tokens": len(params["text"] or "")})
         elif method == "predict":
             self.answer(id, {"model": "fake", "predictions": []})
         elif method == "initialize":
             self.answer(id, {"protocol": 1, "version": params["version"], "capabilities": [], "limits": {}})
+        elif method == "evaluate":
+            self.fail(id, "not_capable", "no evaluation here")
         else:
-            self.explain(id, params["text"], params["stream"], params.get("$origin", {}))
+            self.explain(id, params["text"] or "", params["stream"], params.get("$origin", {}))
 
     def status(self) -> dict[str, Any]:
         return {

@@ -26,7 +26,9 @@ def value(rng: random.Random, depth: int = 3) -> Any:
         case 0 | 1:
             return rng.choice((None, True, False, 0, -1, 2**63, -(2**63), 2**64 - 1, 0.0, -0.0, 1e308, float("nan")))
         case 2 | 3:
-            return rng.choice(("", "a dull film", "映画 🎬", "\0\n\x1b[2J", "../../etc/passwd", "x" * 70_000, "predicted"))
+            return rng.choice(
+                ("", "a dull film", "映画 🎬", "\0\n\x1b[2J", "../../etc/passwd", "x" * 70_000, "predicted")
+            )
         case 4:
             return rng.randbytes(rng.randrange(20))
         case 5:
