@@ -117,10 +117,10 @@ class FakeWorker:
         return {
             "pid": os.getpid(),
             "device": "fake",
-            "queue": {"waiting": len(self.hanging)},
+            "queue": {"waiting": len(self.hanging), "classes": {"interactive": {"begun": 3, "waited_s": 1.5}}},
             "memory": {"rss": 1},
             "models": [{"name": "fake", "state": "ready"}],
-            "counters": self.counters,
+            "counters": {**self.counters, "batches": 3, "rows": 30, "tokens": 300, "padded_tokens": 400},
         }
 
     def explain(self, id: int, text: str | list[str], stream: bool, origin: dict[str, Any]) -> None:
