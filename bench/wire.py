@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from saliscope.daemon.front.options import Options
@@ -87,8 +88,8 @@ def table(name: str, client: Client) -> None:
     """The rows of one connection."""
     actions: dict[str, Callable[[], object]] = {"ping": client.ping}
     for size in SIZES:
-        actions[f"{size}, as received"] = lambda size=size: client.call("explain", {"text": size})
-        actions[f"{size}, typed"] = lambda size=size: client.explain(size)
+        actions[f"{size}, as received"] = partial(client.call, "explain", {"text": size})
+        actions[f"{size}, typed"] = partial(client.explain, size)
     for label, action in actions.items():
         for _ in range(WARM_UP):
             action()
