@@ -37,12 +37,14 @@ docs: $(VENV)/.dev ## regenerate the pages and pictures that come from the code'
 	$(BIN)/python -m saliscope.cli.reference
 	$(BIN)/python -m saliscope.explainers.reference docs/methods.md
 	$(BIN)/python -m saliscope.explainers.metrics.reference docs/metrics.md
+	$(BIN)/python -m saliscope.daemon.front.reference docs/operations.md
 	$(BIN)/python -m bench.pictures docs/pictures
 
 bench: bench-startup bench-peers ## every figure side by side
 
 bench-startup: $(VENV)/.dev ## start-up and protocol figures
 	$(BIN)/python -m bench.startup
+	$(BIN)/python -m bench.wire
 
 bench-peers: $(VENV)/.dev ## speed beside Captum, shap and Interpreto, and beside one forward (an hour on two processors)
 	$(BIN)/python -m bench.peers

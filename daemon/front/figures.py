@@ -40,14 +40,18 @@ class Figures:
             "connections": dict(self.connections),
             "request_seconds": self.request_seconds.to_dict(),
             "first_partial_seconds": self.first_partial_seconds.to_dict(),
-            "queue_seconds": _merged([worker["queue_seconds"] for worker in workers if "queue_seconds" in worker]),
+            "queue": _queues(workers),
             "computed": {name: sum(worker.get("counters", {}).get(name, 0) for worker in workers) for name in COMPUTED},
             "restarts": sum(worker.get("restarts", 0) for worker in workers),
         }
 
 
-def _merged(histograms: list[dict[str, Any]]) -> dict[str, Any]:
-    """The sum of several histograms, all with our bounds."""
-    empty = Histogram().to_dict()
-    counts = [sum(column) for column in zip(empty["counts"], *(one["counts"] for one in histograms), strict=True)]
-    return {**empty, "counts": counts, "sum": sum(one["sum"] for one in histograms)}
+def _queues(workers: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """By class: queries whose first micro-batch has come, and the seconds that they had waited for it."""
+    found: dict[str, dict[str, float]] = {}
+    for worker in workers:
+        for name, told in worker.get("queue", {}).get("classes", {}).items():
+            sums = found.setdefault(name, {"begun": 0, "waited_s": 0.0})
+            for key in sums:
+                sums[key] += told.get(key, 0)
+    return found

@@ -48,6 +48,13 @@ def _requests(status: dict[str, Any]) -> list[Sample]:
     return [((method, outcome), n) for method, outcomes in requests.items() for outcome, n in outcomes.items()]
 
 
+def _queue(name: str) -> Callable[[dict[str, Any]], list[Sample]]:
+    def read(status: dict[str, Any]) -> list[Sample]:
+        return [((level,), told[name]) for level, told in status["figures"]["queue"].items()]
+
+    return read
+
+
 def _waiting(status: dict[str, Any]) -> list[Sample]:
     return [((), sum(worker.get("queue", {}).get("rows", 0) for worker in status["workers"]))]
 
@@ -69,8 +76,10 @@ METRICS: Final = (
            _one("figures", "request_seconds")),
     Metric("first_partial_seconds", "histogram", "From request to its first partial estimate, where it had one.", (),
            _one("figures", "first_partial_seconds")),
-    Metric("queue_seconds", "histogram", "From a query's arrival in the worker's queue to its first micro-batch.", (),
-           _one("figures", "queue_seconds")),
+    Metric("queries_begun", "counter", "Queries whose first micro-batch has come, by class.", ("class",),
+           _queue("begun")),
+    Metric("queue_seconds", "counter", "Seconds that those queries had waited; over queries_begun: the mean wait.",
+           ("class",), _queue("waited_s")),
     Metric("queued_rows", "gauge", "Rows that wait for a micro-batch.", (), _waiting),
     Metric("batches", "counter", "Micro-batches computed by the living workers.", (),
            _one("figures", "computed", "batches")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Hashable
 from typing import Final
@@ -82,7 +83,9 @@ class Outbox:
 
     async def flush(self, limit_s: float) -> None:
         """Wait until everything queued is with the transport, or the client is gone, at most `limit_s`."""
-        await asyncio.wait({asyncio.ensure_future(self._empty.wait())}, timeout=limit_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._empty.wait()
 
     async def _drain(self) -> None:
         """Wait until the transport takes more; a client that reads slowly has time, one that reads nothing has not."""

@@ -15,8 +15,8 @@ from saliscope.protocol.messages import BUNDLED
 from saliscope.protocol.origin import Origin
 
 #: Fields of a request, and of a method's parameters in it, that name a model or a file.
-_MODELS: Final = ("model", "lm_head_from", "adapter")
-_FILES: Final = ("out",)
+_MODELS: Final = ("model", "lm_head_from")
+_FILES: Final = ("out", "adapter")
 
 
 class Peer(Struct, frozen=True):

@@ -29,9 +29,8 @@ def run(
     """Serve with this engine until told to end; a line goes to `ready_fd` when clients can connect."""
     options, limits = options or Options(), limits or FrontLimits()
     logs.configure(options.log_format)
-    for allowed, what in ((options.trust_remote_code, "--trust-remote-code"), (options.allow_pickle, "--allow-pickle")):
-        if allowed:
-            log.warning("%s: loading a model may run the code of whoever made it, with all rights of this user", what)
+    if options.allow_pickle:
+        log.warning("--allow-pickle: loading a model may run the code of whoever made it, with all rights of this user")
     if options.log_texts:
         log.warning("--log-texts: what people explain is written into this log")
 

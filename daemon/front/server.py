@@ -52,10 +52,12 @@ class Server:
         if remote is not None:
             servers.append(await asyncio.start_server(self._accept_remote, sock=remote, backlog=BACKLOG))
         exposition = Exposition(self._options.metrics, router) if self._options.metrics else None
+        if exposition is not None:
+            log.info("it serves metrics on http://%s/metrics", str(exposition.address).removeprefix("tcp://"))
         end_on_signals(router)
         log.info("saliscope %s listens on %s, pid %d", __version__, path, os.getpid())
         if tcp is not None:
-            log.info("it listens on %s too, for clients with the token", tcp)
+            log.info("clients with the token reach it at %s too", tcp)
         on_ready()
         notifier.tell(READY="1", STATUS=router.summary())
         chores = [

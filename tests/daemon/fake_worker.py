@@ -104,22 +104,24 @@ class FakeWorker:
         elif method == "models/unload":
             self.answer(id, {"unloaded": params["model"] == "fake"})
         elif method == "tokenize":
-            self.answer(id, {"tokens": [], "model": "fake", "max_tokens": len(params["text"])})
+            self.answer(id, {"tokens": [], "model": "fake", "max_tokens": len(params["text"] or "")})
         elif method == "predict":
             self.answer(id, {"model": "fake", "predictions": []})
         elif method == "initialize":
             self.answer(id, {"protocol": 1, "version": params["version"], "capabilities": [], "limits": {}})
+        elif method == "evaluate":
+            self.fail(id, "not_capable", "no evaluation here")
         else:
-            self.explain(id, params["text"], params["stream"], params.get("$origin", {}))
+            self.explain(id, params["text"] or "", params["stream"], params.get("$origin", {}))
 
     def status(self) -> dict[str, Any]:
         return {
             "pid": os.getpid(),
             "device": "fake",
-            "queue": {"waiting": len(self.hanging)},
+            "queue": {"waiting": len(self.hanging), "classes": {"interactive": {"begun": 3, "waited_s": 1.5}}},
             "memory": {"rss": 1},
             "models": [{"name": "fake", "state": "ready"}],
-            "counters": self.counters,
+            "counters": {**self.counters, "batches": 3, "rows": 30, "tokens": 300, "padded_tokens": 400},
         }
 
     def explain(self, id: int, text: str | list[str], stream: bool, origin: dict[str, Any]) -> None:

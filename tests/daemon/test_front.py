@@ -136,7 +136,7 @@ def test_a_cancelled_request_is_answered_so_and_the_worker_stops(daemon: Any, un
     wire = daemon.wire()
     wire.request(1, "explain", text="hang")
     other = daemon.client()
-    until(lambda: [each for each in other.status().workers if each.get("queue") == {"waiting": 1}])
+    until(lambda: [each for each in other.status().workers if each.get("queue", {}).get("waiting") == 1])
     wire.cancel(1)
     wire.cancel(99)
     assert wire.read() == Response(1, "cancelled: the request was cancelled", None)
