@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from saliscope.protocol.terms import Name, Scale, Seed
+from saliscope.protocol.terms import KeepAlive, Name, Scale, Seed
 
 
 class LabelledText(Struct, forbid_unknown_fields=True):
@@ -48,6 +48,7 @@ class Evaluate(Struct):
     cheap: Annotated[float, Meta(ge=0)] = 1.0
     out: Name | None = None
     download: bool = False
+    keep_alive: KeepAlive | None = None
 
 
 class Interval(Struct):

@@ -176,5 +176,5 @@ class Desk:
 
         self._waiting.add(request_id)
         self._pool.get(
-            name or DEFAULT_MODEL, download, request_id, loaded, lambda text: self._outlet.stage(request_id, text)
+            name or DEFAULT_MODEL, download, request_id, loaded, lambda *told: self._outlet.stage(request_id, *told)
         )

@@ -69,7 +69,13 @@ class Evaluating:
             # What changes no record (and a model that was not named but chosen) makes no other evaluation.
             same = msgspec.to_builtins(
                 msgspec.structs.replace(
-                    self.asked, model=self.model.facts.name, out=None, download=False, cheap=1.0, interval="bootstrap"
+                    self.asked,
+                    model=self.model.facts.name,
+                    out=None,
+                    download=False,
+                    cheap=1.0,
+                    interval="bootstrap",
+                    keep_alive=None,
                 )
             )
             self.ledger = Ledger(self.asked.out, digest_of(same, self.model.facts.fingerprint))

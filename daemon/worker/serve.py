@@ -6,14 +6,13 @@ import os
 import socket
 from typing import Any
 
-import msgspec
-
 import saliscope
 from saliscope.daemon.worker.batcher import Batcher
-from saliscope.daemon.worker.desk import Desk
+from saliscope.daemon.worker.desk import DEFAULT_MODEL, Desk
 from saliscope.daemon.worker.inbox import Closed, Inbox, Item
 from saliscope.daemon.worker.memory import Trimmer, resident_bytes
 from saliscope.daemon.worker.outlet import Outlet
+from saliscope.daemon.worker.patrol import Patrol
 from saliscope.daemon.worker.pool import ModelPool
 from saliscope.daemon.worker.solver import Solver
 from saliscope.explainers.registry import methods
@@ -39,24 +38,38 @@ class Worker:
         self._outlet = Outlet(sock)
         self._device = os.environ.get("SALISCOPE_DEVICE", "auto")
         self._pool = ModelPool(self._device, self._inbox.post)
+        self._outlet.on_answered = self._pool.release
+        self._patrol = Patrol(self._pool)
         self._solver = Solver(self._inbox.post)
         self._batcher = Batcher(self._solver)
         self._desk = Desk(self._pool, self._batcher, self._outlet)
         self._trimmer = Trimmer()
+        self._unloading: set[int] = set()
 
     def run(self) -> None:
         """The loop: a cancel that came while a micro-batch was computed is seen before the next one."""
         ready = {"pid": os.getpid(), "device": self._device, "version": saliscope.__version__, "methods": catalogue()}
         self._outlet.notify("worker/ready", ready)
         while self._outlet.open:
-            item = self._inbox.take(wait_s=self._trimmer.wait_s if len(self._batcher.queue) == 0 else 0)
+            item = self._inbox.take(wait_s=self._wait_s)
             while item is not None:
                 self._handle(item)
                 item = self._inbox.take(wait_s=0)
             if self._batcher.step():
                 self._trimmer.worked()
+                self._patrol.disturbed()
             self._trimmer.tidy()
+            self._pool.tick()
+            self._patrol.tick()
         self._solver.close()
+
+    @property
+    def _wait_s(self) -> float | None:
+        """How long to wait for news before there is something else to do; None: as long as it takes."""
+        if len(self._batcher.queue):
+            return 0
+        waits = (self._trimmer.wait_s, self._pool.wait_s, self._patrol.wait_s)
+        return min((wait for wait in waits if wait is not None), default=None)
 
     def _handle(self, item: Item) -> None:
         match item:
@@ -66,9 +79,17 @@ class Worker:
                 self._request(item)
             case Notification():
                 if item.method == "$/cancel" and item.params is not None:
-                    self._desk.cancel(item.params.get("id"))
+                    self._cancel(item.params.get("id"))
             case news if callable(news):
                 news()
+
+    def _cancel(self, request_id: Any) -> None:
+        if request_id in self._unloading:
+            self._unloading.discard(request_id)
+            self._pool.forget(request_id)
+            self._outlet.fail(request_id, SaliscopeError("cancelled", "the client cancelled this request"))
+        else:
+            self._desk.cancel(request_id)
 
     def _request(self, request: Request) -> None:
         try:
@@ -88,12 +109,35 @@ class Worker:
             case Tokenize():
                 self._desk.tokenize(request.id, params, warnings)
             case LoadModel():
-                self._desk.load(request.id, params, warnings)
+                self._load(request.id, params, warnings)
+            case UnloadModel():
+                self._unload(request.id, params.model, warnings)
             case _:
-                self._outlet.answer(request.id, {**self._fact(request.method, params), "warnings": warnings})
+                self._outlet.answer(request.id, {**self._fact(request.method), "warnings": warnings})
                 self._outlet.open = self._outlet.open and request.method != "shutdown"
 
-    def _fact(self, method: str, params: msgspec.Struct) -> dict[str, Any]:
+        if isinstance(params, Explain | Evaluate | Predict | Tokenize) and params.keep_alive is not None:
+            self._pool.keep(params.model or DEFAULT_MODEL, params.keep_alive)
+
+    def _load(self, request_id: int, params: LoadModel, warnings: list[str]) -> None:
+        """Remember how the model is to be loaded, and load it."""
+        options = {name: getattr(params, name) for name in ("device", "dtype", "revision", "adapter", "keep_alive")}
+        self._pool.wish(params.model, **options, self_check=params.check)
+        self._desk.load(request_id, params, warnings)
+
+    def _unload(self, request_id: int, name: str, warnings: list[str]) -> None:
+        """Answer when the model has gone, with what that has freed."""
+
+        def gone(freed: dict[str, int]) -> None:
+            self._unloading.discard(request_id)
+            self._outlet.answer(request_id, {"unloaded": True, "freed": freed, "warnings": warnings})
+
+        self._unloading.add(request_id)
+        if not self._pool.unload(name, request_id, gone):
+            self._unloading.discard(request_id)
+            self._outlet.answer(request_id, {"unloaded": False, "freed": {}, "warnings": warnings})
+
+    def _fact(self, method: str) -> dict[str, Any]:
         """The answer to a request that needs no model."""
         match method:
             case "initialize":
@@ -107,9 +151,6 @@ class Worker:
                 return {"methods": catalogue()}
             case "models/list":
                 return {"models": self._pool.models()}
-            case "models/unload":
-                assert isinstance(params, UnloadModel)
-                return {"unloaded": self._pool.unload(params.model)}
             case "shutdown":
                 return {"stopping": True}
         raise AssertionError(f"{method} is in the table of methods and is not served")
@@ -124,8 +165,9 @@ class Worker:
             "device": self._device,
             "queue": {"requests": self._desk.num_requests, "queries": len(queue), "rows": queue.num_rows},
             "memory": {"rss": resident_bytes()},
+            "budgets": self._pool.memory(),
             "models": self._pool.models(),
-            "counters": {**self._outlet.counters, **computed},
+            "counters": {**self._outlet.counters, **computed, **self._pool.counters, **self._patrol.counters},
         }
 
 

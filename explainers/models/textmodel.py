@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +13,10 @@ from saliscope.explainers.errors import NotCapable, TooLarge
 from saliscope.explainers.facts import Constants, ModelFacts
 from saliscope.explainers.foreign.tokens import Tokens
 from saliscope.explainers.models.execution import Executor, cut
-from saliscope.explainers.models.fingerprint import fingerprint
+from saliscope.explainers.models.fingerprint import fingerprint, fingerprinting, summing
 from saliscope.explainers.models.heads import EmbeddingHead, Head
 from saliscope.explainers.models.surface import Surface
+from saliscope.explainers.models.weighing import held_bytes
 from saliscope.explainers.queries import Decoding, Piece, Query, Solve, join
 from saliscope.explainers.texts.chat import ChatTemplate, Message, Rendered, encode_chat, find_template
 from saliscope.explainers.texts.encoding import Encoding
@@ -35,12 +36,15 @@ class TextModel:
     tokenizer stay as they were (`fingerprint()` says so). Not safe for use from two threads at once.
     """
 
-    def __init__(self, facts: ModelFacts, network: Surface, tokenizing: Tokens, load_head: HeadLoader) -> None:
+    def __init__(
+        self, facts: ModelFacts, network: Surface, tokenizing: Tokens, load_head: HeadLoader, marks: Sequence[str] = ()
+    ) -> None:
         self._facts = facts
         self._constants = Constants()
         self._network = network
         self._tokenizing = tokenizing
         self._load_head = load_head
+        self._marks = tuple(marks)
         self._executor = Executor(network, facts)
         self._decoders: dict[Decoding, Head | EmbeddingHead] = {}
 
@@ -148,7 +152,20 @@ class TextModel:
 
     def fingerprint(self) -> str:
         """A digest of weights, configuration and hooks as they are now."""
-        return fingerprint(self._network.model)
+        return fingerprint(self._network.model, self._marks)
+
+    def fingerprinting(self) -> Generator[None, None, str]:
+        """The same digest in slices of milliseconds."""
+        return fingerprinting(self._network.model, self._marks)
+
+    def summing(self) -> Generator[None, None, str]:
+        """A digest of every bit of the weights, in slices of milliseconds."""
+        return summing(self._network.model)
+
+    @property
+    def num_bytes(self) -> int:
+        """What its weights, and those of heads that it has borrowed, hold in memory."""
+        return held_bytes([self._network.model, *getattr(self._load_head, "modules", ())])
 
     def _decoder(self, decoding: Decoding) -> Head | EmbeddingHead:
         weight: torch.Tensor = self._network.embedding.weight  # type: ignore[assignment]
