@@ -30,6 +30,9 @@ class Meter(Protocol):
     def free(self) -> int:
         """What anybody could still get there."""
 
+    def spare(self) -> int:
+        """What this process could still use there."""
+
 
 class RamMeter:
     """The memory of this machine, or of the control group that this process is confined to."""
@@ -41,6 +44,10 @@ class RamMeter:
     def free(self) -> int:
         """See `Meter`."""
         return min(_available_bytes(), _confined_bytes())
+
+    def spare(self) -> int:
+        """See `Meter`."""
+        return self.free()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,10 @@ class GpuMeter:
     def free(self) -> int:
         """See `Meter`."""
         return int(torch.cuda.mem_get_info(self.place)[0])
+
+    def spare(self) -> int:
+        """See `Meter`; what torch keeps for later can be used."""
+        return self.free() + self.used() - int(torch.cuda.memory_allocated(self.place))
 
 
 class Budget:

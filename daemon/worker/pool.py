@@ -21,7 +21,7 @@ from saliscope.daemon.worker.keeping import default_keep_alive, kept
 from saliscope.daemon.worker.loading import Loaded, Loading, OutOfMemory, Weighed
 from saliscope.daemon.worker.memory import reclaim, resident_bytes
 from saliscope.daemon.worker.room import Room
-from saliscope.explainers.errors import ExplainerError
+from saliscope.explainers.errors import ExplainerError, NoRoom
 from saliscope.explainers.models.finding import BUNDLED
 from saliscope.explainers.models.loading import LoadOptions
 
@@ -237,6 +237,7 @@ class ModelPool:
                 self._failed(entry, self._room.explained(outcome, weighed))
                 return
             entry.model, entry.load_s = outcome.model, outcome.seconds
+            entry.model.room = self._room.budgets.of(weighed.place).meter.spare
             entry.last_used = entry.verified = self._clock()
             # What a load that ran alone took is measured whole; beside others only its tensors can be told apart.
             grown = self._room.used(weighed.place) - before if alone and not self._used else 0
@@ -277,8 +278,10 @@ class ModelPool:
         self._used[owner] = entry
 
     def _failed(self, entry: Entry, error: ExplainerError) -> None:
-        """Tell whoever waits; a name that gave no model is not kept."""
+        """Tell whoever waits; a name that gave no model is not kept, nor how it was to be loaded (unless room lacked)."""
         self._entries.pop(entry.name, None)
+        if not isinstance(error, NoRoom):
+            self._wishes.pop(entry.name, None)
         waiters, entry.waiters = entry.waiters, []
         leavers, entry.leavers = entry.leavers, []
         for waiter in waiters:

@@ -16,6 +16,7 @@ from saliscope.explainers.models.checking import check
 from saliscope.explainers.models.checkpoint import auto_class_of, check_weights, read_model, read_tokenizer
 from saliscope.explainers.models.finding import OnStage, Source, find_source
 from saliscope.explainers.models.fingerprint import fingerprint
+from saliscope.explainers.models.footprint import measure
 from saliscope.explainers.models.labels import Labelling
 from saliscope.explainers.models.lending import HeadLoader
 from saliscope.explainers.models.network import Network
@@ -32,7 +33,8 @@ class LoadOptions:
 
     `dtype` "auto" is float32 on the CPU, and on a GPU as the checkpoint is stored; scores are float32 always.
     `revision` is a branch, tag or commit of a hub id, `adapter` a LoRA folder that is merged into the weights.
-    `attention` is "sdpa", "eager" or the architecture's default. `self_check` runs `checking.check`.
+    `attention` is "sdpa", "eager" or the architecture's default. With `self_check` the model is run briefly: does it
+    keep what its capabilities promise (`checking`), and what does a row take (`footprint`)?
     """
 
     device: str = "auto"
@@ -105,7 +107,10 @@ def load_source(name: str, source: Source, options: LoadOptions, on_stage: OnSta
     facts = replace(facts, fingerprint=fingerprint(network.model, marks))
     if options.self_check:
         facts = checked(facts, check(network, facts.max_tokens))
-    return TextModel(facts, network, tokenizing, loader, marks)
+    model = TextModel(facts, network, tokenizing, loader, marks)
+    if options.self_check:
+        model.footprint = measure(network, facts.max_tokens)
+    return model
 
 
 def checked(facts: ModelFacts, found: tuple[Check, ...]) -> ModelFacts:

@@ -37,8 +37,7 @@ def read_header(path: Path) -> dict[str, Any]:
             if not 0 < length <= _HEADER_BYTES:
                 raise ValueError(f"its header would have {length} bytes")
             header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        return dict(header)
+        return {name: tensor for name, tensor in header.items() if name != "__metadata__"}
     except (OSError, ValueError, AttributeError) as error:
         raise LoadingFailed(f"{path} could not be loaded: it is no safetensors file ({error})") from error
 

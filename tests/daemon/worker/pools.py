@@ -40,6 +40,8 @@ class FakeDevice:
     def free(self) -> int:
         return self.total - self.used()
 
+    spare = free
+
 
 class FakeModel:
     """What the pool needs of a model; it takes memory of its device until it is collected."""
