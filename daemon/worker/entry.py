@@ -47,7 +47,7 @@ class Entry:
     model: TextModel | None = None
     place: torch.device | None = None
     size: int = 0
-    """Bytes that it takes, as measured; while it loads, those that are reserved for it."""
+    """Bytes that its tensors hold, a borrowed head's too; while it loads, those that are reserved for it."""
     source: str = ""
     stage: str = ""
     load_s: float = 0.0

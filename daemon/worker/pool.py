@@ -220,9 +220,6 @@ class ModelPool:
         )
 
     def _load(self, entry: Entry, weighed: Weighed, is_retry: bool = False) -> None:
-        before = self._room.used(weighed.place)
-        alone = sum(1 for other in self._entries.values() if other.model is None) == 1 and not self._used
-
         def loaded(outcome: Loaded | ExplainerError) -> None:
             if isinstance(outcome, OutOfMemory) and not is_retry:
                 # What the reader said it needed was too little; everything that nobody uses makes room once.
@@ -239,9 +236,8 @@ class ModelPool:
             entry.model, entry.load_s = outcome.model, outcome.seconds
             entry.model.room = self._room.budgets.of(weighed.place).meter.spare
             entry.last_used = entry.verified = self._clock()
-            # What a load that ran alone took is measured whole; beside others only its tensors can be told apart.
-            grown = self._room.used(weighed.place) - before if alone and not self._used else 0
-            self._room.settle(entry, max(outcome.model.num_bytes, grown))
+            # Its tensors; what else the process took on the way is seen in what is left on the device.
+            self._room.settle(entry, outcome.model.num_bytes)
             self.counters["loads"] += 1
             self._is_due = True
             self._serve(entry)
@@ -278,7 +274,7 @@ class ModelPool:
         self._used[owner] = entry
 
     def _failed(self, entry: Entry, error: ExplainerError) -> None:
-        """Tell whoever waits; a name that gave no model is not kept, nor how it was to be loaded (unless room lacked)."""
+        """Tell whoever waits; a name that gave no model is forgotten, with how it was to be loaded unless room lacked."""
         self._entries.pop(entry.name, None)
         if not isinstance(error, NoRoom):
             self._wishes.pop(entry.name, None)

@@ -85,7 +85,8 @@ class Driven:
         self.clock, self.device, self.place = Clock(), FakeDevice(total), torch.device(place)
         self.news: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self.loads: list[str] = []
-        self.running = 0
+        self.more: dict[str, int] = {}
+        """What a model takes beyond what its files say."""
         self.stages: list[Any] = []
         self.fail: Callable[[str], None] = lambda name: None
         if patch is not None:
@@ -103,7 +104,7 @@ class Driven:
             self.loads.append(name)
             stage(f"loading {name}")
             self.fail(name)
-            return FakeModel(name, sizes[name], self.device, self.place)
+            return FakeModel(name, sizes[name] + self.more.get(name, 0), self.device, self.place)
 
         patch.setattr(loading, "find_source", find)
         patch.setattr(loading, "check_source", lambda source, options: None)
