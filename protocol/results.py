@@ -32,7 +32,8 @@ class ModelInfo(Struct):
     """What is known of one model: facts, not promises. One that is draining goes as soon as nobody uses it.
 
     `lacking` says why it has not a capability that one would expect. `num_bytes` are the weights, `size` is what it
-    holds with heads that it has borrowed. `num_in_use` requests use it; unused it goes after `expires_s` seconds (null: not by itself).
+    holds with heads that it has borrowed. `num_in_use` requests use it; unused it goes after `expires_s` seconds (null:
+    not by itself).
     """
 
     name: str

@@ -8,35 +8,21 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from saliscope.daemon.worker.budget import Budgets
 from saliscope.daemon.worker.entry import Entry, Leaver, Listener, Outcome, Waiter
-from saliscope.daemon.worker.keeping import default_keep_alive, kept
+from saliscope.daemon.worker.keeping import kept
 from saliscope.daemon.worker.loading import Loaded, Loading, OutOfMemory, Weighed
 from saliscope.daemon.worker.memory import reclaim, resident_bytes
 from saliscope.daemon.worker.room import Room
+from saliscope.daemon.worker.wishes import Wishes
 from saliscope.explainers.errors import ExplainerError, NoRoom
 from saliscope.explainers.models.finding import BUNDLED
-from saliscope.explainers.models.loading import LoadOptions
 
 log = logging.getLogger(__name__)
-
-#: Names whose options are remembered when their model has gone.
-MOST_REMEMBERED: Final = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """How a name is to be loaded from now on."""
-
-    options: LoadOptions
-    keep_alive: float
 
 
 class ModelPool:
@@ -52,9 +38,7 @@ class ModelPool:
         budgets: Budgets | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        pickle, check = os.environ.get("SALISCOPE_ALLOW_PICKLE") == "1", os.environ.get("SALISCOPE_SELF_CHECK") != "0"
-        self._default = Wish(LoadOptions(device, allow_pickle=pickle, self_check=check), default_keep_alive())
-        self._wishes: OrderedDict[str, Wish] = OrderedDict()
+        self._wishes = Wishes(device)
         self._entries: dict[str, Entry] = {}
         self._used: dict[object, Entry] = {}
         self._clock = clock
@@ -100,19 +84,12 @@ class ModelPool:
                 self._serve(entry)
         return dropped
 
-    def wish(self, name: str, **wished: Any) -> None:
+    def wish(self, name: str, keep_alive: float | None = None, **options: Any) -> None:
         """How a name is loaded from now on: the given ones of `LoadOptions`, and `keep_alive` in seconds.
 
         A model that is loaded otherwise is loaded anew as soon as nobody uses it.
         """
-        before = self._wish(name)
-        keep_alive = wished.pop("keep_alive", None)
-        given = {key: value for key, value in wished.items() if value is not None}
-        after = Wish(replace(before.options, **given), before.keep_alive if keep_alive is None else kept(keep_alive))
-        self._wishes[name] = after
-        self._wishes.move_to_end(name)
-        while len(self._wishes) > MOST_REMEMBERED:
-            self._wishes.popitem(last=False)
+        after = self._wishes.change(name, keep_alive, options)
         entry = self._entries.get(name)
         if entry is None:
             return
@@ -197,11 +174,8 @@ class ModelPool:
 
     # -- the way of a model -----------------------------------------------------------------------
 
-    def _wish(self, name: str) -> Wish:
-        return self._wishes.get(name, self._default)
-
     def _begin(self, name: str, download: bool) -> Entry:
-        wish = self._wish(name)
+        wish = self._wishes.of(name)
         entry = Entry(name, wish.options, wish.keep_alive, download)
         self._weigh(entry)
         return entry
@@ -257,7 +231,7 @@ class ModelPool:
         assert entry.model is not None
         entry.state, entry.stage = "ready", ""
         self._is_due = True
-        if entry.options != self._wish(entry.name).options:
+        if entry.options != self._wishes.of(entry.name).options:
             entry.state = "draining"
             return
         waiters, entry.waiters = entry.waiters, []
@@ -274,10 +248,10 @@ class ModelPool:
         self._used[owner] = entry
 
     def _failed(self, entry: Entry, error: ExplainerError) -> None:
-        """Tell whoever waits; a name that gave no model is forgotten, with how it was to be loaded unless room lacked."""
+        """Tell whoever waits; the name is forgotten, and, unless room lacked, how it was to be loaded."""
         self._entries.pop(entry.name, None)
         if not isinstance(error, NoRoom):
-            self._wishes.pop(entry.name, None)
+            self._wishes.forget(entry.name)
         waiters, entry.waiters = entry.waiters, []
         leavers, entry.leavers = entry.leavers, []
         for waiter in waiters:
