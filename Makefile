@@ -14,7 +14,7 @@ demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with 
 test: $(VENV)/.dev ## the whole test suite but the heavy parts
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not load"
 
-test-load: $(VENV)/.dev ## 500 mixed requests: memory flat, models unchanged
+test-load: $(VENV)/.dev ## 500 mixed requests, models that come and go: memory flat, models unchanged
 	$(BIN)/python -m pytest -m load
 
 test-real: $(VENV)/.real ## a real causal language model (SmolLM2-135M, from a package)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -134,6 +135,20 @@ class Granularity(click.ParamType):  # type: ignore[type-arg]
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """The names, and how a pattern begins."""
         return [CompletionItem(name) for name in (*self.names, "regex:") if name.startswith(incomplete)]
+
+
+class Seconds(click.ParamType):  # type: ignore[type-arg]
+    """A time: seconds, or with a unit; anything negative is for ever."""
+
+    name = "time"
+    units: ClassVar = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds."""
+        found = re.fullmatch(r"(-?\d+(?:\.\d+)?)([smh]?)", str(value))
+        if found is None:
+            self.fail(f"{value!r} is no time; use 300, 5m, 2h, 0, or -1 for ever.", param, ctx)
+        return float(found[1]) * self.units[found[2]]
 
 
 def clean(text: str) -> str:

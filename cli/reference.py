@@ -35,6 +35,13 @@ _ENVIRONMENT: Final = (
     ("SALISCOPE_DAEMON_OPTIONS", "Options of every daemon started here, as for `saliscope daemon start`."),
     ("SALISCOPE_CONNECT", "`tcp://HOST:PORT` of a daemon on TCP; as `--connect`."),
     ("SALISCOPE_TOKEN", "Its token (default: the one in this user's cache folder)."),
+    (
+        "SALISCOPE_KEEP_ALIVE",
+        "How long an unused model stays: 300 (default), 5m, 2h; 0 not at all, -1 for ever.",
+    ),
+    ("SALISCOPE_MEMORY", "Memory that the worker may use: a share (default 0.8 of what is free) or a size (12GiB)."),
+    ("SALISCOPE_GPU_MEMORY", "The same of each GPU (default 0.9 of it)."),
+    ("SALISCOPE_SELF_CHECK", "`0`: models are not checked when they are loaded."),
     ("HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE", "Where models of the hub lie, and whether they may be fetched."),
 )
 

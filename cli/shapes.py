@@ -124,8 +124,16 @@ class TokenizeShape(Struct):
 
 
 class ModelsShape(Struct):
-    """`saliscope models --json`."""
+    """`saliscope models --json`; of `load` the one model."""
 
+    models: list[ModelInfo]
+
+
+class PsShape(Struct):
+    """`saliscope ps --json`: the models in memory."""
+
+    running: bool
+    reason: str | None
     models: list[ModelInfo]
 
 
@@ -199,6 +207,8 @@ SHAPES: Final[dict[str, tuple[type[Struct], ...]]] = {
     "tokenize": (TokenizeShape,),
     "evaluate": (Evaluation,),
     "models": (ModelsShape,),
+    "load": (ModelsShape,),
+    "ps": (PsShape,),
     "methods": (MethodsShape,),
     "status": (StatusShape,),
     "cache info": (CacheShape,),

@@ -40,6 +40,35 @@ def ask() -> tuple[dict[str, Any] | None, str | None]:
         raise
 
 
+def report_models(status: dict[str, Any] | None, reason: str | None, *, as_json: bool) -> int:
+    """Print the models that a status tells of and that take memory; always 0."""
+    held = [model for model in (status or {}).get("models", ()) if model["state"] != "available"]
+    if as_json:
+        import json
+
+        print(json.dumps({"running": status is not None, "reason": reason, "models": held}, indent=2))
+    elif status is None:
+        print(f"not running  {reason}" if reason else "not running")
+    elif not held:
+        print("no models in memory; the first request loads one")
+    else:
+        rows = [("name", "size", "device", "dtype", "state", "in use", "expires"), *map(_held, held)]
+        widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+        print("\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows))
+    return 0
+
+
+def _held(model: dict[str, Any]) -> tuple[str, ...]:
+    if model["num_in_use"]:
+        expires = "in use"
+    elif model["expires_s"] is not None:
+        expires = f"in {duration(model['expires_s'])}"
+    else:
+        expires = "never" if model["state"] == "ready" else ""
+    room = size(model["size"] or model["num_bytes"])
+    return model["name"], room, model["device"], model["dtype"], model["state"], str(model["num_in_use"]), expires
+
+
 def model_line(model: dict[str, Any]) -> str:
     """What is known of a model's state, in a few words."""
     facts = [model["state"], model["kind"], model["device"], size(model["num_bytes"]) if model["num_bytes"] else ""]

@@ -27,6 +27,7 @@ from saliscope.protocol.requests import (
     DisconnectedError,
     EvaluateOptions,
     ExplainOptions,
+    LoadOptions,
     OnNotification,
     OnPartial,
     OnProgress,
@@ -44,6 +45,7 @@ from saliscope.protocol.results import (
     Predictions,
     Status,
     Tokenized,
+    Unloaded,
 )
 
 if TYPE_CHECKING:
@@ -267,15 +269,18 @@ class AsyncClient:
         return read(await self.call("models/list"), Models).models
 
     async def load_model(
-        self, model: str, *, download: bool = False, on_progress: OnProgress | None = None
+        self, model: str, *, on_progress: OnProgress | None = None, **options: Unpack[LoadOptions]
     ) -> ModelInfo:
-        """Load a model now, so that the first explanation does not wait."""
-        fields = given(model=model, download=download)
+        """Load a model now, so that the first explanation does not wait; how is remembered for its name.
+
+        `options`: download, device, dtype, revision, adapter (a folder), keep_alive (seconds), check.
+        """
+        fields = requests.load_params(model, options)
         return read(await self.call("models/load", fields, requests.listener(None, on_progress)), ModelInfo)
 
-    async def unload_model(self, model: str) -> bool:
-        """Free a model; False if it was not loaded."""
-        return bool((await self.call("models/unload", given(model=model))).get("unloaded"))
+    async def unload_model(self, model: str) -> Unloaded:
+        """Free a model as soon as nobody uses it: whether it was loaded, and the bytes given back."""
+        return read(await self.call("models/unload", given(model=model)), Unloaded)
 
     async def methods(self) -> list[MethodInfo]:
         """The catalogue of explanation methods."""

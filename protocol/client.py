@@ -25,6 +25,7 @@ from saliscope.protocol.requests import (
     DisconnectedError,
     EvaluateOptions,
     ExplainOptions,
+    LoadOptions,
     OnNotification,
     OnPartial,
     OnProgress,
@@ -42,6 +43,7 @@ from saliscope.protocol.results import (
     Predictions,
     Status,
     Tokenized,
+    Unloaded,
 )
 
 if TYPE_CHECKING:
@@ -232,14 +234,19 @@ class Client:
         """Loaded and bundled models."""
         return read(self.call("models/list"), Models).models
 
-    def load_model(self, model: str, *, download: bool = False, on_progress: OnProgress | None = None) -> ModelInfo:
-        """Load a model now, so that the first explanation does not wait."""
-        fields = given(model=model, download=download)
+    def load_model(
+        self, model: str, *, on_progress: OnProgress | None = None, **options: Unpack[LoadOptions]
+    ) -> ModelInfo:
+        """Load a model now, so that the first explanation does not wait; how is remembered for its name.
+
+        `options`: download, device, dtype, revision, adapter (a folder), keep_alive (seconds), check.
+        """
+        fields = requests.load_params(model, options)
         return read(self.call("models/load", fields, requests.listener(None, on_progress)), ModelInfo)
 
-    def unload_model(self, model: str) -> bool:
-        """Free a model; False if it was not loaded."""
-        return bool(self.call("models/unload", given(model=model)).get("unloaded"))
+    def unload_model(self, model: str) -> Unloaded:
+        """Free a model as soon as nobody uses it: whether it was loaded, and the bytes given back."""
+        return read(self.call("models/unload", given(model=model)), Unloaded)
 
     def methods(self) -> list[MethodInfo]:
         """The catalogue of explanation methods."""

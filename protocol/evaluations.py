@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from saliscope.protocol.terms import Key, Milliseconds, Name, Priority, Rows, Scale, Seed
+from saliscope.protocol.terms import KeepAlive, Key, Milliseconds, Name, Priority, Rows, Scale, Seed
 
 
 class LabelledText(Struct, forbid_unknown_fields=True):
@@ -53,6 +53,7 @@ class Evaluate(Struct):
     max_ms: Milliseconds | None = None
     max_rows: Rows | None = None
     supersede: Key | None = None
+    keep_alive: KeepAlive | None = None
 
 
 class Interval(Struct):

@@ -51,6 +51,19 @@ class ExplainOptions(RunOptions, total=False):
     messages: Sequence[Mapping[str, str]] | None
     add_generation_prompt: bool | None
     windows: str | None
+    keep_alive: float | None
+
+
+class LoadOptions(TypedDict, total=False):
+    """How to load a model (`parameters.LoadModel` has the meaning of each)."""
+
+    download: bool
+    device: str | None
+    dtype: str | None
+    revision: str | None
+    adapter: str | None
+    keep_alive: float | None
+    check: bool | None
 
 
 class EvaluateOptions(RunOptions, total=False):
@@ -69,6 +82,7 @@ class EvaluateOptions(RunOptions, total=False):
     cheap: float
     out: str | None
     download: bool
+    keep_alive: float | None
 
 
 def evaluate_params(
@@ -84,6 +98,17 @@ def evaluate_params(
         # The daemon has another working directory.
         fields["out"] = os.path.abspath(os.path.expanduser(out))
     return {"texts": rows, **fields}
+
+
+def load_params(model: str, options: LoadOptions) -> dict[str, Any]:
+    """The parameters of `models/load` as a map; a misspelt option is a TypeError."""
+    for name in options:
+        if name not in LoadOptions.__annotations__:
+            raise TypeError(f"load_model() got an unexpected keyword argument {name!r}")
+    fields = given(model=model, **options)
+    if isinstance(adapter := fields.get("adapter"), str):
+        fields["adapter"] = os.path.abspath(os.path.expanduser(adapter))
+    return fields
 
 
 def explain_params(text: str | Sequence[str] | None, options: ExplainOptions, *, stream: bool) -> dict[str, Any]:
@@ -125,9 +150,10 @@ def given(**params: Any) -> dict[str, Any]:
 
 
 def _absolute(model: str) -> str:
-    """A model that is a folder here by its absolute path: the daemon has another working directory."""
-    folder = os.path.expanduser(model)
-    return os.path.abspath(folder) if model not in BUNDLED and os.path.isdir(folder) else model
+    """A model that is a folder or a GGUF file here by its absolute path: the daemon has another working directory."""
+    path = os.path.expanduser(model)
+    is_here = os.path.isdir(path) or (path.endswith(".gguf") and os.path.isfile(path))
+    return os.path.abspath(path) if model not in BUNDLED and is_here else model
 
 
 def read(result: Any, type_: type[T]) -> T:

@@ -13,6 +13,7 @@ Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Name = Annotated[str, Meta(min_length=1, max_length=4096)]
 GRANULARITY_PATTERN: Final = r"^(token|word|sentence|line|regex:[\s\S]+)$"
 Granularity = Annotated[str, Meta(pattern=GRANULARITY_PATTERN)]
+KeepAlive = Annotated[float, Meta(ge=-1e9, le=1e9)]
 Scale = Literal["logit", "margin", "logprob", "prob", "loss"]
 Priority = Literal["interactive", "request", "bulk"]
 Milliseconds = Annotated[float, Meta(gt=0, le=86_400_000)]

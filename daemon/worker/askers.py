@@ -20,7 +20,7 @@ class Askers:
     `forget` is called with the id of one that leaves before its model was there.
     """
 
-    def __init__(self, outlet: Outlet, clock: Callable[[], float], rank: Rank, forget: Callable[[int], None]) -> None:
+    def __init__(self, outlet: Outlet, clock: Callable[[], float], rank: Rank, forget: Callable[[int], object]) -> None:
         self._outlet, self._clock, self._rank, self._forget = outlet, clock, rank, forget
         self._askers: dict[int, Asker] = {}
         self._newest: dict[tuple[int, str], Asker] = {}

@@ -160,7 +160,7 @@ class Desk:
                 self.askers.reply(asker, to_wire_error(error))
 
         self._pool.get(
-            name or DEFAULT_MODEL, download, asker.id, loaded, lambda text: self._outlet.stage(asker.id, text)
+            name or DEFAULT_MODEL, download, asker.id, loaded, lambda *told: self._outlet.stage(asker.id, *told)
         )
 
 

@@ -74,7 +74,13 @@ class Evaluating:
             # What changes no record (and a model that was not named but chosen) makes no other evaluation.
             same = msgspec.to_builtins(
                 msgspec.structs.replace(
-                    self.asked, model=self.model.facts.name, out=None, download=False, cheap=1.0, interval="bootstrap"
+                    self.asked,
+                    model=self.model.facts.name,
+                    out=None,
+                    download=False,
+                    cheap=1.0,
+                    interval="bootstrap",
+                    keep_alive=None,
                 )
             )
             same = {name: value for name, value in same.items() if name not in OPTIONS}

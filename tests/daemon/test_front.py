@@ -33,7 +33,7 @@ def test_every_verb_works_end_to_end(daemon: Any) -> None:
     assert client.predict(["a"]).model == "fake"
     assert client.tokenize("abc").max_tokens == 3
     assert client.load_model("m").name == "m"
-    assert client.unload_model("fake") is True
+    assert client.unload_model("fake").unloaded
     assert [model.name for model in client.models()] == ["fake"]
     assert [method.name for method in client.methods()] == ["fake"]
     status = client.status()
