@@ -33,7 +33,7 @@ FIXED_S: Final = MEASURED[16] - 16 * PER_TOKEN_S
 NUM_CLIENTS: Final = 10_000
 DEVICES: Final = (1, 8, 64)
 #: How long arrivals are simulated, by devices.
-SECONDS: Final = {1: 3600.0, 8: 900.0, 64: 240.0}
+SECONDS: Final = {1: 3600.0, 8: 450.0, 64: 60.0}
 #: What the interactive and the other requests take of all devices; bulk jobs want the rest.
 LOAD: Final = {Level.INTERACTIVE: 0.1, Level.REQUEST: 0.5}
 KEYS: Final = ("evaluate", "differentiate", "evaluate causal", "differentiate causal")
@@ -227,7 +227,7 @@ def main() -> None:
     cost = f"{FIXED_S * 1e3:.1f} ms a pass and {PER_TOKEN_S * 1e3:.3f} ms a padded token"
     tables = {"model": f"{cost}; warm-up takes a budget of {budget.tokens} tokens, {budget.free} of them free."}
     tables["waiting"] = waiting_table({count: waiting(count, SECONDS[count]) for count in DEVICES}, simulation_facts)
-    tables["fairness"] = fairness_table({count: fairness(count, 2.0) for count in DEVICES})
+    tables["fairness"] = fairness_table({count: fairness(count, 1.0) for count in DEVICES})
     tables["overtaking"] = overtaking_table(*overtaking())
     for table in tables.values():
         print(table, end="\n\n", flush=True)
