@@ -35,7 +35,7 @@ class Dialect(Struct, frozen=True):
 
     def answer(self, id: int, result: Any) -> bytes:
         """The frame of a result; of `too_large` where no client could read it."""
-        frame = encode_response(id, None, self._packed(to_builtins(result)))
+        frame = encode_response(id, None, _pack(to_builtins(result)) if self.floats == "f32" else result)
         if len(frame) > CLIENT_LIMITS.frame:
             message = f"the answer has {len(frame):,} bytes, the limit is {CLIENT_LIMITS.frame:,}; ask for less"
             return self.failure(id, SaliscopeError("too_large", message))
