@@ -6,22 +6,35 @@ from pathlib import PurePath
 from typing import Final
 
 from saliscope.daemon.front.documents.format import Format
-from saliscope.daemon.front.documents.lines import (
-    cut_line,
-    cut_paragraph,
-    cut_whole,
-    parse_json_line,
-    parse_plain,
-)
+from saliscope.daemon.front.documents.lines import cut_line, cut_paragraph, cut_whole, parse_json_line, parse_plain
+from saliscope.daemon.front.documents.markdown import parse_markdown
+from saliscope.daemon.front.documents.prompt import parse_prompt
+from saliscope.daemon.front.documents.tables import cut_row, parse_row, read_header, read_tab_header
+from saliscope.daemon.front.documents.wholes import parse_json_document, parse_yaml_document
 from saliscope.protocol.errors import SaliscopeError
 
+_ROW: Final = "each row below the header, which names the fields"
+_VALUE: Final = "each entry of a list, or the whole; a list of maps with a role and a content is one chat"
+_PROMPT: Final = 'the text below the front matter, or one chat where lines say `user:` or tags say `{{role "user"}}`'
+
 FORMATS: Final[tuple[Format, ...]] = (
+    Format("lines", "each line with something visible", (".txt", ".log"), ("plaintext", "text"), cut_line, parse_plain),
+    Format("text", "the whole document", (), (), cut_whole, parse_plain),
+    Format("paragraphs", "each paragraph: the lines between blank ones", (".rst",), (), cut_paragraph, parse_plain),
     Format(
-        "lines", "each line that has something visible", (".txt", ".log"), ("plaintext", "text"), cut_line, parse_plain
+        "markdown",
+        "each paragraph, heading and list item, without front matter, code (inline too) and HTML",
+        (".md", ".markdown"),
+        ("markdown",),
+        cut_whole,
+        parse_markdown,
     ),
-    Format("text", "the whole text", (), (), cut_whole, parse_plain),
-    Format("paragraphs", "each paragraph: lines between blank ones", (".rst", ".tex"), (), cut_paragraph, parse_plain),
     Format("jsonl", "each line", (".jsonl", ".ndjson"), ("jsonl", "jsonlines", "ndjson"), cut_line, parse_json_line),
+    Format("json", _VALUE, (".json",), ("json",), cut_whole, parse_json_document),
+    Format("csv", _ROW, (".csv",), ("csv",), cut_row, parse_row, read_header),
+    Format("tsv", _ROW, (".tsv", ".tab"), ("tsv",), cut_row, parse_row, read_tab_header),
+    Format("yaml", f"of each document: {_VALUE}", (".yaml", ".yml"), ("yaml",), cut_whole, parse_yaml_document),
+    Format("prompt", _PROMPT, (".prompt", ".prompty"), ("prompt",), cut_whole, parse_prompt),
 )
 
 

@@ -61,7 +61,7 @@ def plain_record(piece: str, span: Span) -> Placed:
 
 def broken(piece: str, span: Span, message: str, at: int | None = None) -> Placed:
     """A record that is not what its format says, from `at` on."""
-    place = span if at is None else (min(max(at, span[0]), span[1]), span[1])
+    place = (at, span[1]) if at is not None and span[0] <= at < span[1] else span
     return make_record(piece, span, [], [Finding("broken", message, place)])
 
 

@@ -78,6 +78,12 @@ def make_record(
     Texts that are blank, or that no tokenizer reads, become findings here, for every format.
     """
     start, end = span
+    far = [field for field in fields if not _inside(source, field, span)]
+    if far:
+        fields = [field for field in fields if field not in far]
+        findings = [*findings, *(Finding("not-explained", f"{field.name} stands elsewhere", span) for field in far)]
+    # The blank lines that end a block of YAML may be part of its text.
+    end = max([end, *(_whole(field)[1] for field in fields)])
     findings = [*findings, *(finding for field in fields for finding in _unreadable(field))]
     texts = [field for field in fields if field.kind in ("text", "message")]
     if texts and not any(field.text.strip() for field in texts):
@@ -97,6 +103,12 @@ def _unreadable(field: Field) -> list[Finding]:
         return []
     message = f"{field.name}: half of a surrogate pair stands alone"
     return [Finding("not-unicode", message, field.map.to_source(*lone.span()))]
+
+
+def _inside(source: str, field: Field, span: Span) -> bool:
+    """Whether a field stands within its record, which one that YAML takes from an anchor elsewhere does not."""
+    start = _whole(field)[0]
+    return span[0] <= start and not source[span[1] : start].strip()
 
 
 def _whole(field: Field) -> Span:
