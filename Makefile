@@ -37,6 +37,7 @@ docs: $(VENV)/.dev ## regenerate the pages and pictures that come from the code'
 	$(BIN)/python -m saliscope.cli.reference
 	$(BIN)/python -m saliscope.explainers.reference docs/methods.md
 	$(BIN)/python -m saliscope.explainers.metrics.reference docs/metrics.md
+	$(BIN)/python -m saliscope.daemon.front.documents.reference docs/documents.md
 	$(BIN)/python -m bench.pictures docs/pictures
 
 bench: bench-startup bench-peers ## every figure side by side

@@ -16,7 +16,7 @@ PAIR_FIELDS: Final = {
     "sentence1": ("sentence2",),
     "premise": ("hypothesis",),
     "question1": ("question2",),
-    "question": ("sentence", "passage"),
+    "question": ("passage",),
     "query": ("passage",),
     "text1": ("text2",),
     "text_a": ("text_b",),

@@ -46,7 +46,7 @@ class Row:
 
 
 def scan_row(text: str, start: int, delimiter: str, quote: str = '"') -> Row:
-    """The row that begins at `start`; a blank line has no cell. Quotes are doubled within quotes, as in Excel's files."""
+    """The row that begins at `start`; a blank line has no cell. Within quotes a quote is doubled."""
     blank = _BREAK.match(text, start)
     if blank:
         return Row((), blank.end())

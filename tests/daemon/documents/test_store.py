@@ -20,6 +20,8 @@ SNIPPETS = (
 class Editing(RuleBasedStateMachine):
     """Random edits beside a fresh open of the same text."""
 
+    edits = 0
+
     @initialize(format=st.sampled_from([one.name for one in FORMATS]), text=st.lists(st.sampled_from(SNIPPETS)))
     def opening(self, format: str, text: list[str]) -> None:
         self.store = Store("".join(text), find_format(format))
@@ -34,6 +36,7 @@ class Editing(RuleBasedStateMachine):
             end = data.draw(st.integers(start, min(length, start + 12)))
             edits.append(Edit(start, end, "".join(data.draw(st.lists(st.sampled_from(SNIPPETS), max_size=3)))))
             length += edits[-1].shift
+        Editing.edits += len(edits)
         version = self.store.version
         self.told(self.store.change(version, version + 1, edits))
 
@@ -82,4 +85,6 @@ def test_edits_leave_the_same_store_as_a_fresh_open() -> None:
 @pytest.mark.load
 @pytest.mark.timeout(3600)
 def test_ten_thousand_edits_leave_the_same_store_as_a_fresh_open() -> None:
+    Editing.edits = 0
     run(200, 50)
+    assert Editing.edits >= 10_000
