@@ -29,7 +29,7 @@ class Edit(Struct, frozen=True):
     def applied(self, text: str) -> str:
         """The text after the edit; a range that does not lie in it is refused."""
         check_edits([self], len(text))
-        return text[: self.start] + self.text + text[self.end :]
+        return "".join((text[: self.start], self.text, text[self.end :]))
 
     def moved(self, start: int, end: int) -> tuple[int, int] | None:
         """Where a span lies after the edit; None for one that the edit changed."""

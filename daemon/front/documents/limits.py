@@ -13,7 +13,7 @@ MOST_CHARACTERS: Final = 32 << 20
 MOST_LINES: Final = 200_000
 MOST_OF_A_LINE: Final = 1 << 20
 """Code points of one line, as of a text that is explained."""
-MOST_PARSED: Final = {"json": 4 << 20, "yaml": 1 << 18, "markdown": 1 << 20, "prompt": 1 << 20}
+MOST_PARSED: Final = {"json": 1 << 20, "yaml": 1 << 18, "markdown": 1 << 18, "prompt": 1 << 20}
 """Code points of a document whose format is read anew, as a whole, after every edit."""
 LOOKED_AT: Final = 8_192
 """Code points at the beginning by which a binary file is known."""

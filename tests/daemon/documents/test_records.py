@@ -9,6 +9,7 @@ from tests.daemon.documents.texts import opened
 from saliscope.daemon.front.documents import limits
 from saliscope.daemon.front.documents.formats import FORMATS, find_format
 from saliscope.daemon.front.documents.reference import page
+from saliscope.daemon.front.documents.shaping import Names
 from saliscope.daemon.front.documents.store import Store
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.fields import LABEL_FIELDS, PAIR_FIELDS, TEXT_FIELDS
@@ -16,8 +17,8 @@ from saliscope.protocol.fields import LABEL_FIELDS, PAIR_FIELDS, TEXT_FIELDS
 PAGE = Path(__file__).parents[3] / "docs" / "documents.md"
 
 
-def kinds(text: str, format: str, **names: str) -> list[list[str]]:
-    return [[finding.kind for finding in one.findings] for one in opened(text, format, **names)]
+def kinds(text: str, format: str, names: Names | None = None) -> list[list[str]]:
+    return [[finding.kind for finding in one.findings] for one in opened(text, format, names)]
 
 
 def test_the_page_is_what_the_code_says() -> None:
@@ -52,12 +53,12 @@ def test_known_fields_are_found_in_their_order_and_named_ones_win() -> None:
         assert one.record.input == {"text": "yes"}
     for text, pairs in PAIR_FIELDS.items():
         (one,) = opened(json.dumps({pairs[0]: "second", text: "first", LABEL_FIELDS[-1]: "x"}), "jsonl")
-        assert one.record.input["text"] == ("second" if pairs[0] == "sentence" else "first")
-    (one,) = opened(
-        '{"text": "a", "mine": "b", "other": "c", "how": 3}', "jsonl", text="mine", pair="other", label="how"
-    )
+        assert one.record.input["text"] == "first"
+        assert one.record.input["pair"] == "second"
+    mine = Names("mine", "other", "how")
+    (one,) = opened('{"text": "a", "mine": "b", "other": "c", "how": 3}', "jsonl", mine)
     assert (one.record.input, one.record.label) == ({"text": "b", "pair": "c"}, 3)
-    assert kinds('{"text": "a"}', "jsonl", text="mine") == [["no-text"]]
+    assert kinds('{"text": "a"}', "jsonl", mine) == [["no-text"]]
 
 
 @pytest.mark.parametrize("format", ["json", "yaml"])
@@ -86,7 +87,8 @@ def test_a_prompt_file_is_a_text_or_a_chat() -> None:
     (chat,) = opened('Be kind.\r\nuser:\r\nHi\r\n{{role "model"}}\r\nHo', "prompt")
     assert chat.record.input == {
         "messages": [
-            {"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}, {"role": "model", "content": "Ho"},
+            {"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"},
+            {"role": "model", "content": "Ho"},
         ]
     }  # fmt: skip
 

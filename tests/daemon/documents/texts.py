@@ -16,8 +16,8 @@ def texts(alphabet: str = NASTY, max_size: int = 30) -> st.SearchStrategy[str]:
     return st.text(st.sampled_from(alphabet), max_size=max_size)
 
 
-def opened(text: str, format: str, **names: str) -> list[Located]:
-    return list(Store(text, find_format(format), Names(**names)))
+def opened(text: str, format: str, names: Names | None = None) -> list[Located]:
+    return list(Store(text, find_format(format), names))
 
 
 def spans(length: int) -> list[tuple[int, int]]:
