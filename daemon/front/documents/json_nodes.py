@@ -44,8 +44,13 @@ def parse_json(source: str, start: int = 0) -> JsonNode:
     """The one value from `start` on, and nothing but blanks after it; else JSONDecodeError."""
     try:
         node = _value(source, _blank(source, start))
+    except JSONDecodeError:
+        raise
     except RecursionError:
         raise JSONDecodeError("Nested too deeply", source, start) from None
+    except ValueError as error:
+        # A number of more digits than Python reads.
+        raise JSONDecodeError(str(error).partition(";")[0], source, start) from None
     rest = _blank(source, node.end)
     if rest < len(source):
         raise JSONDecodeError("Extra data", source, rest)

@@ -73,11 +73,19 @@ def parse_yaml(source: str) -> Iterator[YamlNode]:
     try:
         while loader.check_node():
             node = loader.get_node()
-            yield YamlNode(source, loader.construct_document(node), node)
+            yield YamlNode(source, _construct(loader, node), node)
     except (yaml.YAMLError, ValueError) as error:
         raise _error(error) from error
     finally:
         loader.dispose()
+
+
+def _construct(loader: Any, node: Any) -> Any:
+    """The value of a node; what PyYAML stumbles over (`!!bool x`, `!!timestamp x`) is no YAML either."""
+    try:
+        return loader.construct_document(node)
+    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
+        raise YamlError("a value is not what its tag says", node.start_mark.index) from error
 
 
 def _check(source: str) -> None:

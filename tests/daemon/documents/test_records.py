@@ -75,10 +75,12 @@ def test_a_chat_is_one_record(format: str) -> None:
 def test_yaml_goes_as_far_as_it_is_sound() -> None:
     assert kinds("text: a\n---\ntext: b\n---\n[", "yaml") == [[], [], ["broken"]]
     assert kinds("- text: &here a\n- text: *here\n", "yaml") == [[], ["not-explained"]]
+    assert kinds("9" * 5000, "jsonl") == [["broken"]]
     assert kinds("[" * 100_000, "yaml") == [["broken"]]
     assert kinds("text: !!python/object:os.system x", "yaml") == [["broken"]]
     assert kinds("text: 2001-13-45", "yaml") == [["broken"]]
-    assert kinds("text: a\x07", "yaml") == [["broken"]]
+    for value in ("!!bool x", "!!timestamp x", '!!int ""', "a\x07", "9" * 5000):
+        assert kinds(f"text: {value}", "yaml") == [["broken"]]
 
 
 def test_a_prompt_file_is_a_text_or_a_chat() -> None:
