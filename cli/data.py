@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.fields import LABEL_FIELDS, TEXT_FIELDS
 
-#: Where texts and labels are looked for when no field is named.
-TEXT_FIELDS: Final = ("text", "sentence", "review", "content", "document")
-LABEL_FIELDS: Final = ("label", "labels", "class", "target")
 SUFFIXES: Final = (".jsonl", ".json", ".csv", ".tsv", ".txt")
 
 

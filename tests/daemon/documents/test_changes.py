@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from saliscope.daemon.front.documents import limits
+from saliscope.daemon.front.documents.formats import find_format
+from saliscope.daemon.front.documents.record import Placed
+from saliscope.daemon.front.documents.store import Changes, Store
+from saliscope.protocol.edits import Edit
+from saliscope.protocol.errors import SaliscopeError
+
+LINES = "one\ntwo\nthree\nfour\n"
+
+
+def store(text: str = LINES, format: str = "lines") -> Store:
+    return Store(text, find_format(format))
+
+
+def edited(one: Store, start: int, end: int, text: str) -> Changes:
+    return one.change(one.version, one.version + 1, [Edit(start, end, text)])
+
+
+def ids(one: Store) -> dict[str, int]:
+    return {located.record.fields[0].text: located.id for located in one}
+
+
+def test_a_change_tells_the_record_and_the_others_keep_their_ids_and_move() -> None:
+    one = store()
+    before = ids(one)
+    assert edited(one, 4, 7, "twenty-two") == Changes(1, changed=(before["two"],))
+    assert ids(one) == {"one": 0, "twenty-two": 1, "three": 2, "four": 3}
+    assert [located.start for located in one] == [0, 4, 15, 21]
+    assert one[3].start == 21
+
+
+def test_a_split_line_keeps_its_id_in_the_first_part() -> None:
+    one = store()
+    assert edited(one, 5, 5, "\n") == Changes(1, changed=(1,), added=(4,))
+    assert edited(one, 5, 6, "") == Changes(2, changed=(1,), removed=(4,))
+    assert one.text == LINES
+
+
+def test_moved_records_keep_their_ids() -> None:
+    one = store()
+    gone_and_back = one.change(0, 1, [Edit(0, 4, ""), Edit(4, 4, "one\n")])
+    assert gone_and_back == Changes(1, removed=(0,), added=(4,))
+    assert edited(one, 0, 8, "one\ntwo\n") == Changes(2)
+
+
+def test_the_same_text_spelled_otherwise_is_touched_and_not_changed() -> None:
+    one = store('{"text": "A"}\n{"text": "b"}', "jsonl")
+    assert edited(one, 10, 11, "\\u0041") == Changes(1, touched=(0,))
+    assert edited(one, 0, 1, '{"label": 1, ') == Changes(2, touched=(0,))
+
+
+def test_a_duplicate_that_comes_and_goes_touches_the_other_one() -> None:
+    one = store("a\nb\nc\n")
+    assert edited(one, 4, 5, "a") == Changes(1, changed=(2,), touched=(0,))
+    assert [[finding.kind for finding in located.findings] for located in one] == [["duplicate"], [], ["duplicate"]]
+    assert edited(one, 4, 6, "") == Changes(2, removed=(2,), touched=(0,))
+
+
+def test_another_header_changes_every_row() -> None:
+    one = store("text,label\na,x\nb,y\n", "csv")
+    changes = edited(one, 0, 4, "nothing")
+    assert changes.changed == (0, 1)
+    assert all(not located.record.explained for located in one)
+
+
+def test_only_touched_pieces_are_parsed_again() -> None:
+    parsed: list[str] = []
+
+    def counting(parse: Callable[..., list[Placed]]) -> Callable[..., list[Placed]]:
+        def counted(piece: str, *rest: object) -> list[Placed]:
+            parsed.append(piece)
+            return parse(piece, *rest)
+
+        return counted
+
+    for name, line in (("jsonl", '{"text": "%d"}\n'), ("csv", '"%d",x\n'), ("lines", "%d\n"), ("paragraphs", "%d\n\n")):
+        format = find_format(name)
+        text = "text,label\n" if name == "csv" else ""
+        one = Store(
+            text + "".join(line % number for number in range(1000)), replace(format, parse=counting(format.parse))
+        )
+        parsed.clear()
+        edited(one, one.text.index("500"), one.text.index("500") + 1, "7")
+        assert len(parsed) <= 3
+
+
+@pytest.mark.parametrize(
+    ("base", "version", "edits", "code", "reason"),
+    [
+        (1, 2, [Edit(0, 0, "x")], "bad_request", "the document is at version 0"),
+        (0, 0, [Edit(0, 0, "x")], "bad_request", "from version 0 to 0"),
+        (0, 1, [Edit(0, 0, "x"), Edit(0, 99, "")], "bad_request", r"edits\[1\]: the range 0 to 99"),
+        (0, 1, [Edit(3, 2, "")], "bad_request", "the range 3 to 2"),
+        (0, 1, [Edit(0, 0, "a" * (limits.MOST_OF_A_LINE + 1))], "too_large", "a line has"),
+        (0, 1, [Edit(0, 0, "\n" * limits.MOST_LINES)], "too_large", "200,005 lines"),
+        (0, 1, [Edit(0, 0, "\0" * 100)], "bad_request", "this is no text"),
+    ],
+)
+def test_a_refused_change_changes_nothing_and_asks_for_the_whole_text(
+    base: int, version: int, edits: list[Edit], code: str, reason: str
+) -> None:
+    one = store()
+    before = list(one)
+    with pytest.raises(SaliscopeError, match=reason) as caught:
+        one.change(base, version, edits)
+    assert caught.value.code == code
+    assert caught.value.data == {"resync": True}
+    assert (one.text, one.version, list(one)) == (LINES, 0, before)
+
+
+def test_a_place_has_a_record_and_a_line() -> None:
+    one = store()
+    assert [one.near(place) for place in (0, 3, 4, 9, len(LINES))] == [0, 0, 1, 2, 3]
+    assert one.line_and_column(9) == (2, 1)
+    assert one.place(2, 1) == 9
+    assert one.place(2, 99) == 13
+    with pytest.raises(SaliscopeError, match="line 9 is beyond the end"):
+        one.place(9, 0)
+    assert store("").near(0) is None
