@@ -44,9 +44,7 @@ class Limits(Struct, frozen=True):
 #: What the daemon reads from a client.
 SERVER_LIMITS: Final = Limits()
 #: What a client reads from the daemon, and the daemon from its worker: answers outgrow questions.
-CLIENT_LIMITS: Final = Limits(
-    frame=64 * _MIB, string=16 * _MIB, array=4_000_000, map=65_536, ext=16 * _MIB, containers=4_000_000, trusted=True
-)
+CLIENT_LIMITS: Final = Limits(frame=64 * _MIB, trusted=True)
 
 
 class FrameError(SaliscopeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -43,11 +44,18 @@ def _in_words(reason: str) -> str:
     return reason
 
 
+@cache
+def _fields(type_: type[Struct]) -> dict[str, str]:
+    """Name on the wire -> attribute."""
+    return dict(zip(type_.__struct_encode_fields__, type_.__struct_fields__, strict=True))
+
+
 def _unknown(value: Struct, raw: dict[str, Any], prefix: str) -> list[str]:
-    fields = dict(zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True))
+    fields = _fields(type(value))
     paths = [prefix + name for name in raw if name not in fields]
-    for name, attribute in fields.items():
-        paths += _unknown_within(getattr(value, attribute), raw.get(name), f"{prefix}{name}")
+    for name, part in raw.items():
+        if name in fields and isinstance(part, dict | list):
+            paths += _unknown_within(getattr(value, fields[name]), part, f"{prefix}{name}")
     return paths
 
 

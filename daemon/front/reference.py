@@ -56,8 +56,12 @@ def _frame_limits() -> list[tuple[str, ...]]:
     kinds = (SERVER_LIMITS, STRANGER_LIMITS, CLIENT_LIMITS)
     names = {"frame": "bytes", "string": "bytes of a string", "array": "entries of an array", "map": "entries of a map",
              "ext": "bytes of a float array", "containers": "arrays and maps in all", "depth": "nesting"}  # fmt: skip
-    assert set(names) == set(Limits.__struct_fields__)
-    return [(label, *(_number(getattr(kind, name)) for kind in kinds)) for name, label in names.items()]
+    assert {*names, "trusted"} == {*Limits.__struct_fields__}
+    return [(label, *(_frame_limit(kind, name) for kind in kinds)) for name, label in names.items()]
+
+
+def _frame_limit(kind: Limits, name: str) -> str:
+    return _number(getattr(kind, name)) if name == "frame" or not kind.trusted else "not counted"
 
 
 def _number(value: float) -> str:

@@ -213,7 +213,7 @@ class Session:
             return Outcome(self._dialect.failure(id, failure), failure.code)
 
     def _done(self, request: Request, num_bytes: int, begun: float, task: asyncio.Task[Outcome]) -> None:
-        """Send the answer, and write its line into the log."""
+        """Send the answer, and have its line written into the log."""
         del self._tasks[request.id]
         if task.cancelled():
             failure = self._dialect.failure(request.id, SaliscopeError("cancelled", "the request was cancelled"))
@@ -221,6 +221,10 @@ class Session:
         else:
             outcome = task.result()
         self._outbox.send(outcome.frame)
+        # Soon, not now: the answer is on its way before its line is written.
+        asyncio.get_running_loop().call_soon(self._log, request, num_bytes, begun, outcome)
+
+    def _log(self, request: Request, num_bytes: int, begun: float, outcome: Outcome) -> None:
         fields: dict[str, Any] = {
             "client": self._peer.origin.client,
             "id": request.id,

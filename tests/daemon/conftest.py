@@ -111,6 +111,11 @@ class Daemon:
         self._open.append(wire)
         return wire
 
+    def part(self, wire: Wire) -> None:
+        """Let a client leave, and forget it."""
+        wire.leave()
+        self._open.remove(wire)
+
     def log(self) -> str:
         """What it has logged so far."""
         # No seek: the daemon writes at the same place of the same open file.

@@ -195,7 +195,7 @@ def test_on_a_socket_another_client_notices_nothing(sizes: dict[str, int], start
             # It was closed upon what came before.
             goes_on = False
         left -= max(sent, 1)
-        wire.leave()
+        daemon.part(wire)
     stop.set()
     asking.join()
     assert not failures

@@ -75,6 +75,20 @@ def test_float_arrays_travel_as_little_endian_float32(scores: list[float]) -> No
     assert read(data) == [Response(1, None, {"scores": scores})]
 
 
+def test_of_a_trusted_peer_only_the_bytes_are_counted() -> None:
+    result = {"rows": [{} for _ in range(100_000)], "scores": list(range(100_000)), "text": "x" * (5 << 20)}
+    data = encode_response(1, None, result)
+    assert read(data, CLIENT_LIMITS) == [Response(1, None, result)]
+    with pytest.raises(FrameError):
+        read(data)
+    small = Limits(frame=1000, trusted=True)
+    with pytest.raises(FrameError, match="1,000 bytes"):
+        read(data, small)
+    for bad in (b"\x91" * 3000 + b"\xc0", b"\xc1", b"\x93\x02\xa1\xff\x90", b"\x07"):
+        with pytest.raises(FrameError):
+            read(bad, CLIENT_LIMITS)
+
+
 def test_infinities_and_nan_travel() -> None:
     (frame,) = read(encode_response(1, None, [math.inf, math.nan]))
     assert isinstance(frame, Response)
