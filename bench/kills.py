@@ -61,6 +61,7 @@ class Report:
     wrong: int = 0
     unanswered: int = 0
     errors: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, str] = field(default_factory=dict)
     ready_s: list[float] = field(default_factory=list)
     answer_s: list[float] = field(default_factory=list)
 
@@ -69,6 +70,7 @@ class Report:
         total = f"{self.num_kills} kills of the {self.victim}: {self.answers} answers, {self.wrong} wrong, "
         failed = ", ".join(f"{count} x {code}" for code, count in self.errors.items()) or "none"
         told = [total + f"{self.unanswered} requests without an answer; failed with a reason: {failed}"]
+        told += [f"  {code}, for example: {reason}" for code, reason in self.reasons.items()]
         if self.ready_s:
             told.append(f"  dead -> next worker ready: median {statistics.median(self.ready_s):.3f} s")
         if self.answer_s:
@@ -119,6 +121,7 @@ class Harness:
                 found = await client.explain(text, model=model, method=method)
             except SaliscopeError as error:
                 self.report.errors[error.code] += 1
+                self.report.reasons[error.code] = error.message.splitlines()[0]
                 continue
             self._answered.append(time.monotonic())
             self.report.answers += 1

@@ -32,6 +32,8 @@ OnStage = Callable[[str], None]
 HANDSHAKE_S: Final = 10.0
 #: A daemon that is replaced first answers what it has in flight (30 s), then the new one comes up.
 START_S: Final = 60.0
+#: How often a daemon that ends as soon as it has come up is started.
+MAX_STARTS: Final = 3
 #: What is started, as arguments of this Python.
 DAEMON: Final = ["-m", "saliscope.daemon"]
 WORKER: Final = ["-m", "saliscope.daemon.worker"]
@@ -183,8 +185,13 @@ def _start(stage: OnStage, options: Sequence[str]) -> Client:
         stage(f"stopping the daemon of version {client.peer_version}")
         _shut_down(client)
     stage("starting the daemon")
-    _start_daemon(options)
-    client = _greet()
+    client = None
+    for _ in range(MAX_STARTS):
+        # One that is killed as soon as it listens is replaced as well.
+        _start_daemon(options)
+        client = _greet()
+        if client is not None:
+            break
     if client is None:
         raise SaliscopeError("unavailable", "the daemon came up and ended again; see `saliscope daemon logs`")
     if not client.is_current:
