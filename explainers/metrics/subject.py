@@ -107,10 +107,10 @@ class Subject:
     def _rows(self, keep: BoolArray, hiding: Erasure) -> Rows:
         if hiding == "zero":
             return Moved(keep.astype(np.float32) - 1, self.groups, "zero")
-        if hiding in ("replace", "drop", "attention"):
-            return Masked(keep, self.groups, hiding)
-        hidden = Masked(keep, self.groups).hidden(len(self.encoding), 0, len(keep))
-        return Replaced(np.where(hidden, self._others(hiding), self.encoding.ids))
+        if hiding == "unk" or hiding == "random-word":
+            hidden = Masked(keep, self.groups).hidden(len(self.encoding), 0, len(keep))
+            return Replaced(np.where(hidden, self._others(hiding), self.encoding.ids))
+        return Masked(keep, self.groups, hiding)
 
     def _others(self, hiding: Literal["unk", "random-word"]) -> IntArray:
         """What stands in for each position, `[T]`: never its own id where words are drawn, and the same for every row,
