@@ -33,7 +33,7 @@ class MethodChoice(Struct, forbid_unknown_fields=True):
 
 
 class Evaluate(Struct):
-    """Compares methods by metrics on the same texts.
+    """Compares methods by metrics on the same texts, pairs or chats.
 
     `methods` and `metrics` default to every one that fits; a metric with parameters is a map `{metric, …}`. `target`
     "gold" explains the class of the label. `precomputed` are scores from elsewhere by name, one row a text.

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 @click.command("evaluate")
 @options.model
-@click.option("--data", metavar="FILE|HUB-ID", required=True, help="Texts (or pairs, or chats) and labels: .jsonl, .json, .csv, .tsv, .txt.")
+@click.option(
+    "--data",
+    metavar="FILE|HUB-ID",
+    required=True,
+    help="Texts (or pairs, or chats) and labels: .jsonl, .json, .csv, .tsv, .txt.",
+)
 @click.option("--methods", metavar="A,B,…", help="Methods to compare; default: every one that fits.")
 @click.option("--metrics", metavar="A,B,…", help="Metrics to measure; default: every one that fits.")
 @click.option("--out", metavar="DIR", help="Keep records and tables there; the same command goes on where it ended.")

@@ -153,7 +153,9 @@ def test_chats_are_read_from_their_messages(asked: Callable[..., list[dict[str, 
     assert asked("a.jsonl", both, "--text-field", "text") == [{"text": "a dull film", "label": 0}]
 
 
-def test_a_background_of_pairs_and_chats_is_all_they_say(run: Run, fake: FakeClient, data: Path, tmp_path: Path) -> None:
+def test_a_background_of_pairs_and_chats_is_all_they_say(
+    run: Run, fake: FakeClient, data: Path, tmp_path: Path
+) -> None:
     rows = [{"text": "one", "pair": "two"}, {"messages": [{"role": "user", "content": "three"}]}, {"text": "four"}]
     (tmp_path / "many.json").write_text(json.dumps(rows))
     assert run("evaluate", "--data", str(data), "--background", str(tmp_path / "many.json")).exit_code == 0

@@ -68,7 +68,9 @@ def test_unknown_words_are_the_tokenizer_s_own() -> None:
     assert set(rows[rows != ids].tolist()) == {UNKNOWN}
 
 
-@pytest.mark.parametrize(("hide", "lacks"), [("zero", "embeddings"), ("unk", "unknown words"), ("random-word", "drawn")])
+@pytest.mark.parametrize(
+    ("hide", "lacks"), [("zero", "embeddings"), ("unk", "unknown words"), ("random-word", "drawn")]
+)
 def test_a_way_that_a_model_has_not_is_refused_with_the_reason(hide: str, lacks: str) -> None:
     def predict(texts: list[str]) -> Any:
         return np.zeros((len(texts), 2))
