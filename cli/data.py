@@ -1,4 +1,4 @@
-"""Data sets from files and from the hub: texts with their labels."""
+"""Data sets from files and from the hub: texts, pairs and chats with their labels."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.fields import LABEL_FIELDS, TEXT_FIELDS
+from saliscope.protocol.fields import LABEL_FIELDS, PAIR_FIELDS, TEXT_FIELDS
 
 SUFFIXES: Final = (".jsonl", ".json", ".csv", ".tsv", ".txt")
 
 
 class Fields(NamedTuple):
-    """Names of the fields of texts and labels; None: the first known one that is there."""
+    """Names of the fields of texts, labels and second texts; None: the first known one that is there."""
 
     text: str | None = None
     label: str | None = None
+    pair: str | None = None
 
 
 def read_data(source: str, fields: Fields, split: str | None, limit: int | None) -> list[dict[str, Any]]:
     """The texts of a file (JSON lines, JSON, CSV, TSV, or one text a line), or of a data set of the hub.
 
-    Each is a map of `text` and, where there is one, `label`. What cannot be read is `bad_request`.
+    Each is a map of `text` (and `pair`, a second one) or, without a text, the `messages` of a chat, and, where there is
+    one, `label`. What cannot be read is `bad_request`.
     """
     path = Path(os.path.expanduser(source))
     is_file = path.is_file() or path.suffix.lower() in SUFFIXES
@@ -43,25 +45,45 @@ def _record(row: Any, fields: Fields, where: str) -> dict[str, Any]:
         return {"text": row}
     if not isinstance(row, Mapping):
         raise SaliscopeError("bad_request", f"data: {where} is neither a text nor a map of fields")
-    text = _field(row, fields.text, TEXT_FIELDS, where, needed=True)
+    found = _source(row, fields, where)
+    _, label = _field(row, fields.label, LABEL_FIELDS, where, "--label-field", needed=False)
+    return found if label in (None, "") else {**found, "label": label}
+
+
+def _source(row: Mapping[str, Any], fields: Fields, where: str) -> dict[str, Any]:
+    """What a row asks about: a chat, where no field is named, or a text with its pair."""
+    if fields.text is None and isinstance(row.get("messages"), list):
+        beside = [name for name in TEXT_FIELDS if row.get(name) is not None]
+        if beside:
+            raise SaliscopeError(
+                "bad_request", f"data: {where} has messages and {beside[0]}; use --text-field to have the text"
+            )
+        return {"messages": row["messages"]}
+    name, text = _field(row, fields.text, TEXT_FIELDS, where, "--text-field", needed=True)
     if not isinstance(text, str):
         raise SaliscopeError("bad_request", f"data: the text of {where} is no string")
-    label = _field(row, fields.label, LABEL_FIELDS, where, needed=False)
-    return {"text": text} if label in (None, "") else {"text": text, "label": label}
+    _, pair = _field(row, fields.pair, PAIR_FIELDS.get(name, ("pair",)), where, "--pair-field", needed=False)
+    if pair in (None, ""):
+        return {"text": text}
+    if not isinstance(pair, str):
+        raise SaliscopeError("bad_request", f"data: the second text of {where} is no string")
+    return {"text": text, "pair": pair}
 
 
-def _field(row: Mapping[str, Any], name: str | None, known: tuple[str, ...], where: str, *, needed: bool) -> Any:
+def _field(
+    row: Mapping[str, Any], name: str | None, known: tuple[str, ...], where: str, option: str, *, needed: bool
+) -> tuple[str, Any]:
+    """The field that is there and what it holds."""
     names = known if name is None else (name,)
     for one in names:
         if one in row:
-            return row[one]
+            return one, row[one]
     if needed or name is not None:
         has = ", ".join(map(str, row)) or "no field"
-        option = "--text-field" if needed else "--label-field"
         raise SaliscopeError(
             "bad_request", f"data: {where} has no field {' or '.join(names)}; it has {has}: use {option}"
         )
-    return None
+    return "", None
 
 
 def _file_rows(path: Path) -> Iterator[Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from saliscope.explainers.targets.scalar import Kind, TargetKind, kinds_of
 from saliscope.explainers.targets.scales import Activation
-from saliscope.explainers.texts.encoding import Encoding
+from saliscope.explainers.texts.encoding import Encoding, IntArray
 
 if TYPE_CHECKING:
     from saliscope.explainers.texts.chat import ChatTemplate, Message, Rendered
@@ -32,6 +32,8 @@ Capability = Literal[
     "readable",
     "attention",
     "rules",
+    "unknown",
+    "vocabulary",
 ]
 
 CAPABILITIES: Final[dict[Capability, str]] = {
@@ -49,6 +51,8 @@ CAPABILITIES: Final[dict[Capability, str]] = {
     "readable": "a language-model head, or embeddings as wide as its layers (lm_head_from=MODEL lends a head)",
     "attention": "attention maps that can be watched (one a layer, computed by torch's own functions)",
     "rules": "attention and norms computed by torch's own functions, so that relevance rules can reach them",
+    "unknown": "a token for unknown words, other than those that begin or end a text",
+    "vocabulary": "a vocabulary of which words can be drawn",
 }
 
 
@@ -158,6 +162,14 @@ class ModelView(Protocol):
     @property
     def end_ids(self) -> frozenset[int]:
         """The ids with which the model ends a text."""
+
+    @property
+    def unknown_id(self) -> int | None:
+        """The id of the token for unknown words, if there is one."""
+
+    @property
+    def ordinary_ids(self) -> IntArray:
+        """The ids that words are drawn from: no special ones, none if there is no vocabulary."""
 
 
 class Constants:

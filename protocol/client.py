@@ -182,7 +182,7 @@ class Client:
         on_progress: OnProgress | None = None,
         **options: Unpack[EvaluateOptions],
     ) -> Evaluation:
-        """Compare methods by metrics on texts, pairs (text, label) or maps of text and label.
+        """Compare methods by metrics on texts, pairs (text, label) or maps of text, pair or messages, and label.
 
         `options`: model, methods, metrics, target, scale, granularity, seed, interval, precomputed, background, cheap,
         out (a folder; the same call goes on there), download; priority, max_ms, max_rows, supersede.

@@ -6,14 +6,22 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from saliscope.protocol.parameters import Messages, check_source
 from saliscope.protocol.terms import KeepAlive, Key, Milliseconds, Name, Priority, Rows, Scale, Seed
 
 
-class LabelledText(Struct, forbid_unknown_fields=True):
-    """One text of the data and, where it is known, the class it belongs to (name or index)."""
+class LabelledText(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """One text of the data, a pair of texts (`pair` is the second one) or, without a text, the `messages` of a chat;
+    and, where it is known, the class it belongs to (`label`, name or index).
+    """
 
-    text: str
+    text: str | None = None
     label: str | int | None = None
+    pair: str | None = None
+    messages: Messages | None = None
+
+    def __post_init__(self) -> None:
+        check_source(self.text, self.pair, self.messages)
 
 
 class MethodChoice(Struct, forbid_unknown_fields=True):
@@ -25,7 +33,7 @@ class MethodChoice(Struct, forbid_unknown_fields=True):
 
 
 class Evaluate(Struct):
-    """Compares methods by metrics on the same texts.
+    """Compares methods by metrics on the same texts, pairs or chats.
 
     `methods` and `metrics` default to every one that fits; a metric with parameters is a map `{metric, …}`. `target`
     "gold" explains the class of the label. `precomputed` are scores from elsewhere by name, one row a text.

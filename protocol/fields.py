@@ -11,7 +11,7 @@ TEXT_FIELDS: Final = (
 )  # fmt: skip
 #: The text's field -> where its second text is looked for.
 PAIR_FIELDS: Final = {
-    "text": ("pair", "text_pair"),
+    "text": ("pair", "text_pair", "text2"),
     "sentence": ("sentence2",),
     "sentence1": ("sentence2",),
     "premise": ("hypothesis",),

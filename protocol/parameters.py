@@ -85,7 +85,7 @@ class Message(Struct, forbid_unknown_fields=True):
 Messages = Annotated[list[Message], Meta(min_length=1, max_length=256)]
 
 
-def _check_source(text: object, pair: object, messages: object) -> None:
+def check_source(text: object, pair: object, messages: object) -> None:
     """A request is about a text (with a second one beside it), or about a chat."""
     if text is None and messages is None:
         raise ValueError("give a text, or messages")
@@ -104,7 +104,7 @@ class Tokenize(Struct):
     keep_alive: KeepAlive | None = None
 
     def __post_init__(self) -> None:
-        _check_source(self.text, self.pair, self.messages)
+        check_source(self.text, self.pair, self.messages)
 
 
 class Predict(Struct):
@@ -127,7 +127,7 @@ class Predict(Struct):
     keep_alive: KeepAlive | None = None
 
     def __post_init__(self) -> None:
-        _check_source(self.texts, self.pair, self.messages)
+        check_source(self.texts, self.pair, self.messages)
 
 
 class Target(Struct, omit_defaults=True):
@@ -186,7 +186,7 @@ class Explain(Struct):
     keep_alive: KeepAlive | None = None
 
     def __post_init__(self) -> None:
-        _check_source(self.text, self.pair, self.messages)
+        check_source(self.text, self.pair, self.messages)
 
 
 class Cancel(Struct):

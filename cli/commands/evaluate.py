@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 @click.command("evaluate")
 @options.model
-@click.option("--data", metavar="FILE|HUB-ID", required=True, help="Texts and labels: .jsonl, .json, .csv, .tsv, .txt.")
+@click.option(
+    "--data",
+    metavar="FILE|HUB-ID",
+    required=True,
+    help="Texts (or pairs, or chats) and labels: .jsonl, .json, .csv, .tsv, .txt.",
+)
 @click.option("--methods", metavar="A,B,…", help="Methods to compare; default: every one that fits.")
 @click.option("--metrics", metavar="A,B,…", help="Metrics to measure; default: every one that fits.")
 @click.option("--out", metavar="DIR", help="Keep records and tables there; the same command goes on where it ended.")
@@ -43,6 +48,7 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N texts.")
 @click.option("--split", metavar="NAME", help="Which part of a data set of the hub (default: test).")
 @click.option("--text-field", metavar="NAME", help="The field of the texts.")
+@click.option("--pair-field", metavar="NAME", help="The field of second texts, where the data are pairs.")
 @click.option("--label-field", metavar="NAME", help="The field of the labels.")
 @click.option("--scores", metavar="FILE", help='Scores from elsewhere, as JSON: {"name": [[…], …]}, a row a text.')
 @click.option("--background", metavar="FILE", help="Texts in which the rarity of tokens is counted.")
@@ -75,6 +81,7 @@ def command(
     limit: int | None,
     split: str | None,
     text_field: str | None,
+    pair_field: str | None,
     label_field: str | None,
     scores: str | None,
     background: str | None,
@@ -89,7 +96,7 @@ def command(
     Every method sees the same texts. With --out nothing that was computed is lost: stop with Ctrl-C and run the same
     command again. DIR then holds records.jsonl, table.json and table.csv.
     """
-    texts = read_data(data, Fields(text_field, label_field), split, limit)
+    texts = read_data(data, Fields(text_field, label_field, pair_field), split, limit)
     fields: dict[str, Any] = {
         **asked,
         "model": model,
@@ -97,9 +104,7 @@ def command(
         "methods": _names(methods),
         "metrics": _names(metrics),
         "precomputed": _read_scores(scores),
-        "background": None
-        if background is None
-        else [row["text"] for row in read_data(background, Fields(), None, None)],
+        "background": _read_background(background),
     }
     with session(private=no_daemon) as opened:
         opened.spinner.say("evaluating")
@@ -135,6 +140,18 @@ def _read_scores(file: str | None) -> dict[str, list[list[float]]] | None:
     if not isinstance(found, dict):
         raise SaliscopeError("bad_request", f'scores: {file} is no map {{"name": [[…], …]}}')
     return found
+
+
+def _read_background(file: str | None) -> list[str] | None:
+    """All texts of a file, those of a pair or of a chat as one."""
+    if file is None:
+        return None
+    rows = read_data(file, Fields(), None, None)
+    chats = [[str(said.get("content", "")) for said in row.get("messages", ())] for row in rows]
+    return [
+        "\n".join(chat or [row["text"], *([row["pair"]] if "pair" in row else [])])
+        for row, chat in zip(rows, chats, strict=True)
+    ]
 
 
 def _print(found: Evaluation, color: str) -> None:

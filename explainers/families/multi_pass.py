@@ -16,6 +16,7 @@ from saliscope.explainers.answers import Answer, Evaluated, Solved
 from saliscope.explainers.errors import NonFinite, NotCapable, listing
 from saliscope.explainers.families.coalitions import Wide, class_law
 from saliscope.explainers.families.gaps import has_gaps
+from saliscope.explainers.families.kept_laws import kept_law
 from saliscope.explainers.families.multi_pass_plan import MpPiParams, Plan, plan
 from saliscope.explainers.families.passes import Passes, draw_passes, every_pass, kernel_weights, weigh
 from saliscope.explainers.families.progressive import (
@@ -24,7 +25,7 @@ from saliscope.explainers.families.progressive import (
     feature_ends,
     read_along,
 )
-from saliscope.explainers.families.sampling_tables import shipped_law, solve_law
+from saliscope.explainers.families.sampling_tables import shipped_law
 from saliscope.explainers.families.shapley_regression import Fit, Readings, regress
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Along, Evaluate, Query, Solve
@@ -120,13 +121,13 @@ def _passes(problem: Problem, chosen: Plan, antithetic: bool) -> Generator[Query
 
 
 def _optimal_law(problem: Problem, num_features: int, printed: bool) -> Generator[Query | Scored, Answer, Wide]:
-    """The optimal law from the package's tables, from an earlier text of the same length, or solved for now."""
+    """The optimal law from the tables of the package, an earlier text of the same length or a file; else solved for."""
     law = None if printed else shipped_law(num_features)
     key = ("mp-pi law", num_features, printed)
     if law is None:
         law = problem.asked.constants.get(key)
     if law is None:
-        answer = yield Solve(solve_law, (num_features, printed))
+        answer = yield Solve(kept_law, (num_features, printed))
         assert isinstance(answer, Solved)
         law = answer.result
         problem.asked.constants.put(key, law)

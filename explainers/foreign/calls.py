@@ -15,7 +15,7 @@ from saliscope.explainers.foreign.words import MASKED, OTHERS, encode_words, wri
 from saliscope.explainers.queries import Evaluate, Outputs, Piece, Query, Solve, Value
 from saliscope.explainers.targets.scales import Activation, valued
 from saliscope.explainers.texts.chat import Message, Rendered
-from saliscope.explainers.texts.encoding import Encoding, FloatArray
+from saliscope.explainers.texts.encoding import Encoding, FloatArray, IntArray
 
 MAX_TEXT_BYTES = 1 << 20
 SUM_TOLERANCE = 1e-3
@@ -28,6 +28,8 @@ LACKING: Final[tuple[Capability, ...]] = (
     "layers",
     "readable",
     "rules",
+    "unknown",
+    "vocabulary",
 )
 Predict = Callable[[list[str]], Any]
 Wide = np.ndarray[Any, np.dtype[np.float64]]
@@ -127,6 +129,13 @@ class CallableModel:
     def end_ids(self) -> frozenset[int]:
         """None: nothing is written."""
         return frozenset()
+
+    unknown_id = None
+
+    @property
+    def ordinary_ids(self) -> IntArray:
+        """None: a function of texts has no vocabulary."""
+        return np.empty(0, dtype=np.int64)
 
     def answer(self, query: Query) -> Answer:
         """Write the rows of a query as texts, ask the function, and read what the query wants."""

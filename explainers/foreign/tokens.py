@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from saliscope.explainers.errors import BadRequest, NotCapable
-from saliscope.explainers.texts.encoding import Encoding, Span, build_tokens
+from saliscope.explainers.texts.encoding import Encoding, IntArray, Span, build_tokens
 
 Tokenizer = Callable[[str], Any]
 
@@ -42,6 +42,14 @@ class Tokens(Protocol):
     @property
     def end_ids(self) -> frozenset[int]:
         """The ids with which a text ends."""
+
+    @property
+    def unknown_id(self) -> int | None:
+        """The id of the token for unknown words, if there is one."""
+
+    @property
+    def ordinary_ids(self) -> IntArray:
+        """The ids of the vocabulary that are not special, none if it is not known."""
 
 
 class OwnTokens:
@@ -93,6 +101,13 @@ class OwnTokens:
     def end_ids(self) -> frozenset[int]:
         """None: nothing is written."""
         return frozenset()
+
+    unknown_id = None
+
+    @property
+    def ordinary_ids(self) -> IntArray:
+        """None: a function does not say what ids there are."""
+        return np.empty(0, dtype=np.int64)
 
     def _read(self, text: str) -> tuple[list[int], list[Span]]:
         """Ids and their spans, or `NotCapable` where what the function gave is neither of the two forms."""

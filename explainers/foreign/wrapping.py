@@ -55,6 +55,10 @@ def wrap_module(
         lacking["gradients"] = "no gradient of its outputs reaches the embedding"
     if mask_id is not None:
         found.add("mask")
+    if tokens.unknown_id is not None and tokens.unknown_id < network.num_embeddings:
+        found.add("unknown")
+    if theirs:
+        found.add("vocabulary")
     if labelling.activation != "identity":
         found.add("probabilities")
     limit = getattr(tokenizer, "model_max_length", NO_LIMIT) if max_tokens is None else max_tokens

@@ -26,7 +26,7 @@ from saliscope.explainers.metrics.subject import Explaining, Scores, Subject, Wi
 from saliscope.explainers.queries import Evaluate, Outputs, Query
 from saliscope.explainers.targets.scalar import Scale
 from saliscope.explainers.texts.encoding import Nudge
-from saliscope.explainers.texts.inputs import Input, reading
+from saliscope.explainers.texts.inputs import reading
 from saliscope.explainers.texts.patterns import grouping
 
 Evaluating = Generator[Query | Record, Answer | None, None]
@@ -73,7 +73,7 @@ def _open(plan: Plan, number: int) -> Generator[Query, Answer, Subject]:
     item = plan.items[number]
     if plan.target == "gold" and item.gold is None:
         raise BadRequest("text: it has no label, which target=gold would explain")
-    encoding = yield from reading(plan.model, Input(item.text), "explain")
+    encoding = yield from reading(plan.model, item.input, "explain")
     features = yield from grouping(encoding, plan.granularity)
     if not features:
         raise BadRequest("text: the tokenizer leaves nothing of it; there is nothing to explain")

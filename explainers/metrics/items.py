@@ -8,27 +8,39 @@ from typing import Any
 
 import numpy as np
 
-from saliscope.explainers.errors import BadRequest, listing
-from saliscope.explainers.facts import ModelFacts
+from saliscope.explainers.errors import BadRequest, ExplainerError, NotCapable, listing
+from saliscope.explainers.facts import ModelFacts, ModelView
 from saliscope.explainers.targets.scalar import find_label
+from saliscope.explainers.texts.chat import parse_messages
+from saliscope.explainers.texts.inputs import Input
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One text and the index of its label, if it has one."""
+    """A text, a pair or a chat, and the index of its label, if it has one."""
 
-    text: str
+    input: Input
     gold: int | None
+
+    @property
+    def text(self) -> str:
+        """All that is read of it, as one string."""
+        if self.input.messages is not None:
+            return "\n".join(message["content"] for message in self.input.messages)
+        return self.input.text if self.input.pair is None else f"{self.input.text}\n{self.input.pair}"
 
 
 def read_items(records: Sequence[Any], facts: ModelFacts) -> tuple[Item, ...]:
-    """Texts, pairs (text, label) or maps with `text` and `label`; labels that are not the model's are `BadRequest`."""
+    """Texts, pairs (text, label) or maps with `text` (and `pair`) or `messages`, and `label`.
+
+    What is of the wrong kind, and labels that are not the model's, are `BadRequest`; other keys of a map are ignored.
+    """
     if not records:
         raise BadRequest("records: there is none; give at least one text")
     items: list[Item] = []
     unknown: dict[str, int] = {}
     for number, record in enumerate(records):
-        text, label = _text_and_label(record, number)
+        given, label = _read(record, f"records[{number}]")
         gold = None
         if label is not None and facts.kinds[0] != "class":
             raise BadRequest(f"records: {facts.name} has no classes, so texts cannot have labels; leave them out")
@@ -37,23 +49,52 @@ def read_items(records: Sequence[Any], facts: ModelFacts) -> tuple[Item, ...]:
                 gold = find_label(label, facts.labels)
             except BadRequest:
                 unknown[str(label)] = unknown.get(str(label), 0) + 1
-        items.append(Item(text, gold))
+        items.append(Item(given, gold))
     if unknown:
         found = listing(f"{label!r} ({count} texts)" for label, count in unknown.items())
         raise BadRequest(f"records: these labels are none of {facts.name}: {found}; it has {listing(facts.labels)}")
     return tuple(items)
 
 
-def _text_and_label(record: Any, number: int) -> tuple[str, str | int | None]:
-    text, label = record, None
+def require_readable(items: Sequence[Item], model: ModelView) -> None:
+    """Refuse pairs and chats that no text of this model can be: `NotCapable` before anything is computed."""
+    if any(item.input.messages is not None for item in items) and model.chat_template is None:
+        raise NotCapable(f"records: {model.facts.name} has no chat template; give each chat's prompt as a text")
+    if any(item.input.pair is not None for item in items):
+        try:
+            model.encode_pair("a", "b")
+        except NotCapable as error:
+            raise NotCapable(f"records: {model.facts.name} reads no pairs: {error.message}") from error
+
+
+def _read(record: Any, where: str) -> tuple[Input, str | int | None]:
     if isinstance(record, Mapping):
-        text, label = record.get("text"), record.get("label")
+        given, label = _input(record, where), record.get("label")
     elif isinstance(record, tuple | list) and len(record) == 2:
-        text, label = record
-    if not isinstance(text, str):
-        raise BadRequest(f"records[{number}]: expected a text, a pair (text, label) or a map with text and label")
+        given, label = _input({"text": record[0]}, where), record[1]
+    else:
+        given, label = _input({"text": record}, where), None
     if isinstance(label, np.integer):
         label = int(label)
     if label is not None and (isinstance(label, bool) or not isinstance(label, str | int)):
-        raise BadRequest(f"records[{number}].label: expected a name or an index, got {label!r}")
-    return text, label
+        raise BadRequest(f"{where}.label: expected a name or an index, got {label!r}")
+    return given, label
+
+
+def _input(record: Mapping[str, Any], where: str) -> Input:
+    text, pair, messages = (record.get(name) for name in ("text", "pair", "messages"))
+    if messages is not None:
+        if text is not None or pair is not None:
+            raise BadRequest(f"{where}.messages: a chat comes alone; give a text (and a pair), or messages")
+        try:
+            parsed = parse_messages(messages)
+        except ExplainerError as error:
+            raise type(error)(f"{where}.{error.message}") from error
+        return Input(messages=[{"role": message.role, "content": message.content} for message in parsed])
+    if not isinstance(text, str):
+        raise BadRequest(
+            f"{where}: expected a text, a pair (text, label) or a map with text (and pair) or messages, and label"
+        )
+    if pair is not None and not isinstance(pair, str):
+        raise BadRequest(f"{where}.pair: expected a second text, got {type(pair).__name__}")
+    return Input(text, pair)

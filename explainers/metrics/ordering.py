@@ -8,9 +8,8 @@ import msgspec
 import numpy as np
 
 from saliscope.explainers.facts import Capability
-from saliscope.explainers.metrics.subject import Scores, Subject, Wide
+from saliscope.explainers.metrics.subject import Erasure, Scores, Subject, Wide
 from saliscope.explainers.texts.encoding import BoolArray
-from saliscope.explainers.variants import Hiding
 
 Orders = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -25,9 +24,11 @@ Mass = Annotated[
     msgspec.Meta(description="what a fraction counts; tokens: texts keep the same share whatever the features' length"),
 ]
 Hide = Annotated[
-    Literal["auto", "replace", "attention", "drop"],
+    Literal["auto", "replace", "attention", "drop", "zero", "unk", "random-word"],
     msgspec.Meta(
-        description="auto: replaced and not looked at; replaced only on decoders and where no more can be done"
+        description="replace: by the mask token; attention: nobody looks at it; drop: left out; zero: no embedding;"
+        " unk: by the unknown token; random-word: by entries of the vocabulary, one drawn for each place of a text;"
+        " auto: drop on encoders, or attention where they cannot, else replace"
     ),
 ]
 
@@ -78,7 +79,7 @@ def first(orders: Orders, counts: Orders) -> BoolArray:
     return (rank[:, None, :] < counts[:, :, None]).reshape(-1, orders.shape[1])
 
 
-def chosen_hiding(subject: Subject, hide: Literal["auto", "replace", "attention", "drop"]) -> Hiding:
+def chosen_hiding(subject: Subject, hide: Erasure | Literal["auto"]) -> Erasure:
     """What hiding means for a model: on encoders nobody looks at what is hidden, which is leaving it out."""
     if hide != "auto":
         return hide
@@ -93,7 +94,13 @@ def chosen_hiding(subject: Subject, hide: Literal["auto", "replace", "attention"
 
 def needs_of_hide(params: Any) -> frozenset[Capability]:
     """What the way of hiding in `params.hide` takes."""
-    needs: dict[str, Capability] = {"drop": "drop", "attention": "unseen"}
+    needs: dict[str, Capability] = {
+        "drop": "drop",
+        "attention": "unseen",
+        "zero": "embeddings",
+        "unk": "unknown",
+        "random-word": "vocabulary",
+    }
     return frozenset({needs[params.hide]}) if params.hide in needs else frozenset()
 
 

@@ -13,7 +13,7 @@ from saliscope.explainers.facts import ModelFacts, ModelView
 from saliscope.explainers.metrics.background import Background, from_corpus, shipped
 from saliscope.explainers.metrics.intervals import DESCRIBED
 from saliscope.explainers.metrics.intervals import Kind as IntervalKind
-from saliscope.explainers.metrics.items import Item, read_items
+from saliscope.explainers.metrics.items import Item, read_items, require_readable
 from saliscope.explainers.metrics.registry import Metric, find_metric, lacking, metrics, require_metric
 from saliscope.explainers.registry import find_method, fitting, require
 from saliscope.explainers.targets.scalar import Kind, Scale, parse_scale
@@ -88,7 +88,8 @@ def make_plan(
 ) -> Plan:
     """Check everything that can be checked before a model is asked.
 
-    `records` are texts, pairs (text, label) or maps with `text` and `label`. `methods` are names or maps `{method,
+    `records` are texts, pairs (text, label) or maps with `text` (and `pair`, a second one) or `messages` (a chat), and
+    `label`. `methods` are names or maps `{method,
     params, name}`, None is every one that fits; `metrics` names or maps `{metric, …parameters}`, None is every one that
     fits. `target` "gold" explains the label's class, "predicted" the model's answer. `precomputed` are scores by name,
     a row a text. Text number k is explained with `seed` + k. `background` are texts from which the rarity of
@@ -105,6 +106,7 @@ def make_plan(
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise BadRequest(f"seed: expected a whole number from 0, got {seed!r}")
     items = read_items(records, facts)
+    require_readable(items, model)
     labelled = [item for item in items if item.gold is not None]
     if target == "gold" and not labelled:
         raise BadRequest("target: gold needs labels, and no record has one; use target=predicted")
@@ -170,6 +172,7 @@ def _metrics(
     """Metrics that were named must fit the model; where all are wanted, those that do not are noted."""
     chosen: dict[str, Chosen] = {}
     notes: list[str] = []
+    unlabelled: list[str] = []
     for given in list(metrics()) if asked is None else asked:
         params = {} if isinstance(given, str) else {key: value for key, value in given.items() if key != "metric"}
         name = given if isinstance(given, str) else given.get("metric")
@@ -183,12 +186,18 @@ def _metrics(
         if missing and asked is None:
             notes.append(f"{name} was left out: it needs {' and '.join(missing)}")
         elif metric.labels and not has_labels:
+            unlabelled.append(name)
             notes.append(f"{name} was left out: no text has a label to hold the model's answer against")
         elif metric.labels and len(facts.labels) < 2:
             notes.append(f"{name} was left out: the model has one output, so there is no accuracy")
         else:
             require_metric(metric, parsed, facts)
             chosen[name] = Chosen(metric, parsed)
+    if unlabelled and not chosen and asked is not None:
+        raise BadRequest(
+            f"metrics: labels are needed for {listing(unlabelled)}, and no text has one; give each text its label, or"
+            " name metrics without accuracy, such as activation"
+        )
     return tuple(chosen.values()), notes
 
 

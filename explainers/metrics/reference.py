@@ -30,6 +30,11 @@ print(found.ranking("activation"), found.to_csv())
   way. Equal scores are ordered by the signed ones of methods that cut them off (`decoded-*`, `grad-cam`,
   `mase-sparse`), then at random by the seed, never as they stand in the text.
 * **`random` is any order**: its curves are means over 20 orders, half of them the others' reverses.
+* **Texts, sentence pairs and chats** may stand in one evaluation. A model that reads no pairs, or has no chat template,
+  refuses them at once; what fails on single ones is in the table with the reason.
+* **What hiding means** is `hide`: beside masking and leaving out, `zero` takes the word embeddings away, `unk` puts the
+  unknown token in place (refused where a tokenizer has none, or only its end mark), `random-word` an entry of the
+  vocabulary that is not special, drawn for each place of a text by the seed, the same for every method.
 * **The same share of the text is kept** whatever the length of the features (`mass=tokens`). What was kept is reported
   as `retained`, and a warning is given where methods differ by more than two points.
 * **Only texts that all methods have are compared.** What failed is listed by text; a method with fewer than half of the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,12 +15,14 @@ from saliscope.explainers.facts import ModelFacts, ModelView
 from saliscope.explainers.queries import Evaluate, Outputs, Query, Value
 from saliscope.explainers.targets.scalar import Kind, Scalar, Scale
 from saliscope.explainers.targets.scales import scaled
-from saliscope.explainers.texts.encoding import BoolArray, Encoding, FloatArray, Nudge
+from saliscope.explainers.texts.encoding import BoolArray, Encoding, FloatArray, IntArray, Nudge
 from saliscope.explainers.texts.features import Feature
-from saliscope.explainers.variants import Hiding, Masked, Rows
+from saliscope.explainers.variants import Hiding, Masked, Moved, Replaced, Rows
 
 Wide = np.ndarray[Any, np.dtype[np.float64]]
 Looking = Generator[Query, Answer, Wide]
+Erasure = Hiding | Literal["zero", "unk", "random-word"]
+"""How features go: as `Masked` hides them, or to the zero embedding, the unknown token, words drawn at random."""
 Explaining = Generator[Query, Answer, Attribution]
 
 
@@ -64,7 +66,7 @@ class Subject:
     rank: int
     """Where the text stands when texts are taken in an order that spreads over the data."""
     notes: dict[Any, Any] = field(default_factory=dict)
-    _seen: dict[tuple[Hiding, bytes], Wide] = field(default_factory=dict)
+    _seen: dict[tuple[Erasure, bytes], Wide] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.kind == "class":
@@ -91,16 +93,36 @@ class Subject:
         """How many positions each feature has, `[n]`."""
         return np.asarray([len(feature.positions) for feature in self.features], dtype=np.float64)
 
-    def look(self, keep: BoolArray, hiding: Hiding) -> Looking:
+    def look(self, keep: BoolArray, hiding: Erasure) -> Looking:
         """What the model says with only the features of each row `keep [B, n]` visible, `[B, C]`; each row once."""
         keys = [("replace" if row.all() else hiding, np.packbits(row).tobytes()) for row in keep]
         missing = {key: row for key, row in zip(keys, keep, strict=True) if key not in self._seen}
         if missing:
             # Rows of like length share a micro-batch where hidden tokens are left out.
             ordered = sorted(missing, key=lambda key: int(missing[key].sum()))
-            rows = Masked(np.stack([missing[key] for key in ordered]), self.groups, hiding)
+            rows = self._rows(np.stack([missing[key] for key in ordered]), hiding)
             self._seen.update(zip(ordered, (yield from self.read(rows)), strict=True))
         return np.stack([self._seen[key] for key in keys])
+
+    def _rows(self, keep: BoolArray, hiding: Erasure) -> Rows:
+        if hiding == "zero":
+            return Moved(keep.astype(np.float32) - 1, self.groups, "zero")
+        if hiding == "unk" or hiding == "random-word":
+            hidden = Masked(keep, self.groups).hidden(len(self.encoding), 0, len(keep))
+            return Replaced(np.where(hidden, self._others(hiding), self.encoding.ids))
+        return Masked(keep, self.groups, hiding)
+
+    def _others(self, hiding: Literal["unk", "random-word"]) -> IntArray:
+        """What stands in for each position, `[T]`: never its own id where words are drawn, and the same for every row,
+        so that methods meet the same words.
+        """
+        ids = self.encoding.ids
+        if hiding == "unk":
+            assert self.model.unknown_id is not None
+            return np.full_like(ids, self.model.unknown_id)
+        words = self.model.ordinary_ids
+        drawn = np.random.default_rng((self.seed, self.number, 4)).integers(len(words), size=len(ids))
+        return np.where(words[drawn] == ids, words[(drawn + 1) % len(words)], words[drawn])
 
     def read(self, rows: Rows | None) -> Looking:
         """What the model says of rows, `[B, C]`: all class outputs, or the log-probability of the explained token."""

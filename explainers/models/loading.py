@@ -177,7 +177,7 @@ def _facts(name: str, network: Network, tokenizing: Tokenizing, loader: HeadLoad
     config = network.model.config
     kind = _kind(network)
     labelling = network.labelling or Labelling((), "softmax")
-    found: set[Capability] = {network.own_kind, "embeddings", "gradients", "unseen"}
+    found: set[Capability] = {network.own_kind, "embeddings", "gradients", "unseen", "vocabulary"}
     if labelling.activation != "identity":
         found.add("probabilities")
     if network.causal:
@@ -193,6 +193,8 @@ def _facts(name: str, network: Network, tokenizing: Tokenizing, loader: HeadLoad
         found.add("mask")
     if network.first_place is not None:
         found.add("drop")
+    if tokenizing.unknown_id is not None:
+        found.add("unknown")
     lacking: dict[Capability, str] = {}
     without = _find_own_head(network, loader, unexpected)
     if without is not None:

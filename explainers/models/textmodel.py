@@ -20,7 +20,7 @@ from saliscope.explainers.models.surface import Surface
 from saliscope.explainers.models.weighing import held_bytes
 from saliscope.explainers.queries import Decoding, ModelQuery, Piece, Query, Solve, join
 from saliscope.explainers.texts.chat import ChatTemplate, Message, Rendered, encode_chat, find_template
-from saliscope.explainers.texts.encoding import Encoding
+from saliscope.explainers.texts.encoding import Encoding, IntArray
 from saliscope.explainers.texts.segments import encode_pair
 from saliscope.explainers.texts.tokenizing import Tokenizing
 
@@ -138,6 +138,17 @@ class TextModel:
     def end_ids(self) -> frozenset[int]:
         """The ids with which the model ends a text."""
         return self._tokenizing.end_ids | self._network.end_ids
+
+    @property
+    def unknown_id(self) -> int | None:
+        """The id of the token for unknown words, if there is one."""
+        return self._tokenizing.unknown_id
+
+    @property
+    def ordinary_ids(self) -> IntArray:
+        """The ids of words and pieces of words that the model has embeddings for."""
+        ids = self._tokenizing.ordinary_ids
+        return ids[ids < self._network.num_embeddings]
 
     def answer(self, query: Query, budget: int = TOKENS_PER_MICRO_BATCH) -> Answer:
         """Compute one query in micro-batches of at most `budget` tokens."""

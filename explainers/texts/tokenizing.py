@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
@@ -22,6 +23,8 @@ LONGEST = 64
 """Characters that an id is first taken to stand for at most, if the tokenizer does not say."""
 MOST_ANCHORS = 64
 """Ids tried as the frame in which others are read."""
+BRACKETED = re.compile(r"\[.+\]|<.+>")
+"""How vocabularies spell entries that are no words."""
 
 
 class Tokenizing:
@@ -137,6 +140,23 @@ class Tokenizing:
             if fallback is not None:
                 return int(fallback)
         return None
+
+    @property
+    def unknown_id(self) -> int | None:
+        """The token for unknown words; one that also begins or ends a text says something else."""
+        found = self.tokenizer.unk_token_id
+        marks = (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id)
+        return None if found is None or found in marks else int(found)
+
+    @cached_property
+    def ordinary_ids(self) -> IntArray:
+        """The ids of the vocabulary but for special, added and bracketed ones (`[unused3]`, `<0x0A>`)."""
+        fixed = {*self.tokenizer.all_special_ids, *self.tokenizer.added_tokens_decoder}
+        entries = self.tokenizer.get_vocab().items()
+        return np.asarray(
+            sorted(id for piece, id in entries if id not in fixed and not BRACKETED.fullmatch(str(piece))),
+            dtype=np.int64,
+        )
 
     def _plain(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])

@@ -117,7 +117,7 @@ def test_only_a_newline_ends_a_text(asked: Callable[..., list[dict[str, Any]]], 
     assert asked("a.jsonl", json.dumps({"text": text}, ensure_ascii=False)) == [{"text": text}]
 
 
-@pytest.mark.parametrize("text", ["text", "sentence", "review", "content", "document"])
+@pytest.mark.parametrize("text", ["text", "sentence", "review", "content", "document", "sentence1", "premise"])
 @pytest.mark.parametrize("label", ["label", "labels", "class", "target"])
 def test_known_fields_are_found(asked: Callable[..., list[dict[str, Any]]], text: str, label: str) -> None:
     assert asked("a.jsonl", json.dumps({"id": 3, label: 0, text: "funny"})) == [{"text": "funny", "label": 0}]
@@ -127,6 +127,39 @@ def test_fields_are_chosen(asked: Callable[..., list[dict[str, Any]]]) -> None:
     content = "text,label,note,stars\nno,9,a dull film,1\nno,9,funny,\n"
     found = asked("a.csv", content, "--text-field", "note", "--label-field", "stars")
     assert found == [{"text": "a dull film", "label": "1"}, {"text": "funny"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "pair"),
+    [("text", "pair"), ("text", "text2"), ("text1", "text2"), ("sentence1", "sentence2"), ("premise", "hypothesis")],
+)
+def test_second_texts_are_found(asked: Callable[..., list[dict[str, Any]]], text: str, pair: str) -> None:
+    content = f"id,{text},{pair},label\n3,a dull film,it bores,1\n4,funny,,0\n"
+    pairs = [{"text": "a dull film", "pair": "it bores", "label": "1"}, {"text": "funny", "label": "0"}]
+    assert asked("a.csv", content) == pairs
+
+
+def test_second_texts_are_chosen_and_other_fields_ignored(asked: Callable[..., list[dict[str, Any]]]) -> None:
+    row = json.dumps({"text": "a dull film", "pair": "no", "claim": "it bores", "source": 3})
+    found = asked("a.jsonl", row, "--pair-field", "claim")
+    assert found == [{"text": "a dull film", "pair": "it bores"}]
+
+
+def test_chats_are_read_from_their_messages(asked: Callable[..., list[dict[str, Any]]]) -> None:
+    messages = [{"role": "user", "content": "a dull film?"}]
+    row = {"messages": messages, "label": 0, "source": "web"}
+    assert asked("a.jsonl", json.dumps(row)) == [{"messages": messages, "label": 0}]
+    both = json.dumps({**row, "text": "a dull film"})
+    assert asked("a.jsonl", both, "--text-field", "text") == [{"text": "a dull film", "label": 0}]
+
+
+def test_a_background_of_pairs_and_chats_is_all_they_say(
+    run: Run, fake: FakeClient, data: Path, tmp_path: Path
+) -> None:
+    rows = [{"text": "one", "pair": "two"}, {"messages": [{"role": "user", "content": "three"}]}, {"text": "four"}]
+    (tmp_path / "many.json").write_text(json.dumps(rows))
+    assert run("evaluate", "--data", str(data), "--background", str(tmp_path / "many.json")).exit_code == 0
+    assert fake.calls[0][1]["background"] == ["one\ntwo", "three", "four"]
 
 
 def test_a_limit_leaves_what_follows_unread(asked: Callable[..., list[dict[str, Any]]]) -> None:
@@ -151,6 +184,8 @@ def test_a_limit_leaves_what_follows_unread(asked: Callable[..., list[dict[str, 
         ("a.jsonl", "3", "neither a text nor a map"),
         ("a.jsonl", '{"text": 3}', "is no string"),
         ("a.jsonl", "{}", "it has no field"),
+        ("a.jsonl", '{"text": "a", "pair": 3}', "the second text of"),
+        ("a.jsonl", '{"text": "a", "messages": []}', "has messages and text; use --text-field"),
         ("a.txt", b"\xff\xfe", "it is not UTF-8"),
         ("a.parquet", "PAR1", "ends in none of .jsonl, .json, .csv, .tsv, .txt"),
         ("data", "text", "ends in none of"),
@@ -167,7 +202,7 @@ def test_data_that_cannot_be_read_is_told_before_anything_is_asked(
 
 
 def test_a_field_that_is_asked_for_must_be_there(run: Run, data: Path) -> None:
-    for option in ("--text-field", "--label-field"):
+    for option in ("--text-field", "--label-field", "--pair-field"):
         result = run("evaluate", "--data", str(data), option, "stars")
         assert result.exit_code == BAD_REQUEST
         assert f"has no field stars; it has text, label: use {option}" in result.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,9 @@ from saliscope.explainers.facts import Constants, ModelFacts
 from saliscope.explainers.queries import Along, Differentiate, Evaluate, Outputs, Query, Solve
 from saliscope.explainers.targets.scales import scaled_every, valued
 from saliscope.explainers.texts.encoding import Encoding, Token
-from saliscope.explainers.variants import Masked, Replaced
+from saliscope.explainers.variants import Masked, Moved, Replaced
 
-MASK, LEAD, TRAIL = 1, 2, 3
+MASK, LEAD, TRAIL, UNKNOWN = 1, 2, 3, 4
 Game = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
 """Raw outputs `[C]` of a text whose positions `[T]` are visible (True) or masked."""
 
@@ -84,6 +84,12 @@ class FakeModel:
     def find_token(self, text: str) -> int:
         return 10
 
+    unknown_id = UNKNOWN
+
+    @property
+    def ordinary_ids(self) -> Any:
+        return np.arange(10, 1000)
+
     def answer(self, query: Query) -> Answer:
         """What a model would say; a query that masks a fixed token is an error of the method."""
         self.queries.append(query)
@@ -116,6 +122,11 @@ class FakeModel:
             changed = query.rows.ids != query.encoding.ids
             assert not changed[:, query.encoding.special].any(), "a fixed token was replaced"
             return ~changed & (query.rows.ids != MASK)
+        if isinstance(query.rows, Moved):
+            # Wholly there or wholly gone: anything between has no answer in a set function.
+            assert query.rows.reference == "zero"
+            assert np.isin(query.rows.z, (0, -1)).all()
+            query = replace(query, rows=Masked(query.rows.z == 0, query.rows.groups))
         assert isinstance(query.rows, Masked)
         hidden = query.rows.hidden(len(query.encoding), 0, query.num_rows)
         assert not hidden[:, query.encoding.special].any(), "a fixed token was masked"

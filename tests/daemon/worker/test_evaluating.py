@@ -136,6 +136,29 @@ def test_the_table_is_the_librarys(peer: Peer, model: TextModel) -> None:
     assert all(row.seconds is not None and row.seconds > 0 for row in table.rows)
 
 
+def test_pairs_are_the_librarys_too(peer: Peer, model: TextModel) -> None:
+    pairs = [{**TEXTS[0], "pair": "the cast is wonderful"}, {"text": "funny and warm"}, TEXTS[1]]
+    got = without_times(peer.call("evaluate", **{**QUESTION, "texts": pairs}))
+    expected = evaluate(model, pairs, QUESTION["methods"], QUESTION["metrics"]).to_dict()
+    assert close(got, without_times(expected))
+    alone = [{name: value for name, value in row.items() if name != "pair"} for row in pairs]
+    assert not close(got, without_times(peer.call("evaluate", **{**QUESTION, "texts": alone})))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ({"label": "positive"}, "give a text, or messages"),
+        ({"pair": "a"}, "give a text, or messages"),
+        ({"text": "a", "messages": [{"role": "user", "content": "a"}]}, "messages come alone"),
+        ({"text": "a", "other": "b"}, "other"),
+        ({"messages": [{"role": "user", "content": "a"}]}, "has no chat template"),
+    ],
+)
+def test_what_is_no_text_pair_or_chat_is_refused(peer: Peer, text: dict[str, Any], said: str) -> None:
+    assert said in refused(peer, **{**QUESTION, "texts": [TEXTS[0], text]}).message
+
+
 def test_progress_counts_every_unit(model: TextModel) -> None:
     job = Job(model, **QUESTION)
     job.finish()

@@ -186,6 +186,8 @@ def test_without_labels_accuracy_is_left_out_and_said() -> None:
     found = evaluate(known_model(FIVE), [text for text, _ in TEXTS], ["occlusion"], SOME, lanes=1)
     assert set(found.directions) == {"activation", "cost"}
     assert any(line.startswith("hiding was left out: no text has a label") for line in found.notes)
+    with pytest.raises(BadRequest, match=r"labels are needed for hiding, delta-accuracy, and no text has one"):
+        make_plan(known_model(FIVE), ["a"], ["occlusion"], ["hiding", {"metric": "delta-accuracy"}])
     with pytest.raises(BadRequest, match="gold needs labels"):
         make_plan(known_model(FIVE), ["a"], target="gold")
 
