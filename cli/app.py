@@ -12,6 +12,7 @@ from typing import Any, Final
 import click
 
 from saliscope.cli.guard import COMPLETE, INTERRUPTED, guarded, report_failure
+from saliscope.protocol.address import CONNECT_VARIABLE
 from saliscope.protocol.errors import SaliscopeError
 
 #: Every command with the line that `saliscope --help` shows, so that the help imports none of them.
@@ -21,9 +22,13 @@ COMMANDS: Final[dict[str, str]] = {
     "tokenize": "Show the pieces that a model sees.",
     "evaluate": "Compare methods on a data set, by faithfulness and cost.",
     "models": "List models; load and unload them.",
+    "load": "Load a model now, and say how.",
+    "unload": "Free a model.",
+    "ps": "Show the models in memory.",
     "methods": "List explanation methods, or describe one.",
     "status": "Show how the daemon is; never starts it.",
     "daemon": "Start, stop and watch the daemon.",
+    "cache": "Look at what the daemon keeps on disk; remove it.",
     "doctor": "Check the installation, and say what to do.",
     "completion": "Print the completion script of a shell.",
 }
@@ -131,8 +136,13 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> N
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version,
               help="Show the version.")  # fmt: skip
+@click.option("--connect", "address", metavar="tcp://HOST:PORT", envvar="SALISCOPE_CONNECT",
+              help="Ask a daemon on TCP instead of your own; SALISCOPE_TOKEN has its token.")  # fmt: skip
 @click.pass_context
-def app(ctx: click.Context) -> None:
+def app(ctx: click.Context, address: str | None) -> None:
     """See which tokens decided what a text model said."""
+    if address is not None:
+        # The clients of this process, wherever they are made, look here.
+        os.environ[CONNECT_VARIABLE] = address
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

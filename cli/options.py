@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -31,6 +32,26 @@ color = click.option(
     default="auto",
     help="When to colour; auto looks at the terminal and at NO_COLOR.",
 )
+
+
+def run(function: F) -> F:
+    """The options `--priority`, `--max-ms` and `--max-rows`."""
+    for option in (
+        click.option(
+            "--max-rows", type=click.IntRange(1), metavar="N",
+            help="Let the model read at most N rows; the best estimate so far is shown.",
+        ),
+        click.option(
+            "--max-ms", type=click.FloatRange(0, 86_400_000, min_open=True), metavar="MS",
+            help="Wait at most so long; the best estimate so far is shown.",
+        ),
+        click.option(
+            "--priority", type=click.Choice(["interactive", "request", "bulk"]),
+            help="Who goes first where several wait (default: request).",
+        ),
+    ):  # fmt: skip
+        function = option(function)
+    return function
 
 
 def model(function: F) -> F:
@@ -114,6 +135,20 @@ class Granularity(click.ParamType):  # type: ignore[type-arg]
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """The names, and how a pattern begins."""
         return [CompletionItem(name) for name in (*self.names, "regex:") if name.startswith(incomplete)]
+
+
+class Seconds(click.ParamType):  # type: ignore[type-arg]
+    """A time: seconds, or with a unit; anything negative is for ever."""
+
+    name = "time"
+    units: ClassVar = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds."""
+        found = re.fullmatch(r"(-?\d+(?:\.\d+)?)([smh]?)", str(value))
+        if found is None:
+            self.fail(f"{value!r} is no time; use 300, 5m, 2h, 0, or -1 for ever.", param, ctx)
+        return float(found[1]) * self.units[found[2]]
 
 
 def clean(text: str) -> str:

@@ -31,7 +31,17 @@ _ENVIRONMENT: Final = (
     ("COLORTERM, TERM", "`truecolor` or `24bit`; `256` in the name of the terminal; else 16 colours."),
     ("SALISCOPE_THEME", "`light` or `dark` ground of the terminal (default: what COLORFGBG says, else dark)."),
     ("SALISCOPE_RUNTIME_DIR", "Folder of the socket (default: `saliscope` in XDG_RUNTIME_DIR, else in the cache)."),
-    ("SALISCOPE_CACHE_DIR", "Folder of the log and of the kept catalogue."),
+    ("SALISCOPE_CACHE_DIR", "Folder of the log, the token and the kept catalogue."),
+    ("SALISCOPE_DAEMON_OPTIONS", "Options of every daemon started here, as for `saliscope daemon start`."),
+    ("SALISCOPE_CONNECT", "`tcp://HOST:PORT` of a daemon on TCP; as `--connect`."),
+    ("SALISCOPE_TOKEN", "Its token (default: the one in this user's cache folder)."),
+    (
+        "SALISCOPE_KEEP_ALIVE",
+        "How long an unused model stays: 300 (default), 5m, 2h; 0 not at all, -1 for ever.",
+    ),
+    ("SALISCOPE_MEMORY", "Memory that the worker may use: a share (default 0.8 of what is free) or a size (12GiB)."),
+    ("SALISCOPE_GPU_MEMORY", "The same of each GPU (default 0.9 of it)."),
+    ("SALISCOPE_SELF_CHECK", "`0`: models are not checked when they are loaded."),
     ("HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE", "Where models of the hub lie, and whether they may be fetched."),
 )
 
@@ -83,8 +93,7 @@ def _environment() -> str:
 
 def _shapes() -> Iterator[str]:
     for command, shapes in SHAPES.items():
-        title = command if " " in command else f"saliscope {command} --json"
-        yield f"### {title[0].upper() + title[1:] if ' ' in command else title}\n"
+        yield f"### {command.capitalize() if command.startswith('any ') else f'saliscope {command} --json'}\n"
         for shape in shapes:
             yield f"{cleandoc(shape.__doc__ or '')}\n\n```\n{_type(shape, 0)}\n```\n"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -30,11 +30,11 @@ class Session(NamedTuple):
 
 
 @contextmanager
-def session(*, private: bool = False, start: bool = True) -> Iterator[Session]:
-    """Connect (starting the daemon, or with `private` a worker of our own) and show what takes time."""
+def session(*, private: bool = False, start: bool = True, options: Sequence[str] = ()) -> Iterator[Session]:
+    """Connect (starting the daemon, with `options`, or with `private` a worker of our own) and show what takes time."""
     with (
         Spinner("connecting") as spinner,
-        protocol.connect(start=start, private=private, on_stage=spinner.say) as client,
+        protocol.connect(start=start, private=private, options=options, on_stage=spinner.say) as client,
     ):
         yield Session(client, spinner)
 

@@ -124,8 +124,16 @@ class TokenizeShape(Struct):
 
 
 class ModelsShape(Struct):
-    """`saliscope models --json`."""
+    """`saliscope models --json`; of `load` the one model."""
 
+    models: list[ModelInfo]
+
+
+class PsShape(Struct):
+    """`saliscope ps --json`: the models in memory."""
+
+    running: bool
+    reason: str | None
     models: list[ModelInfo]
 
 
@@ -150,7 +158,16 @@ class StatusShape(Struct):
     workers: list[dict[str, Any]] | None = None
     models: list[ModelInfo] | None = None
     memory: dict[str, int] | None = None
+    tcp: str | None = None
+    figures: dict[str, Any] | None = None
     warnings: list[str] | None = None
+
+
+class CacheShape(Struct):
+    """`saliscope cache info --json`: the bytes of every file that the daemon keeps."""
+
+    folder: str
+    files: dict[str, int]
 
 
 class CheckShape(Struct):
@@ -190,8 +207,11 @@ SHAPES: Final[dict[str, tuple[type[Struct], ...]]] = {
     "tokenize": (TokenizeShape,),
     "evaluate": (Evaluation,),
     "models": (ModelsShape,),
+    "load": (ModelsShape,),
+    "ps": (PsShape,),
     "methods": (MethodsShape,),
     "status": (StatusShape,),
+    "cache info": (CacheShape,),
     "doctor": (DoctorShape,),
     "any command that fails": (ErrorShape,),
 }

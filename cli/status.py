@@ -10,7 +10,7 @@ from saliscope.protocol.errors import SaliscopeError
 #: In the order of `shapes.StatusShape`, which is not imported for its own cost.
 _FIELDS = (
     "pid", "version", "protocol", "uptime_s", "socket", "sessions", "requests", "workers", "models", "memory",
-    "warnings",
+    "tcp", "figures", "warnings",
 )  # fmt: skip
 
 
@@ -38,6 +38,35 @@ def ask() -> tuple[dict[str, Any] | None, str | None]:
         if error.code == "protocol_mismatch":
             return None, f"{error.message}; the next command that needs it replaces it"
         raise
+
+
+def report_models(status: dict[str, Any] | None, reason: str | None, *, as_json: bool) -> int:
+    """Print the models that a status tells of and that take memory; always 0."""
+    held = [model for model in (status or {}).get("models", ()) if model["state"] != "available"]
+    if as_json:
+        import json
+
+        print(json.dumps({"running": status is not None, "reason": reason, "models": held}, indent=2))
+    elif status is None:
+        print(f"not running  {reason}" if reason else "not running")
+    elif not held:
+        print("no models in memory; the first request loads one")
+    else:
+        rows = [("name", "size", "device", "dtype", "state", "in use", "expires"), *map(_held, held)]
+        widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+        print("\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows))
+    return 0
+
+
+def _held(model: dict[str, Any]) -> tuple[str, ...]:
+    if model["num_in_use"]:
+        expires = "in use"
+    elif model["expires_s"] is not None:
+        expires = f"in {duration(model['expires_s'])}"
+    else:
+        expires = "never" if model["state"] == "ready" else ""
+    room = size(model["size"] or model["num_bytes"])
+    return model["name"], room, model["device"], model["dtype"], model["state"], str(model["num_in_use"]), expires
 
 
 def model_line(model: dict[str, Any]) -> str:
@@ -70,6 +99,7 @@ def _lines(status: dict[str, Any]) -> list[str]:
     rows = [
         ("running", f"pid {status['pid']}, version {status['version']}, up {duration(status['uptime_s'])}"),
         ("socket", status["socket"]),
+        ("tcp", status.get("tcp") or ""),
         ("requests", ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in status["requests"].items())),
         ("memory", ", ".join(f"{_memory_name(name)} {size(count)}" for name, count in status["memory"].items())),
     ]
@@ -91,4 +121,8 @@ def _worker(worker: dict[str, Any]) -> str:
     for name, value in worker.items():
         if isinstance(value, bool | int | str) and value != "":
             shown.append(str(value) if name in ("device", "state") else f"{name.replace('_', ' ')} {value}")
+    classes = worker.get("queue", {}).get("classes", {})
+    waiting = [f"{counts['rows']} {name}" for name, counts in classes.items() if counts["rows"]]
+    if waiting:
+        shown.append(f"rows waiting: {', '.join(waiting)}")
     return ", ".join(shown)

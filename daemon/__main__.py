@@ -10,12 +10,22 @@ import argparse
 import os
 import sys
 
+from saliscope.daemon.front.options import add_to, read, with_environment
+from saliscope.protocol.errors import SaliscopeError
+
 
 def main() -> int:
     """Run the daemon; 0 after `shutdown`, 1 if another one listens, otherwise the status of the error."""
     parser = argparse.ArgumentParser(prog="python -m saliscope.daemon", description=__doc__)
     parser.add_argument("--ready-fd", type=int, help="detach, and write a line to this descriptor when ready")
-    ready_fd: int | None = parser.parse_args().ready_fd
+    add_to(parser)
+    found = parser.parse_args(with_environment(sys.argv[1:]))
+    ready_fd: int | None = found.ready_fd
+    try:
+        options = read(found)
+    except SaliscopeError as error:
+        print(f"saliscope: {error.message}", file=sys.stderr)
+        return error.exit_status
     if ready_fd is not None and os.fork():
         os._exit(0)
 
@@ -23,7 +33,8 @@ def main() -> int:
     from saliscope.daemon.engines.zygote import ZygoteSpawner
     from saliscope.daemon.front.run import run
 
-    return run(LocalEngine(ZygoteSpawner()), ready_fd)
+    options.to_environment()
+    return run(LocalEngine(ZygoteSpawner()), ready_fd, options)
 
 
 if __name__ == "__main__":

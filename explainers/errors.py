@@ -47,6 +47,12 @@ class TooLarge(ExplainerError):
     code = "too_large"
 
 
+class NoRoom(ExplainerError):
+    """The device has not the memory that a model needs."""
+
+    code = "oom"
+
+
 class LoadingFailed(ExplainerError):
     """The model is there but could not be loaded."""
 
@@ -63,3 +69,11 @@ def listing(names: Iterable[str], most: int = 12) -> str:
     """The first names, comma separated, for a message that says what would be valid."""
     rows = list(names)
     return ", ".join(rows[:most]) + (f", … ({len(rows)} in all)" if len(rows) > most else "")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error in printable characters, or its name if it says nothing."""
+    text = str(error).strip()
+    if not text:
+        return type(error).__name__
+    return "".join(char if char.isprintable() else " " for char in text.splitlines()[0])

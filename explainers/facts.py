@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from saliscope.explainers.targets.scalar import Kind, TargetKind, kinds_of
@@ -56,6 +57,21 @@ CAPABILITIES: Final[dict[Capability, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """What a short run has found: `value` is how far from perfect (0), relative; at most `limit` is in order."""
+
+    name: str
+    ok: bool
+    value: float
+    limit: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain types; a value that is not finite is None."""
+        value = self.value if isfinite(self.value) else None
+        return {"name": self.name, "ok": self.ok, "value": value, "limit": self.limit}
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFacts:
     """Facts of a loaded model; `fingerprint` names its weights and configuration."""
 
@@ -80,6 +96,17 @@ class ModelFacts:
     """What a reader of any of its explanations must know."""
     scale_free: bool = False
     """Whether the length of a word embedding means nothing to it, so that a gradient along it is rounding."""
+    checks: tuple[Check, ...] = ()
+    """What was found when it was loaded; empty where that was not asked for."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of any of its answers must be warned of."""
+        return tuple(
+            f"the model failed its {check.name} check ({check.value:.2g}, at most {check.limit:.2g}): trust this less"
+            for check in self.checks
+            if not check.ok
+        )
 
     @property
     def targets(self) -> tuple[TargetKind, ...]:

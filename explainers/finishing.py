@@ -67,7 +67,7 @@ class Finish:
             fingerprint=facts.fingerprint,
             why=(*self.why, *facts.notes),
             diagnostics=scored.diagnostics,
-            warnings=(*_truncation(problem.encoding), *work.aim.warnings, *scored.warnings),
+            warnings=(*facts.warnings, *_truncation(problem.encoding), *work.aim.warnings, *scored.warnings),
             segments=problem.encoding.segments,
         )
 

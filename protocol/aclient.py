@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from saliscope.protocol import requests
@@ -22,13 +22,16 @@ from saliscope.protocol.codec import (
 )
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluation
+from saliscope.protocol.repeating import asked_again, may_repeat
 from saliscope.protocol.requests import (
     DisconnectedError,
     EvaluateOptions,
     ExplainOptions,
+    LoadOptions,
     OnNotification,
     OnPartial,
     OnProgress,
+    RunOptions,
     given,
     read,
 )
@@ -42,6 +45,7 @@ from saliscope.protocol.results import (
     Predictions,
     Status,
     Tokenized,
+    Unloaded,
 )
 
 if TYPE_CHECKING:
@@ -51,7 +55,9 @@ if TYPE_CHECKING:
 class AsyncClient:
     """Speaks to a daemon, or to a worker, over a socket; made by `AsyncClient.adopt` or `aconnect`.
 
-    Verbs raise `SaliscopeError`. Callbacks run on the event loop; an error in one fails its call only.
+    Verbs raise `SaliscopeError`. Callbacks run on the event loop; an error in one fails its call only. With `redial`,
+    a client that has lost its daemon goes on with the socket that it gives, where each call that may be asked again is
+    asked again.
     """
 
     def __init__(
@@ -61,11 +67,15 @@ class AsyncClient:
         *,
         process: subprocess.Popen[bytes] | None = None,
         on_notification: OnNotification | None = None,
+        redial: Callable[[], Awaitable[socket.socket]] | None = None,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._process = process
         self._listen = on_notification
+        self._redial = redial
+        self._redialing = asyncio.Lock()
+        self._wishes: dict[str, Any] = {}
         self._last_id = 0
         self._answers: dict[int, asyncio.Future[Response]] = {}
         self._listeners: dict[int, OnNotification] = {}
@@ -79,19 +89,47 @@ class AsyncClient:
         *,
         process: subprocess.Popen[bytes] | None = None,
         on_notification: OnNotification | None = None,
+        redial: Callable[[], Awaitable[socket.socket]] | None = None,
     ) -> AsyncClient:
         """A client on a connected socket; notifications about no call of its own go to `on_notification`."""
-        reader, writer = await asyncio.open_unix_connection(sock=sock)
-        return cls(reader, writer, process=process, on_notification=on_notification)
+        reader, writer = await asyncio.open_connection(sock=sock)
+        return cls(reader, writer, process=process, on_notification=on_notification, redial=redial)
+
+    def new_id(self) -> int:
+        """An id for one call, for those who must know it before the answer comes."""
+        self._last_id = self._last_id % (2**32 - 1) + 1
+        return self._last_id
 
     async def call(
-        self, method: str, params: dict[str, Any] | None = None, on_notification: OnNotification | None = None
+        self,
+        method: str,
+        params: dict[str, Any] | None = None,
+        on_notification: OnNotification | None = None,
+        *,
+        id: int | None = None,
     ) -> Any:
-        """Send one request and await its result; cancelling this task sends `$/cancel`."""
+        """Send one request (under the `id` of `new_id`) and await its result; cancelling this task sends `$/cancel`."""
+        num_lost = 0
+        while True:
+            connection = self._receiver
+            id = self.new_id() if id is None or num_lost else id
+            try:
+                return await self._ask(id, method, params, on_notification)
+            except SaliscopeError as error:
+                if self._redial is None or not may_repeat(method, error, num_lost):
+                    raise
+            num_lost += 1
+            if on_notification is not None:
+                on_notification(asked_again(id))
+            # A daemon that ends still answers what is in flight.
+            await asyncio.wait({connection})
+            await self._take_over(connection)
+
+    async def _ask(
+        self, id: int, method: str, params: dict[str, Any] | None, on_notification: OnNotification | None
+    ) -> Any:
         if self._failure is not None:
             raise self._failure
-        self._last_id = self._last_id % (2**32 - 1) + 1
-        id = self._last_id
         frame = encode_request(id, method, params or {})
         answer = asyncio.get_running_loop().create_future()
         self._answers[id] = answer
@@ -132,6 +170,7 @@ class AsyncClient:
         from saliscope import __version__
 
         fields = {"client": client, "version": __version__, **params}
+        self._wishes = params
         return read(await self.call("initialize", fields), Initialized)
 
     @overload
@@ -163,7 +202,8 @@ class AsyncClient:
         """Which tokens decided: one explanation for a text, a list for a list; estimates go to `on_partial`.
 
         `options`: model, method, target, scale, granularity, seed, params (of the method), download, windows, and
-        `pair` (a second text) or, with no text, `messages` (`{role, content}` each) and `add_generation_prompt`.
+        `pair` (a second text) or, with no text, `messages` (`{role, content}` each) and `add_generation_prompt`;
+        priority, max_ms, max_rows (what ends early is a partial estimate) and supersede (the older one then fails).
         """
         fields = requests.explain_params(text, options, stream=on_partial is not None)
         result = await self.call("explain", fields, requests.listener(on_partial, on_progress))
@@ -179,7 +219,7 @@ class AsyncClient:
         """Compare methods by metrics on texts, pairs (text, label) or maps of text, pair or messages, and label.
 
         `options`: model, methods, metrics, target, scale, granularity, seed, interval, precomputed, background, cheap,
-        out (a folder; the same call goes on there), download.
+        out (a folder; the same call goes on there), download; priority, max_ms, max_rows, supersede.
         """
         fields = requests.evaluate_params(texts, options)
         return read(await self.call("evaluate", fields, requests.listener(None, on_progress)), Evaluation)
@@ -195,10 +235,14 @@ class AsyncClient:
         messages: Sequence[Mapping[str, str]] | None = None,
         add_generation_prompt: bool | None = None,
         on_progress: OnProgress | None = None,
+        **options: Unpack[RunOptions],
     ) -> Predictions:
-        """The model's answer for each text (or pair), in order, or for the `messages` of a chat."""
+        """The model's answer for each text (or pair), in order, or for the `messages` of a chat.
+
+        `options`: priority, max_ms, max_rows, supersede.
+        """
         fields = given(model=model, top=top, download=download, add_generation_prompt=add_generation_prompt)
-        fields |= requests.source(texts=texts, pair=pair, messages=messages)
+        fields |= requests.source(texts=texts, pair=pair, messages=messages) | requests.run_params(options)
         return read(await self.call("predict", fields, requests.listener(None, on_progress)), Predictions)
 
     async def tokenize(
@@ -225,15 +269,18 @@ class AsyncClient:
         return read(await self.call("models/list"), Models).models
 
     async def load_model(
-        self, model: str, *, download: bool = False, on_progress: OnProgress | None = None
+        self, model: str, *, on_progress: OnProgress | None = None, **options: Unpack[LoadOptions]
     ) -> ModelInfo:
-        """Load a model now, so that the first explanation does not wait."""
-        fields = given(model=model, download=download)
+        """Load a model now, so that the first explanation does not wait; how is remembered for its name.
+
+        `options`: download, device, dtype, revision, adapter (a folder), keep_alive (seconds), check.
+        """
+        fields = requests.load_params(model, options)
         return read(await self.call("models/load", fields, requests.listener(None, on_progress)), ModelInfo)
 
-    async def unload_model(self, model: str) -> bool:
-        """Free a model; False if it was not loaded."""
-        return bool((await self.call("models/unload", given(model=model))).get("unloaded"))
+    async def unload_model(self, model: str) -> Unloaded:
+        """Free a model as soon as nobody uses it: whether it was loaded, and the bytes given back."""
+        return read(await self.call("models/unload", given(model=model)), Unloaded)
 
     async def methods(self) -> list[MethodInfo]:
         """The catalogue of explanation methods."""
@@ -251,8 +298,12 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the connection; calls that still wait fail, a private worker ends with it."""
+        self._redial = None
         self._receiver.cancel()
         await self.closed()
+        if self._failure is None:
+            # Cancelled before it had begun.
+            self._lose(DisconnectedError())
         if self._process is not None:
             from saliscope.protocol.launch import end_process
 
@@ -264,6 +315,17 @@ class AsyncClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    async def _take_over(self, lost: asyncio.Task[None]) -> None:
+        """A new connection in place of the lost one; calls that lost it together share the new one."""
+        async with self._redialing:
+            if self._receiver is not lost or self._redial is None:
+                return
+            self._reader, self._writer = await asyncio.open_connection(sock=await self._redial())
+            self._failure = None
+            self._receiver = asyncio.create_task(self._receive())
+            if self._wishes:
+                await self.initialize(**self._wishes)
 
     async def _receive(self) -> None:
         decoder = Decoder(CLIENT_LIMITS)
@@ -280,13 +342,16 @@ class AsyncClient:
         except OSError as error:
             failure = failure or DisconnectedError(f"the connection was lost ({error.strerror})")
         finally:
-            self._failure = failure or DisconnectedError()
-            for answer in self._answers.values():
-                if not answer.done():
-                    answer.set_exception(self._failure)
-            self._writer.close()
+            self._lose(failure or DisconnectedError())
             with contextlib.suppress(OSError):
                 await self._writer.wait_closed()
+
+    def _lose(self, failure: SaliscopeError) -> None:
+        self._failure = failure
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(failure)
+        self._writer.close()
 
     def _dispatch(self, frame: Request | Response | Notification) -> None:
         if isinstance(frame, Response):

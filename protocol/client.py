@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from saliscope.protocol import requests
@@ -20,13 +20,16 @@ from saliscope.protocol.codec import (
 )
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluation
+from saliscope.protocol.repeating import asked_again, may_repeat
 from saliscope.protocol.requests import (
     DisconnectedError,
     EvaluateOptions,
     ExplainOptions,
+    LoadOptions,
     OnNotification,
     OnPartial,
     OnProgress,
+    RunOptions,
     given,
     read,
 )
@@ -40,6 +43,7 @@ from saliscope.protocol.results import (
     Predictions,
     Status,
     Tokenized,
+    Unloaded,
 )
 
 if TYPE_CHECKING:
@@ -50,11 +54,15 @@ class Client:
     """Speaks to a daemon (or to a private worker, whose process then ends with the client) over a socket.
 
     Every verb raises `SaliscopeError`; interrupting one (Ctrl-C, or an error in a callback) cancels its request.
+    With `redial`, a client that has lost its daemon takes the connection of the one that `redial` makes, and asks
+    there again what may be asked again.
     """
 
     def __init__(self, sock: socket.socket, process: subprocess.Popen[bytes] | None = None) -> None:
         self._socket = sock
         self._process = process
+        self.redial: Callable[[], Client] | None = None
+        self._wishes: dict[str, Any] = {}
         self._decoder = Decoder(CLIENT_LIMITS)
         self._last_id = 0
         self._is_open = True
@@ -73,8 +81,23 @@ class Client:
         """Send one request and wait for its result; notifications about it go to `on_notification` meanwhile.
 
         Raises the daemon's error, `unavailable` if the connection is lost, `timeout` after `timeout` seconds of
-        silence.
+        silence. A daemon that is lost is replaced, if this client may do that.
         """
+        num_lost = 0
+        while True:
+            try:
+                return self._ask(method, params, on_notification, timeout)
+            except SaliscopeError as error:
+                if self.redial is None or not may_repeat(method, error, num_lost):
+                    raise
+            num_lost += 1
+            if on_notification is not None:
+                on_notification(asked_again(self._last_id))
+            self._take_over(self.redial())
+
+    def _ask(
+        self, method: str, params: dict[str, Any] | None, on_notification: OnNotification | None, timeout: float | None
+    ) -> Any:
         frame = encode_request(self._last_id + 1, method, params or {})
         self._last_id += 1
         id = self._last_id
@@ -100,6 +123,7 @@ class Client:
         from saliscope import __version__
 
         fields = {"client": client, "version": __version__, **params}
+        self._wishes = params
         try:
             answer = read(self.call("initialize", fields, timeout=timeout), Initialized)
         except SaliscopeError as error:
@@ -144,7 +168,8 @@ class Client:
         """Which tokens decided: one explanation for a text, a list for a list; estimates go to `on_partial`.
 
         `options`: model, method, target, scale, granularity, seed, params (of the method), download, windows, and
-        `pair` (a second text) or, with no text, `messages` (`{role, content}` each) and `add_generation_prompt`.
+        `pair` (a second text) or, with no text, `messages` (`{role, content}` each) and `add_generation_prompt`;
+        priority, max_ms, max_rows (what ends early is a partial estimate) and supersede (the older one then fails).
         """
         fields = requests.explain_params(text, options, stream=on_partial is not None)
         result = self.call("explain", fields, requests.listener(on_partial, on_progress))
@@ -160,7 +185,7 @@ class Client:
         """Compare methods by metrics on texts, pairs (text, label) or maps of text, pair or messages, and label.
 
         `options`: model, methods, metrics, target, scale, granularity, seed, interval, precomputed, background, cheap,
-        out (a folder; the same call goes on there), download.
+        out (a folder; the same call goes on there), download; priority, max_ms, max_rows, supersede.
         """
         fields = requests.evaluate_params(texts, options)
         return read(self.call("evaluate", fields, requests.listener(None, on_progress)), Evaluation)
@@ -176,10 +201,14 @@ class Client:
         messages: Sequence[Mapping[str, str]] | None = None,
         add_generation_prompt: bool | None = None,
         on_progress: OnProgress | None = None,
+        **options: Unpack[RunOptions],
     ) -> Predictions:
-        """The model's answer for each text (or pair), in order, or for the `messages` of a chat."""
+        """The model's answer for each text (or pair), in order, or for the `messages` of a chat.
+
+        `options`: priority, max_ms, max_rows, supersede.
+        """
         fields = given(model=model, top=top, download=download, add_generation_prompt=add_generation_prompt)
-        fields |= requests.source(texts=texts, pair=pair, messages=messages)
+        fields |= requests.source(texts=texts, pair=pair, messages=messages) | requests.run_params(options)
         return read(self.call("predict", fields, requests.listener(None, on_progress)), Predictions)
 
     def tokenize(
@@ -205,14 +234,19 @@ class Client:
         """Loaded and bundled models."""
         return read(self.call("models/list"), Models).models
 
-    def load_model(self, model: str, *, download: bool = False, on_progress: OnProgress | None = None) -> ModelInfo:
-        """Load a model now, so that the first explanation does not wait."""
-        fields = given(model=model, download=download)
+    def load_model(
+        self, model: str, *, on_progress: OnProgress | None = None, **options: Unpack[LoadOptions]
+    ) -> ModelInfo:
+        """Load a model now, so that the first explanation does not wait; how is remembered for its name.
+
+        `options`: download, device, dtype, revision, adapter (a folder), keep_alive (seconds), check.
+        """
+        fields = requests.load_params(model, options)
         return read(self.call("models/load", fields, requests.listener(None, on_progress)), ModelInfo)
 
-    def unload_model(self, model: str) -> bool:
-        """Free a model; False if it was not loaded."""
-        return bool(self.call("models/unload", given(model=model)).get("unloaded"))
+    def unload_model(self, model: str) -> Unloaded:
+        """Free a model as soon as nobody uses it: whether it was loaded, and the bytes given back."""
+        return read(self.call("models/unload", given(model=model)), Unloaded)
 
     def methods(self) -> list[MethodInfo]:
         """The catalogue of explanation methods."""
@@ -230,6 +264,10 @@ class Client:
 
     def close(self) -> None:
         """Close the connection; a private worker ends with it."""
+        self.redial = None
+        self._lose()
+
+    def _lose(self) -> None:
         self._is_open = False
         self._socket.close()
         if self._process is not None:
@@ -242,6 +280,15 @@ class Client:
         """Give the socket (and the private worker's process) away; the client is closed then."""
         self._is_open = False
         return self._socket, self._process
+
+    def _take_over(self, fresh: Client) -> None:
+        """Go on with the connection of another client."""
+        self._lose()
+        self._socket, self._process = fresh.detach()
+        self._decoder = Decoder(CLIENT_LIMITS)
+        self._is_open, self.peer_version = True, fresh.peer_version
+        if self._wishes:
+            self.initialize(**self._wishes)
 
     def __enter__(self) -> Client:
         return self
@@ -258,7 +305,7 @@ class Client:
                 self._socket.sendall(frame)
         except BaseException as error:
             # Half a frame may be out: nothing sensible can follow it.
-            self.close()
+            self._lose()
             if isinstance(error, OSError):
                 raise DisconnectedError from error
             raise
@@ -271,10 +318,10 @@ class Client:
             except TimeoutError as error:
                 raise SaliscopeError("timeout", "the daemon did not answer in time") from error
             except OSError as error:
-                self.close()
+                self._lose()
                 raise failure or DisconnectedError() from error
             if not data:
-                self.close()
+                self._lose()
                 raise failure or DisconnectedError()
             try:
                 for frame in self._decoder.frames(data):
@@ -285,5 +332,5 @@ class Client:
                         if on_notification is not None and requests.is_about(frame, id):
                             on_notification(frame)
             except FrameError:
-                self.close()
+                self._lose()
                 raise

@@ -19,7 +19,7 @@ ERRORS: Final[dict[str, tuple[int, str]]] = {
     "superseded": (8, "Nothing: a newer request took the place of this one."),
     "timeout": (9, "Allow more time, or look at `saliscope status` for what the daemon is doing."),
     "loading_failed": (10, "Read the reason in the message; `saliscope doctor` checks folder, cache and hub."),
-    "unauthorized": (11, "Send the token of the daemon in `initialize`."),
+    "unauthorized": (11, "Send the token of the daemon in `initialize`, or name a folder that `--root` allows."),
     "protocol_mismatch": (12, "Run `saliscope daemon stop`; the next command starts the matching version."),
     "shutting_down": (13, "Try again: the next command starts a new daemon."),
     "unavailable": (14, "Run `saliscope doctor`; it checks the socket, the folder and the permissions."),

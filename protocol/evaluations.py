@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from saliscope.protocol.parameters import Messages, check_source
-from saliscope.protocol.terms import Name, Scale, Seed
+from saliscope.protocol.terms import KeepAlive, Key, Milliseconds, Name, Priority, Rows, Scale, Seed
 
 
 class LabelledText(Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -39,7 +39,8 @@ class Evaluate(Struct):
     "gold" explains the class of the label. `precomputed` are scores from elsewhere by name, one row a text.
     `background` are texts in which the rarity of tokens is counted. `cheap` is what a cheap method costs at most, in
     passes through the model: a row forward, or forward and back, is one. With `out`, a folder, every finished text is
-    kept there, and the same request goes on where one that was cancelled or died has ended.
+    kept there, and the same request goes on where one that was cancelled or died has ended. After `max_ms` milliseconds
+    or `max_rows` rows the table of what is done is the answer; `priority` and `supersede` are as for `explain`.
     """
 
     texts: Annotated[list[str | LabelledText], Meta(min_length=1)]
@@ -56,6 +57,11 @@ class Evaluate(Struct):
     cheap: Annotated[float, Meta(ge=0)] = 1.0
     out: Name | None = None
     download: bool = False
+    priority: Priority = "bulk"
+    max_ms: Milliseconds | None = None
+    max_rows: Rows | None = None
+    supersede: Key | None = None
+    keep_alive: KeepAlive | None = None
 
 
 class Interval(Struct):

@@ -7,15 +7,18 @@ import os
 import select
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from saliscope.protocol import paths
+from saliscope.protocol.address import Address, chosen
 from saliscope.protocol.client import Client
 from saliscope.protocol.errors import SaliscopeError, version_mismatch
 from saliscope.protocol.requests import DisconnectedError
+from saliscope.protocol.token import known
 
 if TYPE_CHECKING:
     import subprocess
@@ -36,16 +39,40 @@ _LOG_BYTES: Final = 1 << 20
 _LOG_TAIL: Final = 15
 
 
-def connect(*, start: bool = True, private: bool = False, on_stage: OnStage | None = None) -> Client:
-    """A client of the running daemon of this version; without one, starts it.
+def connect(
+    address: str | None = None,
+    *,
+    token: str | None = None,
+    start: bool = True,
+    private: bool = False,
+    options: Sequence[str] = (),
+    on_stage: OnStage | None = None,
+    reconnect: bool = True,
+) -> Client:
+    """A client of the running daemon of this version; without one, starts it, with command-line `options`.
 
     With `start=False` raises `unavailable` if none runs and `protocol_mismatch` if another version does. With
     `private=True` no daemon is used: a worker process of its own ends with the client. `on_stage` is told what
-    takes time ("starting the daemon").
+    takes time ("starting the daemon"). An `address` "tcp://HOST:PORT" (default: SALISCOPE_CONNECT) is that of a daemon
+    on TCP, which is never started and gets the `token` (default: SALISCOPE_TOKEN, else that of this user's file).
+
+    If the daemon is lost (killed, stopped, updated), the client connects in the same way again with its next request,
+    and what was in flight is asked again: not `status`, `ping` and `shutdown`, which are about that daemon, and
+    not with `reconnect=False`.
     """
     stage = on_stage or (lambda _: None)
     if private:
         return _start_private(stage)
+    client = _connect(address, token, start, options, stage)
+    if reconnect:
+        client.redial = partial(_connect, address, token, start, options, stage)
+    return client
+
+
+def _connect(address: str | None, token: str | None, start: bool, options: Sequence[str], stage: OnStage) -> Client:
+    place = chosen() if address is None else Address.parse(address)
+    if place is not None:
+        return _enter(place, known() if token is None else token)
     client = _greet()
     if client is not None and client.is_current:
         return client
@@ -59,18 +86,30 @@ def connect(*, start: bool = True, private: bool = False, on_stage: OnStage | No
     if client is not None:
         client.close()
     with _start_lock():
-        return _start(stage)
+        return _start(stage, options)
 
 
-async def aconnect(*, start: bool = True, private: bool = False, on_stage: OnStage | None = None) -> AsyncClient:
+async def aconnect(
+    address: str | None = None,
+    *,
+    token: str | None = None,
+    start: bool = True,
+    private: bool = False,
+    on_stage: OnStage | None = None,
+    reconnect: bool = True,
+) -> AsyncClient:
     """`connect` for asyncio; `on_stage` is called from another thread."""
     import asyncio
 
     from saliscope.protocol.aclient import AsyncClient
 
-    client = await asyncio.to_thread(connect, start=start, private=private, on_stage=on_stage)
-    sock, process = client.detach()
-    return await AsyncClient.adopt(sock, process=process)
+    dial = partial(connect, address, token=token, start=start, private=private, on_stage=on_stage)
+
+    async def redial() -> socket.socket:
+        return (await asyncio.to_thread(dial)).detach()[0]
+
+    sock, process = (await asyncio.to_thread(dial)).detach()
+    return await AsyncClient.adopt(sock, process=process, redial=redial if reconnect and not private else None)
 
 
 def stop() -> bool:
@@ -93,6 +132,19 @@ def end_process(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
+def _enter(address: Address, token: str | None) -> Client:
+    """A client of the daemon at this address, of our version."""
+    client = Client(address.connect(HANDSHAKE_S))
+    try:
+        client.initialize(timeout=HANDSHAKE_S, **({} if token is None else {"token": token}))
+        if not client.is_current:
+            raise version_mismatch(client.peer_version)
+    except SaliscopeError:
+        client.close()
+        raise
+    return client
+
+
 def _greet() -> Client | None:
     """A client with an open session; None if nobody listens. Its version may be another."""
     path = str(paths.socket_path())
@@ -112,13 +164,17 @@ def _greet() -> Client | None:
         # It ended between our connect and its answer.
         return None
     except SaliscopeError as error:
+        if error.code == "shutting_down":
+            # Its successor waits for it.
+            client.close()
+            return None
         if error.code != "protocol_mismatch":
             client.close()
             raise
     return client
 
 
-def _start(stage: OnStage) -> Client:
+def _start(stage: OnStage, options: Sequence[str]) -> Client:
     """Under the start lock: the daemon that somebody else has started meanwhile, or a new one."""
     client = _greet()
     if client is not None and client.is_current:
@@ -127,7 +183,7 @@ def _start(stage: OnStage) -> Client:
         stage(f"stopping the daemon of version {client.peer_version}")
         _shut_down(client)
     stage("starting the daemon")
-    _start_daemon()
+    _start_daemon(options)
     client = _greet()
     if client is None:
         raise SaliscopeError("unavailable", "the daemon came up and ended again; see `saliscope daemon logs`")
@@ -145,7 +201,7 @@ def _shut_down(client: Client) -> None:
             return
 
 
-def _start_daemon() -> None:
+def _start_daemon(options: Sequence[str]) -> None:
     """Start a detached daemon and wait until it listens, or raise `unavailable` with the end of its log."""
     import subprocess
 
@@ -156,7 +212,7 @@ def _start_daemon() -> None:
         try:
             # It forks at once, so the process that we started ends at once and leaves no zombie.
             subprocess.run(
-                [sys.executable, *DAEMON, "--ready-fd", str(writable)],
+                [sys.executable, *DAEMON, "--ready-fd", str(writable), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -210,7 +266,12 @@ def _start_private(stage: OnStage) -> Client:
 @contextmanager
 def _start_lock() -> Iterator[None]:
     """Of several clients that find no daemon, one starts it; the others wait here and then find it."""
-    with open(paths.start_lock_path(), "ab") as lock:
+    path = paths.start_lock_path()
+    try:
+        lock = open(path, "ab")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise SaliscopeError("unavailable", f"cannot write {path} ({error.strerror}); make room there") from error
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -12,7 +12,9 @@ import msgpack
 
 from saliscope import __version__
 from saliscope.protocol import paths
+from saliscope.protocol.address import chosen
 from saliscope.protocol.errors import SaliscopeError, version_mismatch
+from saliscope.protocol.token import known
 
 #: The front answers at once, whatever its workers do; a daemon that does not is stuck.
 TIMEOUT_S: Final = 10.0
@@ -23,19 +25,18 @@ _MAX_BYTES: Final = 1 << 20
 def glance() -> dict[str, Any] | None:
     """The fields of `results.Status`, None if no daemon runs; never starts one.
 
-    Raises `protocol_mismatch` for a daemon of another version, `unavailable` for one that cannot be reached.
+    Raises `protocol_mismatch` for a daemon of another version, `unavailable` for one that cannot be reached (one that
+    SALISCOPE_CONNECT names also if it does not run), `unauthorized` where the token is wrong.
     """
-    path = str(paths.socket_path())
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+    address = chosen()
+    path = str(address or paths.socket_path())
+    sock = _connected(path) if address is None else address.connect(TIMEOUT_S)
+    if sock is None:
+        return None
+    with sock:
         sock.settimeout(TIMEOUT_S)
         try:
-            sock.connect(path)
-        except (FileNotFoundError, ConnectionRefusedError):
-            return None
-        except OSError as error:
-            raise SaliscopeError("unavailable", f"cannot reach the daemon on {path}: {error.strerror}") from error
-        try:
-            return _status(sock)
+            return _status(sock, None if address is None else known())
         except TimeoutError as error:
             raise SaliscopeError("timeout", "the daemon did not answer in time") from error
         except (OSError, EOFError):
@@ -45,9 +46,23 @@ def glance() -> dict[str, Any] | None:
             raise SaliscopeError("protocol_mismatch", f"what listens on {path} is no daemon of ours") from error
 
 
-def _status(sock: socket.socket) -> dict[str, Any]:
+def _connected(path: str) -> socket.socket | None:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.settimeout(TIMEOUT_S)
+    try:
+        sock.connect(path)
+    except (FileNotFoundError, ConnectionRefusedError):
+        sock.close()
+        return None
+    except OSError as error:
+        sock.close()
+        raise SaliscopeError("unavailable", f"cannot reach the daemon on {path}: {error.strerror}") from error
+    return sock
+
+
+def _status(sock: socket.socket, token: str | None) -> dict[str, Any]:
     # Sent together: one round trip.
-    wishes = {"client": "saliscope", "version": __version__, "notifications": False}
+    wishes = {"client": "saliscope", "version": __version__, "notifications": False, "token": token}
     sock.sendall(msgpack.packb([0, 1, "initialize", [wishes]]) + msgpack.packb([0, 2, "status", [{}]]))
     unpacker = msgpack.Unpacker(max_buffer_size=_MAX_BYTES)
     answers: dict[int, dict[str, Any]] = {}
@@ -61,6 +76,10 @@ def _status(sock: socket.socket) -> dict[str, Any]:
                 raise ValueError("not an answer")
             failure = None if error is None else SaliscopeError.from_wire(error)
             version = str((failure.data if failure else result or {}).get("version", ""))
+            if failure is not None and failure.code == "shutting_down":
+                raise EOFError
+            if failure is not None and failure.code in ("unauthorized", "busy"):
+                raise failure
             if id == 1 and version != __version__:
                 raise version_mismatch(version)
             if failure is not None:

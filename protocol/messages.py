@@ -24,6 +24,7 @@ from saliscope.protocol.results import (
     Progress,
     Status,
     Tokenized,
+    Unloaded,
 )
 
 #: Models that come with the package.
@@ -46,7 +47,7 @@ METHODS: Final[dict[str, Method]] = {
     "shutdown": Method(Empty, dict[str, Any], "Answers the requests in flight, then ends the daemon."),
     "models/list": Method(Empty, Models, "Loaded and bundled models."),
     "models/load": Method(LoadModel, ModelInfo, "Loads a model, with progress."),
-    "models/unload": Method(UnloadModel, dict[str, Any], "Frees a model; answers `{unloaded: bool}`."),
+    "models/unload": Method(UnloadModel, Unloaded, "Frees a model when nobody uses it, and says what that gave back."),
     "methods/list": Method(Empty, Methods, "The catalogue of explanation methods."),
     "tokenize": Method(Tokenize, Tokenized, "Pieces of a text with their spans."),
     "predict": Method(Predict, Predictions, "Probabilities for texts."),

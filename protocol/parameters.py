@@ -6,7 +6,20 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from saliscope.protocol.terms import PROTOCOL_VERSION, Count, Granularity, Name, Scale, Seed, TargetKind
+from saliscope.protocol.terms import (
+    PROTOCOL_VERSION,
+    Count,
+    Granularity,
+    KeepAlive,
+    Key,
+    Milliseconds,
+    Name,
+    Priority,
+    Rows,
+    Scale,
+    Seed,
+    TargetKind,
+)
 
 
 class Empty(Struct):
@@ -38,14 +51,26 @@ class Initialize(Struct):
 
 
 class LoadModel(Struct):
-    """Loads a model now, so that the first explanation does not wait."""
+    """Loads a model now, so that the first explanation does not wait; what is given is remembered for its name.
+
+    `device` is auto, cpu or cuda:N. `dtype` auto is float32 on the CPU, and on a GPU as the checkpoint is stored.
+    `revision` is a branch, tag or commit of a hub id. `adapter` is a LoRA folder (of peft), merged into the weights.
+    `keep_alive`: seconds that the model stays unused (0: not at all, negative: for ever). Without `check` it is not
+    run to see whether it keeps what its capabilities promise. A model that is loaded otherwise is loaded anew.
+    """
 
     model: Name
     download: bool = False
+    device: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = None
+    revision: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    adapter: Name | None = None
+    keep_alive: KeepAlive | None = None
+    check: bool | None = None
 
 
 class UnloadModel(Struct):
-    """Frees a model."""
+    """Frees a model; answered when nobody uses it any more. Requests that come meanwhile have it loaded anew."""
 
     model: Name
 
@@ -76,6 +101,7 @@ class Tokenize(Struct):
     pair: str | None = None
     messages: Messages | None = None
     add_generation_prompt: bool | None = None
+    keep_alive: KeepAlive | None = None
 
     def __post_init__(self) -> None:
         check_source(self.text, self.pair, self.messages)
@@ -83,7 +109,8 @@ class Tokenize(Struct):
 
 class Predict(Struct):
     """Asks for the prediction of one text or of many, of pairs (a `pair` for all texts, or a list of them), or of the
-    `messages` of a chat.
+    `messages` of a chat. `priority`, `max_ms`, `max_rows` and `supersede` are as for `explain`; without a result in
+    time it fails with `timeout`.
     """
 
     texts: str | list[str] | None = None
@@ -93,6 +120,11 @@ class Predict(Struct):
     pair: str | list[str] | None = None
     messages: Messages | None = None
     add_generation_prompt: bool | None = None
+    priority: Priority = "request"
+    max_ms: Milliseconds | None = None
+    max_rows: Rows | None = None
+    supersede: Key | None = None
+    keep_alive: KeepAlive | None = None
 
     def __post_init__(self) -> None:
         check_source(self.texts, self.pair, self.messages)
@@ -127,6 +159,10 @@ class Explain(Struct):
     `pair` is a second text, for all texts or one for each. `messages` stand in place of a text; a chat ends with the
     opening of an answer if `add_generation_prompt`, by default where the model is a causal language model.
     `windows`: a text that is too long is cut, or explained in overlapping windows.
+    `priority` says who waits for whom. After `max_ms` milliseconds, or where more than `max_rows` rows of the model
+    would be needed, the best estimate so far is the answer (`estimate` "partial"). A newer request of the same client
+    with the same `supersede` ends this one. `keep_alive`, here and elsewhere, is how many seconds the model then stays
+    unused (negative: for ever).
     """
 
     text: str | list[str] | None = None
@@ -143,6 +179,11 @@ class Explain(Struct):
     messages: Messages | None = None
     add_generation_prompt: bool | None = None
     windows: Literal["cut", "stitch"] = "cut"
+    priority: Priority = "request"
+    max_ms: Milliseconds | None = None
+    max_rows: Rows | None = None
+    supersede: Key | None = None
+    keep_alive: KeepAlive | None = None
 
     def __post_init__(self) -> None:
         check_source(self.text, self.pair, self.messages)

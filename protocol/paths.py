@@ -60,6 +60,11 @@ def log_path() -> Path:
     return cache_dir() / "daemon.log"
 
 
+def token_path() -> Path:
+    """The file with the token that clients on TCP send."""
+    return cache_dir() / "tcp-token"
+
+
 def _runtime_path() -> Path:
     override = os.environ.get(RUNTIME_VARIABLE)
     return Path(override).absolute() if override else _default_runtime_path()

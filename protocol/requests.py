@@ -27,7 +27,16 @@ class DisconnectedError(SaliscopeError):
         super().__init__("unavailable", f"{reason}; run the command again, or look at `saliscope daemon logs`")
 
 
-class ExplainOptions(TypedDict, total=False):
+class RunOptions(TypedDict, total=False):
+    """How a request is run (`parameters.Explain` has the meaning of each)."""
+
+    priority: str | None
+    max_ms: float | None
+    max_rows: int | None
+    supersede: str | None
+
+
+class ExplainOptions(RunOptions, total=False):
     """How to explain; what is left out is the daemon's choice (`parameters.Explain` has the meaning of each)."""
 
     model: str | None
@@ -42,9 +51,22 @@ class ExplainOptions(TypedDict, total=False):
     messages: Sequence[Mapping[str, str]] | None
     add_generation_prompt: bool | None
     windows: str | None
+    keep_alive: float | None
 
 
-class EvaluateOptions(TypedDict, total=False):
+class LoadOptions(TypedDict, total=False):
+    """How to load a model (`parameters.LoadModel` has the meaning of each)."""
+
+    download: bool
+    device: str | None
+    dtype: str | None
+    revision: str | None
+    adapter: str | None
+    keep_alive: float | None
+    check: bool | None
+
+
+class EvaluateOptions(RunOptions, total=False):
     """What to compare and how (`evaluations.Evaluate` has the meaning of each)."""
 
     model: str | None
@@ -60,6 +82,7 @@ class EvaluateOptions(TypedDict, total=False):
     cheap: float
     out: str | None
     download: bool
+    keep_alive: float | None
 
 
 def evaluate_params(
@@ -77,6 +100,17 @@ def evaluate_params(
     return {"texts": rows, **fields}
 
 
+def load_params(model: str, options: LoadOptions) -> dict[str, Any]:
+    """The parameters of `models/load` as a map; a misspelt option is a TypeError."""
+    for name in options:
+        if name not in LoadOptions.__annotations__:
+            raise TypeError(f"load_model() got an unexpected keyword argument {name!r}")
+    fields = given(model=model, **options)
+    if isinstance(adapter := fields.get("adapter"), str):
+        fields["adapter"] = os.path.abspath(os.path.expanduser(adapter))
+    return fields
+
+
 def explain_params(text: str | Sequence[str] | None, options: ExplainOptions, *, stream: bool) -> dict[str, Any]:
     """The parameters of `explain` as a map; a misspelt option is a TypeError."""
     for name in options:
@@ -88,6 +122,14 @@ def explain_params(text: str | Sequence[str] | None, options: ExplainOptions, *,
     if isinstance(fields.get("target"), Target):
         fields["target"] = msgspec.to_builtins(fields["target"])
     return {"stream": stream, **source(text=text), **fields, **source(**fields)}
+
+
+def run_params(options: RunOptions) -> dict[str, Any]:
+    """How a request is run, as a map; a misspelt option is a TypeError."""
+    for name in options:
+        if name not in RunOptions.__annotations__:
+            raise TypeError(f"predict() got an unexpected keyword argument {name!r}")
+    return given(**options)
 
 
 def source(**fields: Any) -> dict[str, Any]:
@@ -108,9 +150,10 @@ def given(**params: Any) -> dict[str, Any]:
 
 
 def _absolute(model: str) -> str:
-    """A model that is a folder here by its absolute path: the daemon has another working directory."""
-    folder = os.path.expanduser(model)
-    return os.path.abspath(folder) if model not in BUNDLED and os.path.isdir(folder) else model
+    """A model that is a folder or a GGUF file here by its absolute path: the daemon has another working directory."""
+    path = os.path.expanduser(model)
+    is_here = os.path.isdir(path) or (path.endswith(".gguf") and os.path.isfile(path))
+    return os.path.abspath(path) if model not in BUNDLED and is_here else model
 
 
 def read(result: Any, type_: type[T]) -> T:

@@ -19,14 +19,25 @@ class Initialized(Struct):
     warnings: list[str] = field(default_factory=list)
 
 
-class ModelInfo(Struct):
-    """What is known of one model: facts, not promises. `state` is available, loading or ready.
+class Check(Struct):
+    """What a short run of a model has found: `value` is how far from perfect (0), relative; up to `limit` is fine."""
 
-    `lacking` says why it has not a capability that one would expect.
+    name: str
+    ok: bool
+    value: float | None
+    limit: float
+
+
+class ModelInfo(Struct):
+    """What is known of one model: facts, not promises. One that is draining goes as soon as nobody uses it.
+
+    `lacking` says why it has not a capability that one would expect. `num_bytes` are the weights, `size` is what it
+    holds with heads that it has borrowed. `num_in_use` requests use it; unused it goes after `expires_s` seconds (null:
+    not by itself).
     """
 
     name: str
-    state: Literal["available", "loading", "ready"]
+    state: Literal["available", "loading", "ready", "draining"]
     kind: str = ""
     labels: list[str] = field(default_factory=list)
     capabilities: list[str] = field(default_factory=list)
@@ -40,6 +51,22 @@ class ModelInfo(Struct):
     fingerprint: str = ""
     source: str = ""
     lacking: dict[str, str] = field(default_factory=dict)
+    size: int = 0
+    num_in_use: int = 0
+    keep_alive_s: float | None = None
+    expires_s: float | None = None
+    revision: str | None = None
+    adapter: str | None = None
+    checks: list[Check] = field(default_factory=list)
+    load_s: float = 0.0
+
+
+class Unloaded(Struct):
+    """Answers `models/unload`: whether it was loaded, and the bytes that the process has given back, by kind."""
+
+    unloaded: bool
+    freed: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 class Models(Struct):
@@ -223,7 +250,12 @@ class Explanations(Struct):
 
 
 class Status(Struct):
-    """Answers `status`; never starts a worker."""
+    """Answers `status`; never starts a worker.
+
+    `figures` are counted since the daemon started: `requests` by method and outcome, `errors` by code, `connections`,
+    what the living workers `computed`, how long queries waited in their `queue` by class, `restarts`, and durations
+    (`bounds` in seconds, `counts`, `sum`) of requests and to the first partial estimate.
+    """
 
     pid: int
     version: str
@@ -235,6 +267,8 @@ class Status(Struct):
     workers: list[dict[str, Any]]
     models: list[ModelInfo]
     memory: dict[str, int]
+    tcp: str | None = None
+    figures: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 

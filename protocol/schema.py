@@ -27,7 +27,9 @@ _HEAD: Final = f"""# The protocol
 Version {PROTOCOL_VERSION}. Clients and daemon speak [MessagePack-RPC](https://github.com/msgpack-rpc/msgpack-rpc)
 over a Unix socket: `$SALISCOPE_RUNTIME_DIR/daemon.sock`, `$XDG_RUNTIME_DIR/saliscope/daemon.sock`, or
 `~/.cache/saliscope/run/daemon.sock`. `saliscope status --json` tells the path. The folder has mode 0700, the socket
-0600, and the daemon serves its own user only.
+0600, and the daemon serves its own user only. Started with `--tcp` it listens on TCP too
+([operations](operations.md)): there `initialize` with the `token` comes first, anything else ends the connection, and
+paths lie in the folders that were allowed.
 
 ## Frames
 

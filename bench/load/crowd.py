@@ -55,11 +55,10 @@ class Report:
     def lines(self) -> list[str]:
         """The figures, for people."""
         failed = ", ".join(f"{count} x {code}" for code, count in self.errors.items()) or "none"
+        each, pace = self.rows / self.num_requests, self.num_requests / self.seconds
         return [
-            (
-                f"{self.num_clients} clients, {self.num_requests:,} requests of {self.rows / self.num_requests:.1f} rows on"
-                f" average in {self.seconds:.0f} s: {self.num_requests / self.seconds:.0f} a second"
-            ),
+            f"{self.num_clients} clients, {self.num_requests:,} requests of {each:.1f} rows on average",
+            f"  {self.seconds:.0f} s, {pace:.0f} requests a second",
             f"  {self.lost} lost, {self.wrong} wrong (largest difference {self.worst:.1e}), failed: {failed}",
         ]
 

@@ -78,6 +78,7 @@ class Asked(NamedTuple):
     metavar="N",
     help="How many of the strongest features to list.",
 )
+@options.run
 @options.as_json
 @click.option("--html", "html_file", metavar="FILE", help="Write a page of its own (`-`: to stdout).")
 @click.option("--svg", "svg_file", metavar="FILE", help="Write a picture (`-`: to stdout).")
@@ -104,6 +105,9 @@ def command(
     params: tuple[str, ...],
     seed: int,
     top: int,
+    priority: str | None,
+    max_ms: float | None,
+    max_rows: int | None,
     as_json: bool,
     html_file: str | None,
     svg_file: str | None,
@@ -130,6 +134,9 @@ def command(
         "pair": pair if pair is None else options.clean(pair),
         "messages": None if messages_file is None else options.read_messages(messages_file),
         "windows": None if windows == "cut" else windows,
+        "priority": priority,
+        "max_ms": max_ms,
+        "max_rows": max_rows,
     }
     fields |= {name: value for name, value in more.items() if value is not None}
     asked = Asked(None if messages_file is not None else options.read_text(text), fields, download)

@@ -6,6 +6,7 @@ import click
 
 from saliscope.cli import options
 from saliscope.cli.session import session, with_download
+from saliscope.protocol.requests import RunOptions
 from saliscope.protocol.results import Prediction, Predictions
 
 
@@ -13,6 +14,7 @@ from saliscope.protocol.results import Prediction, Predictions
 @click.argument("texts", nargs=-1)
 @options.model
 @click.option("-n", "--top", type=click.IntRange(1, 1000), metavar="N", help="How many labels (or next tokens).")
+@options.run
 @options.as_json
 @options.no_daemon
 @options.download
@@ -21,6 +23,9 @@ def command(
     texts: tuple[str, ...],
     model: str | None,
     top: int | None,
+    priority: str | None,
+    max_ms: float | None,
+    max_rows: int | None,
     as_json: bool,
     no_daemon: bool,
     download: bool,
@@ -31,11 +36,13 @@ def command(
     Without TEXTS, or with `-`, each line of stdin is a text.
     """
     asked = options.read_texts(texts)
+    more = {"priority": priority, "max_ms": max_ms, "max_rows": max_rows}
+    limits = RunOptions(**{name: value for name, value in more.items() if value is not None})  # type: ignore[typeddict-item]
     with session(private=no_daemon) as opened:
         opened.spinner.say("predicting")
         answer = with_download(
             lambda download: opened.client.predict(
-                asked, model=model, top=top, download=download, on_progress=opened.on_progress
+                asked, model=model, top=top, download=download, on_progress=opened.on_progress, **limits
             ),
             model,
             download=download,

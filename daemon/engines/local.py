@@ -3,66 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import socket
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import AsyncIterator
+from typing import Any, Final
 
-import msgspec
-from msgspec import Struct
+from msgspec.structs import replace
 
-from saliscope.protocol.aclient import AsyncClient
+from saliscope.daemon.engines import NOBODY
+from saliscope.daemon.engines.trial import Trial
+from saliscope.daemon.engines.worker import End, Spawner, Worker, start_worker
 from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.messages import BUNDLED
+from saliscope.protocol.origin import Origin
 from saliscope.protocol.requests import DisconnectedError, OnNotification
 from saliscope.protocol.results import MethodInfo
 
 log = logging.getLogger(__name__)
 
-#: How often a request is tried: once more after the worker that ran it has died.
-MAX_ATTEMPTS: Final = 2
 #: How long `status` waits for a worker before it tells what was known.
 FACTS_S: Final = 0.05
-#: How long a worker's end may follow the end of its socket.
-END_S: Final = 5.0
-
-
-class Child(Protocol):
-    """A worker process, as the one who made it sees it."""
-
-    pid: int
-
-    async def ended(self) -> str:
-        """Wait for its end and say how it came: "signal 9", "exit status 1"."""
-
-    def kill(self) -> None:
-        """End it now."""
-
-
-class Spawner(Protocol):
-    """Makes worker processes."""
-
-    async def spawn(self, sock: socket.socket) -> Child:
-        """A worker that speaks on `sock`; `internal` if none can be made."""
-
-    async def close(self) -> None:
-        """End all of them."""
-
-
-class Ready(Struct):
-    """What a worker says first (`worker/ready`)."""
-
-    pid: int
-    device: str
-    version: str
-    methods: list[MethodInfo]
-
-
-class Worker(NamedTuple):
-    """A worker that has said that it is ready."""
-
-    client: AsyncClient
-    child: Child
-    ready: Ready
+#: The first restart comes at once; the second waits this long, each further one twice as long as the one before.
+BACK_OFF_S: Final = 0.1
+MAX_BACK_OFF_S: Final = 10.0
+#: How long those who are charged with a crash let the others go first: an evaluation may take hours.
+HEAD_START_S: Final = 2.0
 
 
 class LocalEngine:
@@ -71,25 +37,47 @@ class LocalEngine:
     def __init__(self, spawner: Spawner) -> None:
         self._spawner = spawner
         self._start: asyncio.Task[Worker] | None = None
+        self._burial: asyncio.Task[End] | None = None
         self._probe: asyncio.Task[None] | None = None
+        self._reload: asyncio.Task[None] | None = None
         self._facts: dict[str, Any] = {}
-        self._num_starts = 0
+        self._num_starts = self._num_crashes_in_a_row = 0
+        self._alone = asyncio.Lock()
+        # A crash while one of these is loaded again is not the fault of those who wait for it.
+        self._proven: set[str | None] = {None}
 
-    async def call(self, method: str, params: dict[str, Any], on_notification: OnNotification | None = None) -> Any:
-        """See `Engine`; a request whose worker dies runs once more, then fails as `internal` with the reason."""
-        reason = ""
-        for _ in range(MAX_ATTEMPTS):
-            worker = await self._worker(on_notification)
-            try:
-                return await worker.client.call(method, params, on_notification)
-            except DisconnectedError:
-                reason = await _end_of(worker)
-        raise SaliscopeError(
-            "internal",
-            f"the worker ended {MAX_ATTEMPTS} times while it ran this request ({reason}); "
-            "send it alone, or with a shorter text",
-            {"reason": reason},
-        )
+    async def call(
+        self,
+        method: str,
+        params: dict[str, Any],
+        on_notification: OnNotification | None = None,
+        origin: Origin = NOBODY,
+    ) -> Any:
+        """See `Engine`; a request whose worker dies runs again, alone if it was being computed then.
+
+        In its second such crash it fails as `internal` with the reason; those beside it are not charged.
+        """
+        trial = Trial(method, params)
+
+        def listen(notification: Notification) -> None:
+            if notification.method == "$/progress" and notification.params is not None:
+                trial.progressed(notification.params.get("done", 0.0))
+            if on_notification is not None:
+                on_notification(notification)
+
+        try:
+            while True:
+                async with self._turn(trial):
+                    worker = await self._worker(trial, on_notification)
+                    fields = replace(origin, alone=origin.alone or trial.is_charged).added_to(params)
+                    try:
+                        return await self._run(worker, trial, method, fields, listen)
+                    except DisconnectedError:
+                        end = await asyncio.shield(worker.burial)
+                trial.check()
+                listen(_stage(f"the worker ended ({end.how}), running again"))
+        finally:
+            trial.over.set()
 
     async def facts(self) -> list[dict[str, Any]]:
         """See `Engine`; one that starts or has ended is listed with this state only."""
@@ -115,54 +103,108 @@ class LocalEngine:
 
     async def close(self) -> None:
         """See `Engine`."""
-        if self._start is not None:
-            self._start.cancel()
-            await asyncio.wait({self._start})
-            if not self._start.cancelled() and self._start.exception() is None:
-                await self._start.result().client.close()
+        await _cancel(self._reload)
+        await _cancel(self._start)
+        await _cancel(self._burial)
+        worker = self._living()
+        if worker is not None:
+            await worker.client.close()
         await self._spawner.close()
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, trial: Trial) -> AsyncIterator[None]:
+        """The charged run one at a time, after those that died with them through no fault of their own."""
+        if not trial.is_charged:
+            yield
+            return
+        waits = [asyncio.ensure_future(other.over.wait()) for other in trial.first]
+        if waits:
+            _, late = await asyncio.wait(waits, timeout=HEAD_START_S)
+            for wait in late:
+                wait.cancel()
+        async with self._alone:
+            yield
+
+    async def _run(
+        self, worker: Worker, trial: Trial, method: str, params: dict[str, Any], listen: OnNotification
+    ) -> Any:
+        id = worker.client.new_id()
+        worker.trials[id] = trial
+        try:
+            answer = await worker.client.call(method, params, listen, id=id)
+        except DisconnectedError:
+            # It is judged before it leaves.
+            await asyncio.shield(worker.burial)
+            raise
+        except SaliscopeError:
+            self._num_crashes_in_a_row = 0
+            raise
+        finally:
+            del worker.trials[id]
+        self._num_crashes_in_a_row = 0
+        self._proven.add(trial.model)
+        if trial.model is not None:
+            worker.newest = trial.model
+        return answer
 
     def _living(self) -> Worker | None:
         start = self._start
         if start is None or not start.done() or start.cancelled() or start.exception() is not None:
             return None
-        return start.result() if start.result().client.is_open else None
+        return start.result() if start.result().is_living else None
 
-    async def _worker(self, on_notification: OnNotification | None) -> Worker:
-        if self._start is None or (self._start.done() and self._living() is None):
-            self._start = asyncio.create_task(self._start_worker())
-        if not self._start.done() and on_notification is not None:
-            on_notification(Notification("$/progress", {"stage": "starting the worker"}))
-        # Shielded: whoever asked first may cancel, the others still want the worker.
-        return await asyncio.shield(self._start)
+    async def _worker(self, trial: Trial, on_notification: OnNotification | None) -> Worker:
+        while True:
+            if self._start is None or (self._start.done() and self._living() is None):
+                self._start = asyncio.create_task(self._start_worker())
+            # "Running again" says as much, and would be replaced by this in the queue of one that reads slowly.
+            if not self._start.done() and on_notification is not None and not trial.num_runs:
+                on_notification(_stage("starting the worker"))
+            try:
+                # Shielded: whoever asked first may cancel, the others still want the worker.
+                return await asyncio.shield(self._start)
+            except SaliscopeError as error:
+                trial.not_started(error)
 
     async def _start_worker(self) -> Worker:
-        announced: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
-
-        def listen(notification: Notification) -> None:
-            if notification.method == "worker/ready" and not announced.done():
-                announced.set_result(msgspec.convert(notification.params, Ready))
-
+        if self._burial is not None:
+            # How the last one ended decides how long we wait.
+            await asyncio.wait({self._burial})
+        if self._num_crashes_in_a_row > 1:
+            await asyncio.sleep(min(BACK_OFF_S * 2 ** (self._num_crashes_in_a_row - 2), MAX_BACK_OFF_S))
         self._num_starts += 1
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                child = await self._spawner.spawn(theirs)
-            except BaseException:
-                ours.close()
-                raise
-        client = await AsyncClient.adopt(ours, on_notification=listen)
         try:
-            await client.closed(unless=announced)
-        except asyncio.CancelledError:
-            await client.close()
+            worker = await start_worker(self._spawner)
+        except SaliscopeError:
+            self._num_crashes_in_a_row += 1
             raise
-        if not announced.done():
-            reason = await _reason(child)
-            raise SaliscopeError("internal", f"the worker ended while starting ({reason})", {"reason": reason})
-        ready = announced.result()
-        log.info("worker %d is ready on %s", ready.pid, ready.device)
-        return Worker(client, child, ready)
+        self._burial = worker.burial = asyncio.create_task(self._bury(worker))
+        return worker
+
+    async def _bury(self, worker: Worker) -> End:
+        """When the worker has ended: judge the requests that were with it."""
+        end = await worker.ended()
+        self._num_crashes_in_a_row += 1
+        innocent: list[Trial] = []
+        for id, trial in worker.trials.items():
+            is_charged = id in end.computing or trial.model not in self._proven
+            trial.ended(end.how, charged=is_charged)
+            trial.first = innocent
+            if not is_charged:
+                innocent.append(trial)
+        if self._num_crashes_in_a_row == 1 and worker.newest is not None:
+            self._reload = asyncio.create_task(self._load(worker.newest))
+        return end
+
+    async def _load(self, model: str) -> None:
+        """Have the model that was used last in a new worker before somebody asks."""
+        try:
+            params = {"model": model or BUNDLED[0], "download": False}
+            worker = await self._worker(Trial("models/load", params), None)
+            # Not by `call`: nobody has asked, so its answer does not end the crashes in a row.
+            await worker.client.call("models/load", params)
+        except SaliscopeError as error:
+            log.warning("a model was not loaded again: %s", error.code)
 
     async def _ask(self, worker: Worker) -> None:
         try:
@@ -171,15 +213,11 @@ class LocalEngine:
             log.warning("worker %d did not tell its status: %s", worker.ready.pid, error.code)
 
 
-async def _end_of(worker: Worker) -> str:
-    reason = await _reason(worker.child)
-    log.error("worker %d ended: %s", worker.ready.pid, reason)
-    return reason
+def _stage(stage: str) -> Notification:
+    return Notification("$/progress", {"stage": stage})
 
 
-async def _reason(child: Child) -> str:
-    try:
-        return await asyncio.wait_for(child.ended(), END_S)
-    except TimeoutError:
-        child.kill()
-        return "it closed its socket and went on"
+async def _cancel(task: asyncio.Task[Any] | None) -> None:
+    if task is not None and not task.done():
+        task.cancel()
+        await asyncio.wait({task})

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from saliscope.daemon.engines.worker import End
 from saliscope.protocol.errors import SaliscopeError
 
 log = logging.getLogger(__name__)
@@ -29,9 +30,9 @@ class ZygoteChild:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
 
-    async def ended(self) -> str:
+    async def ended(self) -> End:
         """Wait for its end and say how it came."""
         return await asyncio.shield(self.end)
 
@@ -105,7 +106,7 @@ class ZygoteSpawner:
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
         log.info("the zygote ended: %s", how)
         for child in self._children.values():
-            child.end.set_result(f"the zygote ended: {how}")
+            child.end.set_result(End(f"the zygote ended: {how}"))
         self._children.clear()
         for birth in self._births:
             if not birth.done():
@@ -124,7 +125,7 @@ class ZygoteSpawner:
         elif "exited" in news:
             gone = self._children.pop(news["exited"], None)
             if gone is not None:
-                gone.end.set_result(news["how"])
+                gone.end.set_result(End(news["how"], tuple(news["computing"])))
         else:
             log.info("the zygote is ready: pid %s, %s threads", news["ready"], news["threads"])
 

@@ -42,8 +42,12 @@ def store(methods: list[MethodInfo]) -> None:
     try:
         path = _path()
         draft = path.with_suffix(f".{os.getpid()}")
-        draft.write_bytes(msgspec.json.encode(Catalogue(_stamp(), methods)))
-        draft.replace(path)
+        try:
+            draft.write_bytes(msgspec.json.encode(Catalogue(_stamp(), methods)))
+            draft.replace(path)
+        finally:
+            # What a full disk has kept of it.
+            draft.unlink(missing_ok=True)
     except (OSError, SaliscopeError) as error:
         log.warning("cannot keep the catalogue: %s", error)
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from msgspec import Struct, to_builtins
 
-from saliscope.protocol.codec import CLIENT_LIMITS, encode_notification, encode_response, pack_floats
+from saliscope.protocol.codec import CLIENT_LIMITS, Request, encode_notification, encode_response, pack_floats
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.parameters import Initialize, Notify
+from saliscope.protocol.validate import parse
 
 
 class Dialect(Struct, frozen=True):
@@ -24,9 +25,17 @@ class Dialect(Struct, frozen=True):
         """The dialect that `initialize` asks for."""
         return cls(params.errors, params.floats, params.notifications, params.notify)
 
+    @classmethod
+    def asked_by(cls, request: Request) -> Dialect:
+        """The dialect of a first request that is refused: what it asks for if it is a proper `initialize`."""
+        try:
+            return cls.of(parse(Initialize, request.params or {})[0]) if request.method == "initialize" else cls()
+        except SaliscopeError:
+            return cls()
+
     def answer(self, id: int, result: Any) -> bytes:
         """The frame of a result; of `too_large` where no client could read it."""
-        frame = encode_response(id, None, self._packed(to_builtins(result)))
+        frame = encode_response(id, None, _pack(to_builtins(result)) if self.floats == "f32" else result)
         if len(frame) > CLIENT_LIMITS.frame:
             message = f"the answer has {len(frame):,} bytes, the limit is {CLIENT_LIMITS.frame:,}; ask for less"
             return self.failure(id, SaliscopeError("too_large", message))

@@ -15,17 +15,20 @@ from msgspec import Struct
 from saliscope import __version__
 from saliscope.daemon.engines import Engine
 from saliscope.daemon.front import catalogue
-from saliscope.protocol.codec import CLIENT_LIMITS, SERVER_LIMITS
+from saliscope.daemon.front.figures import Figures
+from saliscope.daemon.front.limits import FrontLimits
+from saliscope.daemon.front.peer import Peer
+from saliscope.protocol.address import Address
+from saliscope.protocol.codec import CLIENT_LIMITS, SERVER_LIMITS, Notification
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.messages import BUNDLED, METHODS
+from saliscope.protocol.origin import Origin
 from saliscope.protocol.parameters import Initialize
 from saliscope.protocol.requests import OnNotification
 from saliscope.protocol.results import Initialized, MethodInfo, Methods, ModelInfo, Models, Status
 from saliscope.protocol.terms import PROTOCOL_VERSION
 from saliscope.protocol.validate import parse
 
-#: How long `shutdown` waits for the requests in flight before it cancels them.
-DRAIN_S: Final = 30.0
 _CAPABILITIES: Final = ["partials", "progress", "cancel", "floats:f32", "notify"]
 #: What is still answered while the daemon shuts down.
 _ALWAYS: Final = frozenset({"ping", "status", "shutdown"})
@@ -34,8 +37,14 @@ _ALWAYS: Final = frozenset({"ping", "status", "shutdown"})
 class Router:
     """Answers requests of all sessions; `stopped` is set when the daemon is to end."""
 
-    def __init__(self, engine: Engine, socket: str) -> None:
+    def __init__(self, engine: Engine, socket: str, limits: FrontLimits, tcp: Address | None = None) -> None:
         self.num_sessions = 0
+        self.figures = Figures()
+        self._num_clients = 0
+        self._limits = limits
+        self._tcp = tcp
+        self._num_bytes = 0
+        self._used = time.monotonic()
         self.closing = asyncio.Event()
         self.stopped = asyncio.Event()
         self._engine = engine
@@ -47,6 +56,8 @@ class Router:
 
     def initialize(self, wishes: Initialize, warnings: list[str]) -> Initialized:
         """The answer to `initialize`; `protocol_mismatch` where the ranges do not meet."""
+        if self.closing.is_set():
+            raise _shutting_down()
         if not wishes.protocol_min <= PROTOCOL_VERSION <= wishes.protocol_max:
             raise SaliscopeError(
                 "protocol_mismatch",
@@ -58,31 +69,49 @@ class Router:
         limits["answer_bytes"] = CLIENT_LIMITS.frame
         return Initialized(PROTOCOL_VERSION, __version__, _CAPABILITIES, limits, warnings)
 
-    async def handle(self, method: str, params: dict[str, Any], notify: OnNotification | None) -> dict[str, Any]:
-        """The result of one request as plain values; notifications about it go to `notify` (None: unwanted)."""
-        if self.closing.is_set() and method not in _ALWAYS:
-            raise SaliscopeError("shutting_down", "the daemon is shutting down; the next command starts a new one")
-        if method not in METHODS:
-            raise SaliscopeError("bad_request", f"no method {method!r}; there are {', '.join(METHODS)}")
-        task = asyncio.current_task()
-        assert task is not None
-        if method not in _ALWAYS:
-            self._running.add(task)
-        outcome = "failed"
+    def new_peer(self, token: str | None = None, roots: tuple[Path, ...] = ()) -> Peer:
+        """One more client; with a `token` that it must show, and the folders that it may name, on TCP."""
+        self._num_clients += 1
+        return Peer(Origin(client=self._num_clients), token, roots)
+
+    async def handle(
+        self, method: str, params: dict[str, Any], notify: OnNotification | None, peer: Peer, num_bytes: int = 0
+    ) -> dict[str, Any]:
+        """The result of one request as plain values; notifications about it go to `notify` (None: unwanted).
+
+        `num_bytes` is what its frame had.
+        """
+        begun, code = time.perf_counter(), "internal"
         try:
-            fields, warnings = parse(METHODS[method].params, params)
-            result = await self._run(method, fields, notify)
-            if warnings:
-                result["warnings"] = [*result.get("warnings", ()), *warnings]
-            outcome = "answered"
+            result = await self._admitted(method, params, notify and self._timed(notify), peer, num_bytes)
+            code = ""
             return result
+        except SaliscopeError as error:
+            code = error.code
+            raise
         except asyncio.CancelledError:
-            outcome = "cancelled"
+            code = "cancelled"
             raise
         finally:
-            if task in self._running:
-                self._counts[outcome] += 1
-                self._running.remove(task)
+            self.figures.count(method, code or None, time.perf_counter() - begun)
+            self.was_used()
+
+    async def handle_status(self) -> dict[str, Any]:
+        """The answer to `status`."""
+        return _plain(await self._status())
+
+    @property
+    def idle_s(self) -> float:
+        """Seconds since the last connection and the last request ended; 0 while there is one."""
+        return 0.0 if self.num_sessions or self._running else time.monotonic() - self._used
+
+    def was_used(self) -> None:
+        """Begin to count idle time anew."""
+        self._used = time.monotonic()
+
+    def summary(self) -> str:
+        """How the daemon is, in a line for people."""
+        return f"{self.num_sessions} connections, {len(self._running)} requests in flight"
 
     def shut_down(self) -> asyncio.Task[int]:
         """Take no new requests, let those in flight end, then set `stopped`; the task gives their number."""
@@ -96,12 +125,65 @@ class Router:
         for task in self._running:
             task.cancel()
 
-    async def _run(self, method: str, fields: Struct, notify: OnNotification | None) -> dict[str, Any]:
+    async def _admitted(
+        self, method: str, params: dict[str, Any], notify: OnNotification | None, peer: Peer, num_bytes: int
+    ) -> dict[str, Any]:
+        if method not in METHODS:
+            raise SaliscopeError("bad_request", f"no method {method!r}; there are {', '.join(METHODS)}")
+        if method in _ALWAYS:
+            return await self._checked(method, params, notify, peer)
+        if self.closing.is_set():
+            raise _shutting_down()
+        if len(self._running) >= self._limits.all_requests:
+            raise SaliscopeError("busy", f"{len(self._running)} requests are in flight; try again in a moment")
+        if self._num_bytes and self._num_bytes + num_bytes > self._limits.all_bytes:
+            raise SaliscopeError("busy", f"requests of {self._num_bytes:,} bytes are in flight; try again in a moment")
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.add(task)
+        self._num_bytes += num_bytes
+        outcome = "failed"
+        try:
+            result = await self._checked(method, params, notify, peer)
+            outcome = "answered"
+            return result
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            raise
+        finally:
+            self._counts[outcome] += 1
+            self._running.remove(task)
+            self._num_bytes -= num_bytes
+
+    async def _checked(
+        self, method: str, params: dict[str, Any], notify: OnNotification | None, peer: Peer
+    ) -> dict[str, Any]:
+        fields, warnings = parse(METHODS[method].params, params)
+        result = await self._run(method, fields, notify, peer)
+        if warnings:
+            result["warnings"] = [*result.get("warnings", ()), *warnings]
+        return result
+
+    def _timed(self, notify: OnNotification) -> OnNotification:
+        """The same listener; the time to the first partial estimate is counted."""
+        begun: float | None = time.perf_counter()
+
+        def listen(notification: Notification) -> None:
+            nonlocal begun
+            if begun is not None and notification.method == "explain/partial":
+                self.figures.first_partial_seconds.add(time.perf_counter() - begun)
+                begun = None
+            notify(notification)
+
+        return listen
+
+    async def _run(self, method: str, fields: Struct, notify: OnNotification | None, peer: Peer) -> dict[str, Any]:
+        plain = peer.checked(method, _plain(fields))
         match method:
             case "ping":
                 return {"pong": True, "version": __version__}
             case "status":
-                return _plain(await self._status())
+                return await self.handle_status()
             case "shutdown":
                 # The daemon ends even if the one who asked leaves meanwhile.
                 return {"drained": await asyncio.shield(self.shut_down())}
@@ -109,10 +191,9 @@ class Router:
                 return _plain(Methods(await self._methods(notify)))
             case "models/list":
                 return await self._models()
-        forwarded = _plain(fields)
-        if notify is None and "stream" in forwarded:
-            forwarded["stream"] = False
-        return _map(await self._engine.call(method, forwarded, notify))
+        if notify is None and "stream" in plain:
+            plain["stream"] = False
+        return _map(await self._engine.call(method, plain, notify, peer.origin))
 
     async def _status(self) -> Status:
         workers = await self._engine.facts()
@@ -122,6 +203,7 @@ class Router:
             protocol=PROTOCOL_VERSION,
             uptime_s=round(time.monotonic() - self._started, 3),
             socket=self._socket,
+            tcp=None if self._tcp is None else str(self._tcp),
             sessions=self.num_sessions,
             requests={"in_flight": len(self._running), **self._counts},
             workers=[{name: value for name, value in worker.items() if name != "models"} for worker in workers],
@@ -130,6 +212,7 @@ class Router:
                 "front_rss": _resident(),
                 "workers_rss": sum(worker.get("memory", {}).get("rss", 0) for worker in workers),
             },
+            figures=self.figures.to_dict(workers),
         )
 
     async def _methods(self, notify: OnNotification | None) -> list[MethodInfo]:
@@ -151,11 +234,15 @@ class Router:
     async def _drain(self) -> int:
         running = set(self._running)
         if running:
-            _, late = await asyncio.wait(running, timeout=DRAIN_S)
+            _, late = await asyncio.wait(running, timeout=self._limits.drain_s)
             for task in late:
                 task.cancel()
         self.stopped.set()
         return len(running)
+
+
+def _shutting_down() -> SaliscopeError:
+    return SaliscopeError("shutting_down", "the daemon is shutting down; the next command starts a new one")
 
 
 def _plain(value: Struct) -> dict[str, Any]:

@@ -1,124 +1,161 @@
-"""The daemon's main loop: one lock, one Unix socket, a session for each connection."""
+"""The daemon's main loop: sockets, a session for each connection, and its end."""
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
 import signal
 import socket
-import struct
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Final
 
 from saliscope import __version__
 from saliscope.daemon.engines import Engine
-from saliscope.daemon.front.router import DRAIN_S, Router
-from saliscope.daemon.front.session import Session, SessionLimits
-from saliscope.protocol import paths
+from saliscope.daemon.front import logs
+from saliscope.daemon.front.limits import FrontLimits
+from saliscope.daemon.front.listening import BACKLOG, is_own_user
+from saliscope.daemon.front.metrics import Exposition
+from saliscope.daemon.front.options import Options
+from saliscope.daemon.front.router import Router
+from saliscope.daemon.front.session import Session
+from saliscope.daemon.front.systemd import Notifier
+from saliscope.protocol.address import Address
+from saliscope.protocol.token import make
 
 log = logging.getLogger(__name__)
 
-_BACKLOG: Final = 128
-#: How long a starting daemon waits for a predecessor that still answers its last requests.
-_PREDECESSOR_S: Final = DRAIN_S + 10
+#: How often the size of the log is looked at.
+_LOG_EVERY_S = 60.0
 
 
-class AlreadyRunningError(Exception):
-    """Another daemon of this user answers on the socket."""
+class Server:
+    """Accepts on the Unix socket, and on TCP where it was asked for, until the router says that it ends."""
 
+    def __init__(self, engine: Engine, options: Options, limits: FrontLimits) -> None:
+        self._engine = engine
+        self._options = options
+        self._limits = limits
+        self._sessions: set[Session] = set()
+        self._token = make() if options.tcp else None
+        self._num_entering = 0
 
-def take_life_lock() -> BinaryIO:
-    """The lock that one daemon at a time holds.
+    async def serve(
+        self, local: socket.socket, remote: socket.socket | None, notifier: Notifier, on_ready: Callable[[], None],
+        *, owns_path: bool,
+    ) -> None:  # fmt: skip
+        """Serve until `shutdown`, SIGTERM or idleness; the socket's file is gone afterwards if we `owns_path`."""
+        path = local.getsockname()
+        tcp = None if remote is None else Address(*remote.getsockname()[:2])
+        self.router = router = Router(self._engine, path, self._limits, tcp)
+        servers = [await asyncio.start_unix_server(self._accept_local, sock=local, backlog=BACKLOG)]
+        if remote is not None:
+            servers.append(await asyncio.start_server(self._accept_remote, sock=remote, backlog=BACKLOG))
+        exposition = Exposition(self._options.metrics, router) if self._options.metrics else None
+        if exposition is not None:
+            log.info("it serves metrics on http://%s/metrics", str(exposition.address).removeprefix("tcp://"))
+        end_on_signals(router)
+        log.info("saliscope %s listens on %s, pid %d", __version__, path, os.getpid())
+        if tcp is not None:
+            log.info("clients with the token reach it at %s too", tcp)
+        on_ready()
+        notifier.tell(READY="1", STATUS=router.summary())
+        chores = [
+            asyncio.create_task(chore)
+            for chore in (notifier.watch(router.summary), end_when_idle(router, self._options.idle_s), bound_the_log())
+        ]
+        await router.closing.wait()
+        notifier.tell(STOPPING="1", STATUS="answering the last requests")
+        # From here on clients find no socket, and start a successor that waits for our lock.
+        if owns_path:
+            remove(Path(path))
+        for server in servers:
+            server.close()
+        await router.stopped.wait()
+        await asyncio.gather(*(session.finish() for session in self._sessions))
+        for chore in chores:
+            chore.cancel()
+        if exposition is not None:
+            await asyncio.to_thread(exposition.close)
+        await self._engine.close()
+        log.info("ended")
 
-    Waits for a daemon that is ending; raises `AlreadyRunningError` if one listens.
-    """
-    lock = open(paths.life_lock_path(), "ab")  # noqa: SIM115 - held for the life of the process
-    end = time.monotonic() + _PREDECESSOR_S
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end or _is_answered(paths.socket_path()):
-                lock.close()
-                raise AlreadyRunningError from None
-            time.sleep(0.02)
-        else:
-            return lock
-
-
-def listen() -> socket.socket:
-    """The listening socket, mode 0600; only for the holder of the life lock, for it removes a stale one."""
-    path = paths.socket_path()
-    path.unlink(missing_ok=True)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    mask = os.umask(0o177)
-    try:
-        sock.bind(str(path))
-    finally:
-        os.umask(mask)
-    sock.listen(_BACKLOG)
-    return sock
-
-
-async def serve(sock: socket.socket, engine: Engine, on_ready: Callable[[], None], limits: SessionLimits) -> None:
-    """Accept and serve until `shutdown` or SIGTERM; the socket's file is gone afterwards."""
-    path = sock.getsockname()
-    router = Router(engine, path)
-    sessions: set[Session] = set()
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not _is_ours(writer.get_extra_info("socket")):
-            log.warning("refused a connection of another user")
-            writer.close()
+    async def _accept_local(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not is_own_user(writer.get_extra_info("socket")):
+            self._refuse(writer, "a connection of another user")
             return
-        session = Session(reader, writer, router, limits)
-        sessions.add(session)
-        router.num_sessions = len(sessions)
+        await self._run(Session(reader, writer, self.router, self._limits, self.router.new_peer(), self._options))
+
+    async def _accept_remote(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._num_entering >= self._limits.entering:
+            self._refuse(writer, f"a connection beside {self._num_entering} that have shown no token")
+            return
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        peer = self.router.new_peer(self._token, self._options.roots)
+        session = Session(reader, writer, self.router, self._limits, peer, self._options)
+        self._num_entering += 1
         try:
-            await session.run()
+            rest = await session.enter()
         finally:
-            sessions.discard(session)
-            router.num_sessions = len(sessions)
+            self._num_entering -= 1
+        if rest is None:
+            self.router.figures.connections["refused"] += 1
+        else:
+            await self._run(session, rest)
 
-    server = await asyncio.start_unix_server(accept, sock=sock, backlog=_BACKLOG)
-    _end_on_signals(router)
-    log.info("saliscope %s listens on %s, pid %d", __version__, path, os.getpid())
-    on_ready()
-    await router.closing.wait()
-    # From here on clients find no socket, and start a successor that waits for our lock.
-    os.unlink(path)
-    server.close()
-    await router.stopped.wait()
-    await asyncio.gather(*(session.finish() for session in sessions))
-    await engine.close()
-    log.info("ended")
+    async def _run(self, session: Session, rest: bytes = b"") -> None:
+        if len(self._sessions) >= self._limits.sessions:
+            self.router.figures.connections["refused"] += 1
+            await session.refuse(f"{len(self._sessions)} connections are open; close one, or wait")
+            return
+        self.router.figures.connections["accepted"] += 1
+        self._sessions.add(session)
+        self.router.num_sessions = len(self._sessions)
+        try:
+            await session.run(rest)
+        finally:
+            self._sessions.discard(session)
+            self.router.num_sessions = len(self._sessions)
+            self.router.was_used()
+
+    def _refuse(self, writer: asyncio.StreamWriter, what: str) -> None:
+        self.router.figures.connections["refused"] += 1
+        log.warning("refused %s", what)
+        writer.close()
 
 
-def _end_on_signals(router: Router) -> None:
+def remove(path: Path) -> None:
+    """Take the socket's file away, unless somebody has done so."""
+    path.unlink(missing_ok=True)
+
+
+async def end_when_idle(router: Router, idle_s: float) -> None:
+    """Shut down after `idle_s` seconds without a connection and without a request; 0: never."""
+    while idle_s:
+        left = idle_s - router.idle_s
+        if left <= 0:
+            log.info("idle for %g s: ending", idle_s)
+            router.shut_down()
+            return
+        await asyncio.sleep(left)
+
+
+async def bound_the_log() -> None:
+    """Keep the log file bounded, until cancelled."""
+    while True:
+        if logs.bound_log():
+            log.info("the log was full; what it held is beside it")
+        await asyncio.sleep(_LOG_EVERY_S)
+
+
+def end_on_signals(router: Router) -> None:
+    """SIGTERM and SIGINT: the first lets requests finish, the second does not."""
     loop = asyncio.get_running_loop()
 
     def end() -> None:
-        # The first one lets requests finish, the second does not.
         if router.closing.is_set():
             router.hurry()
         router.shut_down()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
-
-
-def _is_ours(sock: socket.socket) -> bool:
-    # Elsewhere (macOS) the folder's mode alone keeps others out.
-    if not hasattr(socket, "SO_PEERCRED"):
-        return True
-    _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return bool(uid == os.getuid())
-
-
-def _is_answered(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex(str(path)) == 0

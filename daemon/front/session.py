@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import traceback
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from msgspec import Struct
-
+from saliscope.daemon.front import logs
 from saliscope.daemon.front.dialect import Dialect
-from saliscope.daemon.front.outbox import MAX_QUEUED, Outbox
+from saliscope.daemon.front.handshake import first_request
+from saliscope.daemon.front.limits import FrontLimits
+from saliscope.daemon.front.options import Options
+from saliscope.daemon.front.outbox import Outbox
+from saliscope.daemon.front.peer import Peer
 from saliscope.daemon.front.router import Router
 from saliscope.protocol.codec import (
     CHUNK,
@@ -24,6 +28,7 @@ from saliscope.protocol.codec import (
     Response,
 )
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.messages import METHODS
 from saliscope.protocol.parameters import Cancel, Initialize
 from saliscope.protocol.validate import parse
 
@@ -31,35 +36,82 @@ log = logging.getLogger(__name__)
 
 #: How long a closing connection may take to read what is queued for it.
 FLUSH_S: Final = 2.0
+_CHATTER: Final = frozenset({"ping", "status"})
 
 
-class SessionLimits(Struct, frozen=True):
-    """What one client may do: requests at a time, seconds for one frame, bytes it leaves unread."""
+class Outcome(NamedTuple):
+    """How a request ended: its frame, and for the log the error's code, the model and the rows it took."""
 
-    requests: int = 64
-    frame_s: float = 30.0
-    queued: int = MAX_QUEUED
+    frame: bytes
+    code: str | None = None
+    model: str | None = None
+    rows: int | None = None
 
 
 class Session:
     """Everything that belongs to one client; its end cancels what it has asked for."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, router: Router, limits: SessionLimits
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        router: Router,
+        limits: FrontLimits,
+        peer: Peer,
+        options: Options,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._router = router
         self._limits = limits
+        self._peer = peer
+        self._log_texts = options.log_texts
         self._dialect = Dialect()
-        self._outbox = Outbox(writer, limits.queued)
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._outbox = Outbox(writer, limits.queued, limits.full, limits.stuck_s)
+        self._tasks: dict[int, asyncio.Task[Outcome]] = {}
 
-    async def run(self) -> None:
-        """Serve until the client leaves or breaks the framing."""
+    async def enter(self) -> bytes | None:
+        """Wait for `initialize` with the token, and answer it; the bytes behind it, or None if there is no entering."""
+        writing = asyncio.create_task(self._outbox.run())
+        entered: bytes | None = None
+        try:
+            request, rest = await first_request(self._reader, self._limits.handshake_s)
+            if request.method != "initialize" or not self._peer.is_known_by(_token(request)):
+                log.warning("client %d has not shown the token", self._peer.origin.client)
+                await asyncio.sleep(self._limits.refusal_s)
+                self._refuse(request, "unauthorized", "the first request on TCP is `initialize` with the token")
+            else:
+                self._take(request, 0)
+                entered = rest
+            await self._outbox.flush(FLUSH_S)
+        except FrameError as error:
+            log.warning("closing a connection without a token: %s", error.message)
+        except ConnectionError:
+            log.debug("a client vanished")
+        finally:
+            writing.cancel()
+            if entered is None:
+                self._writer.close()
+        return entered
+
+    async def refuse(self, reason: str) -> None:
+        """Answer the first request with `busy`, and close."""
         writing = asyncio.create_task(self._outbox.run())
         try:
-            await self._read()
+            request, _ = await first_request(self._reader, self._limits.handshake_s)
+            self._refuse(request, "busy", reason)
+            await self._outbox.flush(FLUSH_S)
+        except (FrameError, ConnectionError):
+            log.debug("a client beyond the limit left")
+        finally:
+            writing.cancel()
+            self._writer.close()
+
+    async def run(self, rest: bytes = b"") -> None:
+        """Serve until the client leaves or breaks the framing; `rest` are bytes that were read before."""
+        writing = asyncio.create_task(self._outbox.run())
+        try:
+            await self._read(rest)
         except FrameError as error:
             log.warning("closing a connection: %s", error.message)
             self._notify("$/error", {"code": error.code, "message": error.message}, "$/error")
@@ -79,32 +131,38 @@ class Session:
         await self._outbox.flush(FLUSH_S)
         self._writer.close()
 
-    async def _read(self) -> None:
+    async def _read(self, rest: bytes) -> None:
         decoder = Decoder(SERVER_LIMITS)
         deadline: float | None = None
         while True:
+            if self._outbox.is_full:
+                # Whoever does not read the answers is asked for no more questions; that time is not the frame's.
+                await self._outbox.room()
+                deadline = deadline and asyncio.get_running_loop().time() + self._limits.frame_s
             try:
                 async with asyncio.timeout_at(deadline):
-                    data = await self._reader.read(CHUNK)
+                    data = rest or await self._reader.read(CHUNK)
+                    rest = b""
             except TimeoutError as error:
                 message = f"a frame took more than {self._limits.frame_s:g} s to arrive"
                 raise FrameError(message, "timeout") from error
             if not data:
                 return
-            num_frames = 0
+            num_frames, num_read = 0, decoder.num_read
             for frame in decoder.frames(data):
                 num_frames += 1
-                self._take(frame)
+                self._take(frame, decoder.num_read - num_read)
+                num_read = decoder.num_read
             if not decoder.is_mid_frame:
                 deadline = None
             elif num_frames or deadline is None:
                 deadline = asyncio.get_running_loop().time() + self._limits.frame_s
 
-    def _take(self, frame: Frame) -> None:
+    def _take(self, frame: Frame, num_bytes: int) -> None:
         match frame:
             case Request():
                 try:
-                    self._start(frame)
+                    self._start(frame, num_bytes)
                 except SaliscopeError as error:
                     self._outbox.send(self._dialect.failure(frame.id, error))
             case Notification("$/cancel", dict(params)):
@@ -114,7 +172,7 @@ class Session:
             case Response():
                 raise FrameError("a client sends no responses")
 
-    def _start(self, request: Request) -> None:
+    def _start(self, request: Request, num_bytes: int) -> None:
         if request.params is None:
             raise SaliscopeError("bad_request", "the parameters of a request are one map: [0, id, method, [{}]]")
         if request.id in self._tasks:
@@ -126,9 +184,9 @@ class Session:
         if request.method == "initialize":
             self._initialize(request.id, request.params)
             return
-        task = asyncio.create_task(self._answer(request.id, request.method, request.params))
+        task = asyncio.create_task(self._answer(request.id, request.method, request.params, num_bytes))
         self._tasks[request.id] = task
-        task.add_done_callback(partial(self._done, request.id))
+        task.add_done_callback(partial(self._done, request, num_bytes, time.perf_counter()))
 
     def _initialize(self, id: int, params: dict[str, Any]) -> None:
         wishes, warnings = parse(Initialize, params)
@@ -136,12 +194,13 @@ class Session:
         self._dialect = Dialect.of(wishes)
         self._outbox.send(self._dialect.answer(id, self._router.initialize(wishes, warnings)))
 
-    async def _answer(self, id: int, method: str, params: dict[str, Any]) -> None:
+    async def _answer(self, id: int, method: str, params: dict[str, Any], num_bytes: int) -> Outcome:
         forward = partial(self._forward, id) if self._dialect.notifications else None
         try:
-            frame = self._dialect.answer(id, await self._router.handle(method, params, forward))
+            result = await self._router.handle(method, params, forward, self._peer, num_bytes)
+            return Outcome(self._dialect.answer(id, result), None, _model_of(result), _rows_of(result))
         except SaliscopeError as error:
-            frame = self._dialect.failure(id, error)
+            return Outcome(self._dialect.failure(id, error), error.code)
         except Exception as error:
             # Frames only: the message may quote a text, and texts are never logged.
             log.error(
@@ -150,13 +209,40 @@ class Session:
                 type(error).__name__,
                 "".join(traceback.format_tb(error.__traceback__)),
             )
-            frame = self._dialect.failure(id, SaliscopeError("internal", f"{type(error).__name__}: {error}"))
-        self._outbox.send(frame)
+            failure = SaliscopeError("internal", f"{type(error).__name__}: {error}")
+            return Outcome(self._dialect.failure(id, failure), failure.code)
 
-    def _done(self, id: int, task: asyncio.Task[None]) -> None:
-        del self._tasks[id]
+    def _done(self, request: Request, num_bytes: int, begun: float, task: asyncio.Task[Outcome]) -> None:
+        """Send the answer, and write its line into the log."""
+        del self._tasks[request.id]
         if task.cancelled():
-            self._outbox.send(self._dialect.failure(id, SaliscopeError("cancelled", "the request was cancelled")))
+            failure = self._dialect.failure(request.id, SaliscopeError("cancelled", "the request was cancelled"))
+            outcome = Outcome(failure, "cancelled")
+        else:
+            outcome = task.result()
+        self._outbox.send(outcome.frame)
+        fields: dict[str, Any] = {
+            "client": self._peer.origin.client,
+            "id": request.id,
+            # A name that there is none of could be anything, also a text.
+            "method": request.method if request.method in METHODS else "unknown",
+            "model": outcome.model,
+            "code": outcome.code or "ok",
+            "ms": round((time.perf_counter() - begun) * 1e3, 1),
+            "rows": outcome.rows,
+            "bytes_in": num_bytes,
+            "bytes_out": len(outcome.frame),
+        }
+        if self._log_texts:
+            fields["texts"] = logs.texts_of(request.params or {})
+        told = {name: value for name, value in fields.items() if value is not None}
+        # Prompts and status bars ask these all day.
+        level = logging.DEBUG if request.method in _CHATTER and outcome.code is None else logging.INFO
+        logs.requests.log(level, "request", extra={"fields": told})
+
+    def _refuse(self, request: Request, code: str, reason: str) -> None:
+        self._dialect = Dialect.asked_by(request)
+        self._outbox.send(self._dialect.failure(request.id, SaliscopeError(code, reason)))
 
     def _cancel(self, params: dict[str, Any]) -> None:
         try:
@@ -177,3 +263,22 @@ class Session:
         frame = self._dialect.notification(method, params)
         if frame is not None:
             self._outbox.replace(key, frame)
+
+
+def _token(request: Request) -> str | None:
+    token = (request.params or {}).get("token")
+    return token if isinstance(token, str) else None
+
+
+def _model_of(result: dict[str, Any]) -> str | None:
+    """The model that answered, by its name."""
+    many = result.get("explanations")
+    name = many[0].get("model") if many else result.get("model", result.get("model_name"))
+    return name if isinstance(name, str) else None
+
+
+def _rows_of(result: dict[str, Any]) -> int | None:
+    """The rows that an explanation, or several, took."""
+    costs = [one.get("cost") for one in result.get("explanations", [result])]
+    known = [cost for cost in costs if isinstance(cost, dict)]
+    return sum(cost.get("forward_rows", 0) + cost.get("backward_rows", 0) for cost in known) if known else None

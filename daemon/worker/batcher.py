@@ -6,13 +6,20 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
-from saliscope.daemon.worker.errors import to_wire_error
-from saliscope.daemon.worker.scheduling.queue import Queue, Share, Ticket
+from saliscope.daemon.worker.errors import free_memory, is_out_of_memory, to_wire_error
+from saliscope.daemon.worker.marks import Marks
+from saliscope.daemon.worker.scheduling.budget import Budget
+from saliscope.daemon.worker.scheduling.level import Level
+from saliscope.daemon.worker.scheduling.queue import Queue
+from saliscope.daemon.worker.scheduling.ticket import Owner, Share, Ticket
 from saliscope.daemon.worker.solver import Solver
+from saliscope.daemon.worker.warming import measure
 from saliscope.explainers.answers import Answer
+from saliscope.explainers.errors import ExplainerError
 from saliscope.explainers.models.execution import batch_key
-from saliscope.explainers.models.textmodel import TOKENS_PER_MICRO_BATCH, TextModel
+from saliscope.explainers.models.textmodel import TextModel
 from saliscope.explainers.queries import ModelQuery, Piece, Query, Solve, join, rows_together
 from saliscope.protocol.errors import SaliscopeError
 
@@ -36,17 +43,43 @@ class Asked:
     parts: list[Answer] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Work:
+    """What was computed since the start; `padded_tokens` went through models, `tokens` of them were asked for."""
+
+    batches: int = 0
+    rows: int = 0
+    tokens: int = 0
+    padded_tokens: int = 0
+    out_of_memory: int = 0
+
+
 class Batcher:
     """Queues queries and computes them, one micro-batch a `step`."""
 
-    def __init__(self, solver: Solver, budget: int = TOKENS_PER_MICRO_BATCH) -> None:
-        self.queue: Queue[Asked] = Queue(budget)
+    def __init__(self, solver: Solver, default: Callable[[], Budget] = Budget, marks: Marks | None = None) -> None:
+        self.queue: Queue[Asked] = Queue()
+        self.done = Work()
         self._solver = solver
-        self.num_batches = self.num_rows = self.num_tokens = 0
+        self._marks = marks or Marks()
+        self._default = default
+        self._budgets: WeakKeyDictionary[TextModel, Budget] = WeakKeyDictionary()
+
+    def budget(self, model: TextModel) -> Budget:
+        """The token budget of a model: what was measured of it, or the default."""
+        return self._budgets.setdefault(model, self._default())
+
+    def warm(self, model: TextModel) -> None:
+        """Measure a model's budget; for the thread that has loaded it, before it is used."""
+        try:
+            self._budgets[model] = measure(model)
+        except ExplainerError as error:
+            # A model that cannot answer the trial still has its say in each request.
+            log.warning("no token budget was measured (%s): the default is used", error.code)
 
     def add(
         self,
-        owner: int,
+        owner: Owner,
         model: TextModel,
         query: Query,
         deliver: Deliver,
@@ -57,15 +90,21 @@ class Batcher:
         `on_seconds` is told its share of the time that each of its micro-batches took.
         """
         if isinstance(query, Solve):
-            self._solver.submit(query, deliver)
+            self._solver.submit(owner, query, deliver)
             return
         key, together = (id(model), *batch_key(query)), rows_together(query)
         asked = Asked(model, query, deliver, together, on_seconds)
-        self.queue.add(Ticket(owner, key, query.num_rows // together, together * len(query.encoding), asked))
+        rows, tokens = query.num_rows // together, together * len(query.encoding)
+        self.queue.add(Ticket(owner, key, rows, tokens, asked, self.budget(model)))
 
-    def cancel(self, owner: int) -> None:
+    def cancel(self, owner: Owner) -> None:
         """Drop what an owner still has in the queue; nothing more is delivered to it."""
         self.queue.cancel(owner)
+        self._solver.cancel(owner)
+
+    def rank(self, owner: Owner, client: int, level: Level) -> None:
+        """Let what an owner has in the queue, and what it will have, count for another client and class."""
+        self.queue.move(owner, client, level)
 
     def step(self) -> bool:
         """Compute one micro-batch; False if nothing waits."""
@@ -73,44 +112,68 @@ class Batcher:
         if not shares:
             return False
         started = time.perf_counter()
-        outcomes = self._compute(shares)
+        outcome = self._compute(shares)
+        if isinstance(outcome, Exception):
+            self._failed(shares, outcome)
+            return True
         _charge(shares, time.perf_counter() - started)
-        for share, outcome in zip(shares, outcomes, strict=True):
-            self._hand_back(share, outcome)
+        for share, answer in zip(shares, outcome, strict=True):
+            self._hand_back(share, answer)
         return True
 
-    def _compute(self, shares: list[Share[Asked]]) -> list[Outcome]:
-        """One outcome a share. If a merged micro-batch fails, each share runs alone: only the guilty one fails."""
+    def _compute(self, shares: list[Share[Asked]]) -> list[Answer] | Exception:
+        """One answer a share, or why there is none."""
         pieces = [_piece(share) for share in shares]
+        self._marks.set({id for share in shares for id in share.ticket.owner.requests})
         try:
-            answers: list[Outcome] = list(shares[0].ticket.payload.model.compute(pieces))
+            answers = shares[0].ticket.payload.model.compute(pieces)
         except Exception as error:
-            if len(shares) > 1:
-                log.warning("a micro-batch of %d requests failed (%s): run apart", len(shares), type(error).__name__)
-                return [outcome for share in shares for outcome in self._compute([share])]
-            return [to_wire_error(error)]
-        self.num_batches += 1
-        self.num_rows += sum(piece.stop - piece.start for piece in pieces)
-        self.num_tokens += sum(piece.num_tokens for piece in pieces)
+            # Its frames would hold the tensors that are to make room.
+            return error.with_traceback(None) if is_out_of_memory(error) else error
+        shares[0].ticket.budget.went_well()
+        self.done.batches += 1
+        self.done.rows += sum(piece.stop - piece.start for piece in pieces)
+        self.done.tokens += sum(piece.num_tokens for piece in pieces)
+        self.done.padded_tokens += _padded(shares)
         return answers
 
-    def _hand_back(self, share: Share[Asked], outcome: Outcome) -> None:
-        asked = share.ticket.payload
-        if isinstance(outcome, SaliscopeError):
-            self.queue.drop(share.ticket)
-            asked.deliver(outcome)
+    def _failed(self, shares: list[Share[Asked]], error: Exception) -> None:
+        """Put back what may go well in another way: less at once if memory ran out, else each request by itself.
+
+        A row that does so alone is what fails.
+        """
+        no_memory = is_out_of_memory(error)
+        if no_memory:
+            self.done.out_of_memory += 1
+            shares[0].ticket.budget.shrink(_padded(shares))
+            free_memory()
+        if len(shares) > 1 or (no_memory and shares[0].stop - shares[0].start > 1):
+            log.warning("a micro-batch of %d requests failed (%s): tried apart", len(shares), type(error).__name__)
+            for share in shares:
+                share.ticket.alone = share.ticket.alone or not no_memory
+                self.queue.put_back(share)
             return
-        asked.parts.append(outcome)
+        self.queue.drop(shares[0].ticket)
+        shares[0].ticket.payload.deliver(to_wire_error(error))
+
+    def _hand_back(self, share: Share[Asked], answer: Answer) -> None:
+        asked = share.ticket.payload
+        asked.parts.append(answer)
         if share.stop == share.ticket.num_rows:
             asked.deliver(join(asked.query, asked.parts))
 
 
 def _charge(shares: list[Share[Asked]], seconds: float) -> None:
     """Tell each share its part of a micro-batch's time, by tokens."""
-    tokens = [(share.stop - share.start) * share.ticket.row_tokens for share in shares]
-    for share, own in zip(shares, tokens, strict=True):
+    total = sum(share.num_tokens for share in shares)
+    for share in shares:
         if share.ticket.payload.on_seconds is not None:
-            share.ticket.payload.on_seconds(seconds * own / sum(tokens))
+            share.ticket.payload.on_seconds(seconds * share.num_tokens / total)
+
+
+def _padded(shares: list[Share[Asked]]) -> int:
+    """Tokens that a micro-batch has with its padding."""
+    return max(share.ticket.row_tokens for share in shares) * sum(share.stop - share.start for share in shares)
 
 
 def _piece(share: Share[Asked]) -> Piece:

@@ -2,179 +2,175 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+import msgspec
+
+from saliscope.daemon.worker.askers import Askers
 from saliscope.daemon.worker.batcher import Batcher
 from saliscope.daemon.worker.errors import to_wire_error
 from saliscope.daemon.worker.evaluating import Evaluating
+from saliscope.daemon.worker.marks import Marks
 from saliscope.daemon.worker.outlet import Outlet
 from saliscope.daemon.worker.pool import ModelPool
 from saliscope.daemon.worker.running import Running, explain_steps, predict_steps, tokenize_steps
+from saliscope.daemon.worker.scheduling.level import LEVELS
+from saliscope.daemon.worker.scheduling.ticket import Owner
+from saliscope.daemon.worker.sharing import Asker, Computation, Shared
 from saliscope.explainers.attribution import Attribution, segment_dict, token_dict
 from saliscope.explainers.errors import ExplainerError
 from saliscope.explainers.models.textmodel import TextModel
-from saliscope.explainers.texts.encoding import Encoding
 from saliscope.explainers.texts.segments import pair_notes
-from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluate
+from saliscope.protocol.origin import Origin
 from saliscope.protocol.parameters import Explain, LoadModel, Predict, Tokenize
-from saliscope.protocol.terms import PROTOCOL_VERSION
+from saliscope.protocol.terms import OPTIONS, PROTOCOL_VERSION
 
 DEFAULT_MODEL = "demo-encoder"
 
+#: Fields that change nothing of what is computed.
+_HOW: Final = frozenset(OPTIONS) - {"max_rows"} | {"model", "download", "stream"}
+_ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
+
+#: What a computation is started with: its owner, its model, and who hears how it goes.
+Start = Callable[[Owner, TextModel, Shared], Computation]
+
 
 class Desk:
-    """Takes requests, starts them when their model is there, and forgets them when they are answered."""
+    """Takes requests and starts each when its model is there."""
 
-    def __init__(self, pool: ModelPool, batcher: Batcher, outlet: Outlet) -> None:
+    def __init__(self, pool: ModelPool, batcher: Batcher, outlet: Outlet, marks: Marks) -> None:
+        self._marks = marks
         self._pool, self._batcher, self._outlet = pool, batcher, outlet
-        self._running: dict[int, Running | Evaluating] = {}
-        self._waiting: set[int] = set()
-
-    @property
-    def num_requests(self) -> int:
-        """Requests that wait or run."""
-        return len(self._running) + len(self._waiting)
-
-    def cancel(self, request_id: Any) -> None:
-        """Stop a request and answer it; one that is answered already is left alone."""
-        if request_id in self._running:
-            self._running[request_id].cancel()
-        elif request_id in self._waiting:
-            self._waiting.discard(request_id)
-            self._pool.forget(request_id)
-            self._outlet.fail(request_id, SaliscopeError("cancelled", "the client cancelled this request"))
+        self.askers = Askers(outlet, batcher.queue.clock, batcher.rank, pool.forget)
 
     def load(self, request_id: int, params: LoadModel, warnings: list[str]) -> None:
         """Answer with the model's facts when it is loaded."""
+        asker = Asker(request_id)
+        self.askers.arrive(asker)
+        self._with_model(
+            asker, params.model, params.download, lambda model: self.askers.reply(asker, self._pool.info(params.model))
+        )
 
-        def run(model: TextModel) -> None:
-            self._outlet.answer(request_id, self._pool.info(params.model))
-
-        self._with_model(request_id, params.model, params.download, run)
-
-    def tokenize(self, request_id: int, params: Tokenize, warnings: list[str]) -> None:
+    def tokenize(self, request_id: int, params: Tokenize, warnings: list[str], origin: Origin) -> None:
         """Answer with the tokens of a text."""
 
-        def run(model: TextModel) -> None:
-            running = self._new(
-                request_id, model, tokenize_steps(model, params), lambda results: answer(model, results[0])
-            )
-            running.on_done = None
-            self._start(running)
-
-        def answer(model: TextModel, encoding: Encoding) -> dict[str, Any]:
+        def answer(results: list[Any], notes: list[str]) -> dict[str, Any]:
+            encoding, facts = results[0]
             return {
                 "tokens": [token_dict(token) for token in encoding.tokens],
-                "model": model.facts.name,
-                "max_tokens": model.facts.max_tokens,
+                "model": facts.name,
+                "max_tokens": facts.max_tokens,
                 "truncated_at": encoding.truncated_at,
                 "warnings": [*pair_notes(encoding), *warnings],
                 "text": encoding.text,
                 "segments": [segment_dict(segment) for segment in encoding.segments],
             }
 
-        self._with_model(request_id, params.model, False, run)
+        def start(owner: Owner, model: TextModel, shared: Shared) -> Computation:
+            return Running(owner, model, tokenize_steps(model, params), self._batcher, shared)
 
-    def predict(self, request_id: int, params: Predict, warnings: list[str]) -> None:
+        self._run(Asker(request_id, origin.client, answer=answer), params, origin, start)
+
+    def predict(self, request_id: int, params: Predict, warnings: list[str], origin: Origin) -> None:
         """Answer with the prediction for each text."""
 
-        def finish(results: list[Any]) -> dict[str, Any]:
+        def answer(results: list[Any], notes: list[str]) -> dict[str, Any]:
             return {
                 "model": params.model or DEFAULT_MODEL,
                 "predictions": [prediction for prediction, _ in results],
                 "truncated_at": [cut for _, cut in results],
-                "warnings": warnings,
+                "warnings": [*warnings, *notes],
             }
 
-        def run(model: TextModel) -> None:
-            self._start(self._new(request_id, model, predict_steps(model, params), finish))
+        def start(owner: Owner, model: TextModel, shared: Shared) -> Computation:
+            return Running(owner, model, predict_steps(model, params), self._batcher, shared, params.max_rows)
 
-        self._with_model(request_id, params.model, params.download, run)
+        asker = Asker(request_id, answer=answer, counted=self._outlet.counting(request_id))
+        self._run(_with_options(asker, params, origin), params, origin, start)
 
-    def explain(self, request_id: int, params: Explain, warnings: list[str]) -> None:
+    def explain(self, request_id: int, params: Explain, warnings: list[str], origin: Origin) -> None:
         """Answer with the explanation of each text; partial ones and progress are notified meanwhile."""
         many = isinstance(params.text, list)
         why = [] if params.model else [f"model {DEFAULT_MODEL}: the bundled encoder, since none was named"]
 
-        def message(attribution: Attribution) -> dict[str, Any]:
+        def message(attribution: Attribution, notes: list[str]) -> dict[str, Any]:
             row = attribution.to_dict()
-            own = [] if many else warnings
             return {
                 **row,
                 "why": [*why, *row["why"]],
-                "warnings": [*row["warnings"], *own],
+                "warnings": [*row["warnings"], *notes],
                 "protocol": PROTOCOL_VERSION,
             }
 
-        def finish(results: list[Attribution]) -> dict[str, Any]:
-            rows = [message(result) for result in results]
-            return {"explanations": rows, "warnings": warnings} if many else rows[0]
+        def answer(results: list[Attribution], notes: list[str]) -> dict[str, Any]:
+            notes = [*warnings, *notes]
+            rows = [message(result, [] if many else notes) for result in results]
+            return {"explanations": rows, "warnings": notes} if many else rows[0]
 
-        def partial(index: int, attribution: Attribution) -> None:
-            estimate = {"id": request_id, "index": index, "explanation": message(attribution)}
-            self._outlet.notify("explain/partial", estimate)
+        def estimated(index: int, attribution: Attribution) -> None:
+            estimate = message(attribution, [] if many else warnings)
+            self._outlet.notify("explain/partial", {"id": request_id, "index": index, "explanation": estimate})
 
-        def run(model: TextModel) -> None:
-            running = self._new(request_id, model, explain_steps(model, params), finish)
-            running.on_partial = partial if params.stream else None
-            self._start(running)
+        def start(owner: Owner, model: TextModel, shared: Shared) -> Computation:
+            return Running(owner, model, explain_steps(model, params), self._batcher, shared, params.max_rows)
 
-        self._with_model(request_id, params.model, params.download, run)
+        asker = Asker(request_id, answer=answer, counted=self._outlet.counting(request_id))
+        asker.estimated = estimated if params.stream else None
+        self._run(_with_options(asker, params, origin), params, origin, start)
 
-    def evaluate(self, request_id: int, params: Evaluate, warnings: list[str]) -> None:
+    def evaluate(self, request_id: int, params: Evaluate, warnings: list[str], origin: Origin) -> None:
         """Answer with the table of an evaluation; units done are notified meanwhile."""
 
+        def answer(table: dict[str, Any], notes: list[str]) -> dict[str, Any]:
+            return {**table, "warnings": [*table["warnings"], *warnings, *notes]}
+
+        def start(owner: Owner, model: TextModel, shared: Shared) -> Computation:
+            return Evaluating(owner, model, params, self._batcher, shared)
+
+        asker = Asker(request_id, answer=answer, counted=self._outlet.counting(request_id, "evaluating"))
+        self._run(_with_options(asker, params, origin), params, origin, start)
+
+    def _run(self, asker: Asker, params: Explain | Predict | Tokenize | Evaluate, origin: Origin, start: Start) -> None:
+        """Have a request computed when its model is there, with those that ask the same."""
+
         def run(model: TextModel) -> None:
-            def finish(table: dict[str, Any]) -> None:
-                del self._running[request_id]
-                self._outlet.answer(request_id, {**table, "warnings": [*table["warnings"], *warnings]})
+            def make(shared: Shared) -> Computation:
+                return start(Owner(origin.client, asker.level, origin.alone, shared.askers.keys()), model, shared)
 
-            def fail(error: SaliscopeError) -> None:
-                del self._running[request_id]
-                self._outlet.fail(request_id, error)
+            same = asker.id if origin.alone else _digest(params)
+            self.askers.compute(asker, (id(model), same), make)
 
-            count = self._outlet.counting(request_id, "evaluating")
-            self._start(Evaluating(request_id, model, params, self._batcher, finish, fail, count))
+        self.askers.arrive(asker)
+        self._with_model(asker, params.model, getattr(params, "download", False), run)
+        self.askers.supersede(asker)
 
-        self._with_model(request_id, params.model, params.download, run)
-
-    def _new(
-        self,
-        request_id: int,
-        model: TextModel,
-        steps: list[Callable[[], Any]],
-        answer: Callable[[list[Any]], dict[str, Any]],
-    ) -> Running:
-        def finish(results: list[Any]) -> None:
-            del self._running[request_id]
-            self._outlet.answer(request_id, answer(results))
-
-        def fail(error: SaliscopeError) -> None:
-            del self._running[request_id]
-            self._outlet.fail(request_id, error)
-
-        return Running(request_id, model, steps, self._batcher, finish, fail, on_done=self._outlet.counting(request_id))
-
-    def _start(self, running: Running | Evaluating) -> None:
-        self._running[running.id] = running
-        running.start()
-
-    def _with_model(self, request_id: int, name: str | None, download: bool, run: Callable[[TextModel], None]) -> None:
+    def _with_model(self, asker: Asker, name: str | None, download: bool, run: Callable[[TextModel], None]) -> None:
         """Call `run` with the model, now or when it is loaded; an error answers the request."""
 
         def loaded(outcome: TextModel | ExplainerError) -> None:
-            self._waiting.discard(request_id)
+            self._marks.set((asker.id,))
             try:
                 if isinstance(outcome, ExplainerError):
                     raise outcome
                 run(outcome)
             except Exception as error:  # one request's failure must not end the others'
-                self._running.pop(request_id, None)
-                self._outlet.fail(request_id, to_wire_error(error))
+                self.askers.reply(asker, to_wire_error(error))
 
-        self._waiting.add(request_id)
         self._pool.get(
-            name or DEFAULT_MODEL, download, request_id, loaded, lambda text: self._outlet.stage(request_id, text)
+            name or DEFAULT_MODEL, download, asker.id, loaded, lambda *told: self._outlet.stage(asker.id, *told)
         )
+
+
+def _with_options(asker: Asker, params: Explain | Predict | Evaluate, origin: Origin) -> Asker:
+    asker.client, asker.level, asker.max_ms = origin.client, LEVELS[params.priority], params.max_ms
+    asker.newest = None if params.supersede is None else (origin.client, params.supersede)
+    return asker
+
+
+def _digest(params: Explain | Predict | Tokenize | Evaluate) -> bytes:
+    """What is asked, without how it is to be answered: requests of the same digest share a computation."""
+    fields = {name: value for name, value in msgspec.to_builtins(params).items() if name not in _HOW}
+    return hashlib.blake2b(type(params).__name__.encode() + _ENCODER.encode(fields)).digest()

@@ -12,15 +12,20 @@ import msgspec
 from saliscope.daemon.worker.batcher import Batcher, Outcome
 from saliscope.daemon.worker.errors import to_wire_error
 from saliscope.daemon.worker.ledger import Ledger, digest_of
+from saliscope.daemon.worker.scheduling.ticket import Owner
+from saliscope.daemon.worker.sharing import Listener
 from saliscope.explainers.answers import Answer
+from saliscope.explainers.attribution import Attribution
 from saliscope.explainers.errors import ExplainerError
 from saliscope.explainers.metrics.evaluating import evaluating_text
 from saliscope.explainers.metrics.plan import Plan, make_plan
 from saliscope.explainers.metrics.record import Record
 from saliscope.explainers.metrics.tabulating import tabulate
 from saliscope.explainers.models.textmodel import TextModel
+from saliscope.explainers.queries import Query, Solve
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluate
+from saliscope.protocol.terms import OPTIONS
 
 TEXTS_AT_ONCE = 8
 """Texts in work together; the others wait unencoded."""
@@ -46,15 +51,15 @@ class Lane:
 
 @dataclass(eq=False)
 class Evaluating:
-    """One evaluation: `finish` gets the table, `fail` the error, `on_done` counts units."""
+    """One evaluation; its `listener` hears of the table, of an error, and of units that are done."""
 
-    id: int
+    owner: Owner
     model: TextModel
     asked: Evaluate
     batcher: Batcher
-    finish: Callable[[dict[str, Any]], None]
-    fail: Callable[[SaliscopeError], None]
-    on_done: Callable[[int, int], None]
+    listener: Listener
+    num_rows: int = 0
+    estimates: dict[int, Attribution] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
     lanes: dict[int, Lane] = field(default_factory=dict)
     waiting: list[int] = field(default_factory=list)
@@ -69,22 +74,38 @@ class Evaluating:
             # What changes no record (and a model that was not named but chosen) makes no other evaluation.
             same = msgspec.to_builtins(
                 msgspec.structs.replace(
-                    self.asked, model=self.model.facts.name, out=None, download=False, cheap=1.0, interval="bootstrap"
+                    self.asked,
+                    model=self.model.facts.name,
+                    out=None,
+                    download=False,
+                    cheap=1.0,
+                    interval="bootstrap",
+                    keep_alive=None,
                 )
             )
+            same = {name: value for name, value in same.items() if name not in OPTIONS}
             self.ledger = Ledger(self.asked.out, digest_of(same, self.model.facts.fingerprint))
             self.records = list(self.ledger.records)
         self._done = {record.unit for record in self.records}
-        self.on_done(len(self.records), self.plan.num_units)
+        self.listener.counted(len(self.records), self.plan.num_units)
         # Texts of like length run side by side, so that little of a pass is padding; the shortest are popped last.
         items = self.plan.items
         self.waiting = sorted(range(len(items)), key=lambda number: len(items[number].text))
         self._fill()
 
-    def cancel(self) -> None:
-        """Stop all work and answer `cancelled`; what was found is kept where there is a folder."""
-        kept = "" if self.ledger is None else f"; {len(self.records)} of {self.plan.num_units} units are kept"
-        self._end(lambda: self.fail(SaliscopeError("cancelled", f"the client cancelled this request{kept}")))
+    def stop(self) -> str:
+        """Stop all work; what was found is kept where there is a folder, and said to be."""
+        self._end(lambda: None)
+        return "" if self.ledger is None else f"; {len(self.records)} of {self.plan.num_units} units are kept"
+
+    def best(self) -> dict[str, Any] | None:
+        """The table of the units that are done, if any is."""
+        return tabulate(self.plan, self.records, self.asked.cheap).to_dict() if self.records else None
+
+    @property
+    def spent(self) -> str:
+        """What was computed so far, in words."""
+        return f"{self.num_rows} rows, {len(self.records)} of {self.plan.num_units} units done"
 
     def _fill(self) -> None:
         if self._is_filling:
@@ -97,7 +118,7 @@ class Evaluating:
             self._advance(lane, None)
         self._is_filling = False
         if not self.ended and not self.lanes and not self.waiting:
-            self._end(lambda: self.finish(tabulate(self.plan, self.records, self.asked.cheap).to_dict()))
+            self._end(lambda: self.listener.finished(tabulate(self.plan, self.records, self.asked.cheap).to_dict()))
 
     def _advance(self, lane: Lane, reply: Answer | Exception | None) -> None:
         """Run one text up to its next query; records on the way are kept."""
@@ -112,13 +133,21 @@ class Evaluating:
             self._fill()
         except Exception as error:
             wire = to_wire_error(error)
-            self._end(lambda: self.fail(wire))
+            self._end(lambda: self.listener.failed(wire))
         else:
-            self.batcher.add(
-                self.id, self.model, step, lambda outcome: self._answered(lane, outcome), on_seconds=lane.charge
-            )
+            self._ask(lane, step)
         finally:
             lane.spent, lane.since = lane.clock(), None
+
+    def _ask(self, lane: Lane, query: Query) -> None:
+        most, rows = self.asked.max_rows, 0 if isinstance(query, Solve) else query.num_rows
+        if most is not None and self.num_rows + rows > most:
+            self._end(lambda: self.listener.cut(f"max_rows {most}"))
+            return
+        self.num_rows += rows
+        self.batcher.add(
+            self.owner, self.model, query, lambda outcome: self._answered(lane, outcome), on_seconds=lane.charge
+        )
 
     def _answered(self, lane: Lane, outcome: Outcome) -> None:
         if not self.ended:
@@ -128,13 +157,13 @@ class Evaluating:
         self.records.append(record)
         if self.ledger is not None:
             self.ledger.add(record)
-        self.on_done(len(self.records), self.plan.num_units)
+        self.listener.counted(len(self.records), self.plan.num_units)
 
     def _end(self, answer: Callable[[], None]) -> None:
         if self.ended:
             return
         self.ended = True
-        self.batcher.cancel(self.id)
+        self.batcher.cancel(self.owner)
         for lane in self.lanes.values():
             lane.steps.close()
         self.lanes.clear()

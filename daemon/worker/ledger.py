@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -15,6 +16,8 @@ from saliscope.explainers.errors import BadRequest
 from saliscope.explainers.metrics.record import Record
 
 FILE = "records.jsonl"
+#: A full disk, a used-up quota, a file at its largest.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _HEAD = {"saliscope": "evaluation"}
 
 
@@ -95,6 +98,11 @@ class Ledger:
             ) from error
 
     def _refused(self, error: Exception) -> BadRequest:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return BadRequest(
+                f"out: {str(self._path)!r} cannot grow ({error.strerror}); make room and ask the same again: "
+                "it goes on where it ended"
+            )
         said = getattr(error, "strerror", None) or error
         return BadRequest(f"out: cannot write {str(self._path)!r} ({said}); choose another folder")
 

@@ -19,6 +19,8 @@ class Outlet:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self.open = True
+        self.on_answered: Callable[[int], None] = lambda request_id: None
+        """Told of each request when it is answered, which happens exactly once."""
         self.counters = {"answers": 0, "errors": 0, "cancelled": 0}
 
     def answer(self, request_id: int, result: dict[str, Any]) -> None:
@@ -30,19 +32,22 @@ class Outlet:
             return
         self.counters["answers"] += 1
         self._send(frame)
+        self.on_answered(request_id)
 
     def fail(self, request_id: int, error: SaliscopeError) -> None:
         """Answer a request with its error."""
         self.counters["cancelled" if error.code == "cancelled" else "errors"] += 1
         self._send(encode_response(request_id, error.to_wire("array"), None))
+        self.on_answered(request_id)
 
     def notify(self, method: str, params: dict[str, Any]) -> None:
         """Send a notification."""
         self._send(encode_notification(method, params))
 
-    def stage(self, request_id: int, stage: str) -> None:
-        """Tell what a request is waiting for."""
-        self.notify("$/progress", {"id": request_id, "stage": stage})
+    def stage(self, request_id: int, stage: str, done: float = 0.0, total: float = 0.0) -> None:
+        """Tell what a request is waiting for, and how far it is where that is known."""
+        counts = {"done": done, "total": total} if total else {}
+        self.notify("$/progress", {"id": request_id, "stage": stage, **counts})
 
     def counting(self, request_id: int, stage: str = "explaining") -> Callable[[int, int], None]:
         """A function of (done, total) that tells the progress of a request, not too often."""

@@ -10,12 +10,14 @@ import msgspec
 
 from saliscope.daemon.worker.batcher import Batcher, Outcome
 from saliscope.daemon.worker.errors import to_wire_error
+from saliscope.daemon.worker.scheduling.ticket import Owner
+from saliscope.daemon.worker.sharing import Listener
 from saliscope.explainers.answers import Answer, Evaluated
 from saliscope.explainers.attribution import Attribution
 from saliscope.explainers.errors import BadRequest
 from saliscope.explainers.explaining import Explaining, explaining
 from saliscope.explainers.models.textmodel import TextModel
-from saliscope.explainers.queries import Evaluate, Outputs, Query
+from saliscope.explainers.queries import Evaluate, Outputs, Query, Solve
 from saliscope.explainers.question import Question
 from saliscope.explainers.targets.predicting import predict_class, predict_next
 from saliscope.explainers.texts.inputs import Input, reading
@@ -30,21 +32,23 @@ Steps = Explaining | Iterator[Any]
 
 @dataclass(slots=True, eq=False)
 class Running:
-    """One request: starts a generator a text, at most `TEXTS_AT_ONCE` together, and gathers the results in order.
+    """One computation: starts a generator a text, at most `TEXTS_AT_ONCE` together, and gathers the results in order.
 
-    `finish` gets all results, `fail` the first error; `on_partial` gets (index, attribution); `on_done`
-    counts the texts that are done, or the rows of a single one.
+    `listener` hears of the results, of estimates, and of the texts that are done, or the rows of a single one. With
+    `max_rows` no query is asked that needs more rows of the model in all; it ends with the best estimates.
     """
 
-    id: int
+    owner: Owner
     model: TextModel
     steps: list[Callable[[], Any]]
     batcher: Batcher
-    finish: Callable[[list[Any]], None]
-    fail: Callable[[SaliscopeError], None]
-    on_partial: Callable[[int, Attribution], None] | None = None
-    on_done: Callable[[int, int], None] | None = None
+    listener: Listener
+    max_rows: int | None = None
+    num_rows: int = 0
+    is_full: bool = False
+    wanted: int = 0
     results: dict[int, Any] = field(default_factory=dict)
+    estimates: dict[int, Attribution] = field(default_factory=dict)
     open: dict[int, Any] = field(default_factory=dict)
     next_text: int = 0
     ended: bool = False
@@ -52,15 +56,30 @@ class Running:
     def start(self) -> None:
         """Put the first texts to work."""
         if not self.steps:
-            self._end(lambda: self.finish([]))
+            self._end(lambda: self.listener.finished([]))
         self._fill()
 
-    def cancel(self) -> None:
-        """Stop all work and answer `cancelled`."""
-        self._end(lambda: self.fail(SaliscopeError("cancelled", "the client cancelled this request")))
+    def stop(self) -> str:
+        """Stop all work, without a word to the listener; says what is kept of it, if anything is."""
+        self._end(lambda: None)
+        return ""
+
+    def best(self) -> list[Any] | None:
+        """The results, of texts in work their estimates; None while there is nothing of a text."""
+        found = {**self.estimates, **self.results}
+        return [found[index] for index in range(len(self.steps))] if len(found) == len(self.steps) else None
+
+    @property
+    def spent(self) -> str:
+        """What was computed so far, in words."""
+        texts = "" if len(self.steps) == 1 else f", {len(self.results)} of {len(self.steps)} texts done"
+        more = f" (the next step takes {self.wanted} more)" if self.is_full else ""
+        return f"{self.num_rows} row{'' if self.num_rows == 1 else 's'}{more}{texts}"
 
     def _fill(self) -> None:
-        while not self.ended and self.next_text < len(self.steps) and len(self.open) < TEXTS_AT_ONCE:
+        while not self.ended and not self.is_full and self.next_text < len(self.steps):
+            if len(self.open) >= TEXTS_AT_ONCE:
+                return
             index = self.next_text
             self.next_text += 1
             self.open[index] = self.steps[index]()
@@ -72,34 +91,50 @@ class Running:
         try:
             step = steps.send(answer)
             while isinstance(step, Attribution):
-                if self.on_partial is not None:
-                    self.on_partial(index, step)
-                if self.on_done is not None and len(self.steps) == 1:
-                    self.on_done(step.cost.forward_rows, step.cost.promised_forward_rows)
+                self.estimates[index] = step
+                self.listener.estimated(index, step)
+                if len(self.steps) == 1:
+                    self.listener.counted(step.cost.forward_rows, step.cost.promised_forward_rows)
                 step = steps.send(None)
         except StopIteration as end:
             self._done(index, end.value)
         except Exception as error:
             wire = to_wire_error(error)
-            self._end(lambda: self.fail(wire))
+            self._end(lambda: self.listener.failed(wire))
         else:
-            self.batcher.add(self.id, self.model, step, lambda outcome: self._answered(index, outcome))
+            self._ask(index, step)
+
+    def _ask(self, index: int, query: Query) -> None:
+        rows = 0 if isinstance(query, Solve) else query.num_rows
+        if self.max_rows is not None and self.num_rows + rows > self.max_rows:
+            self.is_full, self.wanted = True, rows
+            self.open.pop(index).close()
+            self._settle()
+            return
+        self.num_rows += rows
+        self.batcher.add(self.owner, self.model, query, lambda outcome: self._answered(index, outcome))
 
     def _answered(self, index: int, outcome: Outcome) -> None:
         if self.ended:
             return
         if isinstance(outcome, SaliscopeError):
-            self._end(lambda: self.fail(outcome))
+            self._end(lambda: self.listener.failed(outcome))
         else:
             self._advance(index, outcome)
 
     def _done(self, index: int, result: Any) -> None:
         self.results[index] = result
+        self.estimates.pop(index, None)
         del self.open[index]
-        if self.on_done is not None:
-            self.on_done(len(self.results), len(self.steps))
+        self.listener.counted(len(self.results), len(self.steps))
+        self._settle()
+
+    def _settle(self) -> None:
+        """A text needs no more rows: end with the last one, or begin the next one."""
         if len(self.results) == len(self.steps):
-            self._end(lambda: self.finish([self.results[i] for i in range(len(self.steps))]))
+            self._end(lambda: self.listener.finished([self.results[i] for i in range(len(self.steps))]))
+        elif self.is_full and not self.open:
+            self._end(lambda: self.listener.cut(f"max_rows {self.max_rows}"))
         else:
             self._fill()
 
@@ -107,7 +142,7 @@ class Running:
         if self.ended:
             return
         self.ended = True
-        self.batcher.cancel(self.id)
+        self.batcher.cancel(self.owner)
         for steps in self.open.values():
             steps.close()
         self.open.clear()
@@ -149,12 +184,12 @@ def predict_steps(model: TextModel, asked: Predict) -> list[Callable[[], Any]]:
 
 
 def tokenize_steps(model: TextModel, asked: Tokenize) -> list[Callable[[], Any]]:
-    """The one generator of a `tokenize` request; it ends with the encoding, of a blank text too."""
+    """The one generator of a `tokenize` request; it ends with (encoding, facts), of a blank text too."""
 
     def steps() -> Any:
         if isinstance(asked.text, str) and asked.pair is None and asked.messages is None:
-            return model.encode(asked.text)
-        return (yield from reading(model, inputs_of(asked.text, asked)[0], "tokenize"))
+            return model.encode(asked.text), model.facts
+        return (yield from reading(model, inputs_of(asked.text, asked)[0], "tokenize")), model.facts
 
     return [steps]
 

@@ -2,13 +2,14 @@
 
 `python -m saliscope.daemon.worker.zygote --fd N`: N is the control socket. Each byte `F` that arrives there
 carries one descriptor, on which a forked worker serves. Back go lines of JSON: `{"ready": pid, "threads": n}`,
-`{"forked": pid}` and `{"exited": pid, "how": "signal 9"}`. Its end of file ends the zygote and its workers.
+`{"forked": pid}` and `{"exited": pid, "how": "signal 9", "computing": [ids]}`: the requests that it was at work on.
+Its end of file ends the zygote and its workers.
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
+import contextlib
 import gc
 import json
 import logging
@@ -22,7 +23,10 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final, NoReturn
 
-Serve = Callable[[socket.socket], None]
+from saliscope.daemon.worker.dying import IS_LINUX, die_with
+from saliscope.daemon.worker.marks import Marks
+
+Serve = Callable[[socket.socket, Marks], None]
 
 #: Imported for the workers' sake: a fork has them at once. Transformers imports half of itself only when the first
 #: model is loaded; the architectures of the bundled models bring that half in.
@@ -33,7 +37,6 @@ PRELOADED: Final = (
     "transformers.models.gpt2.modeling_gpt2",
     "saliscope.explainers.families",
 )
-_PR_SET_PDEATHSIG: Final = 1
 
 
 def run(control: socket.socket, serve: Serve) -> None:
@@ -45,11 +48,11 @@ def run(control: socket.socket, serve: Serve) -> None:
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    children: set[int] = set()
+    children: dict[int, Marks] = {}
     # What is shared with the workers must not be copied by a collector that writes into it.
     gc.collect()
     gc.freeze()
-    _tell(control, ready=os.getpid(), threads=len(os.listdir("/proc/self/task")) if _IS_LINUX else 0)
+    _tell(control, ready=os.getpid(), threads=len(os.listdir("/proc/self/task")) if IS_LINUX else 0)
     try:
         while True:
             readable, _, _ = select.select([control.fileno(), wake_read], [], [])
@@ -60,8 +63,10 @@ def run(control: socket.socket, serve: Serve) -> None:
                 command, descriptors, _, _ = socket.recv_fds(control, 1, 1)
                 if not command:
                     return
-                pid = _fork(serve, socket.socket(fileno=descriptors[0]), (control.fileno(), wake_read, wake_write))
-                children.add(pid)
+                marks = Marks()
+                sock = socket.socket(fileno=descriptors[0])
+                pid = _fork(serve, sock, marks, (control.fileno(), wake_read, wake_write))
+                children[pid] = marks
                 _tell(control, forked=pid)
     except BrokenPipeError:
         # The front died while we told it something.
@@ -71,27 +76,16 @@ def run(control: socket.socket, serve: Serve) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends, even if that is killed (Linux)."""
-    if _IS_LINUX:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-
-_IS_LINUX: Final = sys.platform == "linux"
-
-
-def _fork(serve: Serve, sock: socket.socket, ours: tuple[int, ...]) -> int:
+def _fork(serve: Serve, sock: socket.socket, marks: Marks, ours: tuple[int, ...]) -> int:
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _be_worker(serve, sock, ours, parent)
+        _be_worker(serve, sock, marks, ours, parent)
     sock.close()
     return pid
 
 
-def _be_worker(serve: Serve, sock: socket.socket, ours: tuple[int, ...], parent: int) -> NoReturn:
+def _be_worker(serve: Serve, sock: socket.socket, marks: Marks, ours: tuple[int, ...], parent: int) -> NoReturn:
     status = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -99,26 +93,29 @@ def _be_worker(serve: Serve, sock: socket.socket, ours: tuple[int, ...], parent:
         die_with(parent)
         for descriptor in ours:
             os.close(descriptor)
-        serve(sock)
+        serve(sock, marks)
         status = 0
     except BaseException as error:
-        # The frames without the message, which may quote a text.
-        print(f"worker {os.getpid()}: {type(error).__name__}", file=sys.stderr)
-        traceback.print_tb(error.__traceback__)
+        # The frames without the message, which may quote a text. The disk of the log may be full.
+        with contextlib.suppress(OSError):
+            print(f"worker {os.getpid()}: {type(error).__name__}", file=sys.stderr)
+            traceback.print_tb(error.__traceback__)
+            sys.stderr.flush()
     finally:
         # `serve` may have left threads and handlers of the zygote's interpreter: leave at once.
-        sys.stderr.flush()
         os._exit(status)
 
 
-def _reap(control: socket.socket, children: set[int]) -> None:
+def _reap(control: socket.socket, children: dict[int, Marks]) -> None:
     while children:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == 0:
             return
-        children.discard(pid)
+        marks = children.pop(pid)
         code = os.waitstatus_to_exitcode(status)
-        _tell(control, exited=pid, how=f"signal {-code}" if code < 0 else f"exit status {code}")
+        how = f"signal {-code}" if code < 0 else f"exit status {code}"
+        _tell(control, exited=pid, how=how, computing=marks.read())
+        marks.close()
 
 
 def _tell(control: socket.socket, **news: Any) -> None:

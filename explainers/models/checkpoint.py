@@ -1,53 +1,26 @@
-"""Checkpoints on disk: found by name, checked, read. The only module here that reads files of models."""
+"""Checkpoints on disk: checked, and read by transformers."""
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-from saliscope.explainers.errors import LoadingFailed, NotCapable, UnknownModel, listing
-
-BUNDLED: Final = ("demo-encoder", "demo-decoder")
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-HUB_FILES: Final = ["*.json", "*.safetensors", "*.model", "*.txt"]
-OnStage = Callable[[str], None]
+from saliscope.explainers.errors import LoadingFailed, NotCapable, first_line, listing
+from saliscope.explainers.models.finding import Source
 
 _LOADING = threading.Lock()
 
 
-def find_folder(name: str, *, download: bool, on_stage: OnStage) -> Path:
-    """The folder of a model: bundled, local, or a snapshot in the hub's cache (fetched only if `download`)."""
-    if name in BUNDLED:
-        return Path(str(files("saliscope.explainers.demo") / name))
-    local = Path(name).expanduser()
-    if name and local.is_dir():
-        return local
-    if local.is_file() or name.startswith(("/", ".", "~")) or not HUB_ID.fullmatch(name):
-        raise UnknownModel(f"{name!r} is no folder and no hub id; bundled are {listing(BUNDLED)}")
-    from huggingface_hub import snapshot_download
-
-    if download:
-        on_stage(f"downloading {name}")
-    try:
-        return Path(snapshot_download(name, local_files_only=not download, allow_patterns=HUB_FILES))
-    except (OSError, ValueError) as error:
-        why = "could not be downloaded" if download else "is not in the hub's cache; --download fetches it"
-        detail = f" ({first_line(error)})" if download else ""
-        raise UnknownModel(
-            f"{name!r} is not bundled ({listing(BUNDLED)}), no folder here, and {why}{detail}"
-        ) from error
-
-
-def check_weights(folder: Path, allow_pickle: bool) -> None:
+def check_weights(source: Source, allow_pickle: bool) -> None:
     """Refuse a folder that holds no model, or only pickled weights (which can run code when they are read)."""
+    folder = source.folder
+    if source.gguf is not None:
+        return
     if not (folder / "config.json").is_file():
         raise LoadingFailed(f"{folder} is no model: it has no config.json")
     if any(folder.glob("model*.safetensors")):
@@ -63,8 +36,11 @@ def check_weights(folder: Path, allow_pickle: bool) -> None:
         )
 
 
-def auto_class_of(folder: Path) -> Any:
-    """The class by what the checkpoint says it holds; a classifier wins over a language model."""
+def auto_class_of(source: Source) -> Any:
+    """The class by what the checkpoint says it holds; a classifier wins over a language model, which GGUF always is."""
+    if source.gguf is not None:
+        return AutoModelForCausalLM
+    folder = source.folder
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
@@ -83,8 +59,12 @@ def auto_class_of(folder: Path) -> Any:
     )
 
 
-def read_model(folder: Path, auto_class: Any, options: dict[str, Any]) -> tuple[Any, set[str]]:
+def read_model(source: Source, auto_class: Any, options: dict[str, Any]) -> tuple[Any, set[str]]:
     """A model whose weights are all in the checkpoint, and the names of the weights it did not use."""
+    folder = source.folder
+    if source.gguf is not None:
+        options = {**options, "quantization_config": transformers.GgufConfig(dequantize=True), **source.reading}
+        options.pop("use_safetensors", None)
     with _alone_and_quiet():
         model, info = auto_class.from_pretrained(
             folder,
@@ -106,9 +86,10 @@ def read_model(folder: Path, auto_class: Any, options: dict[str, Any]) -> tuple[
     return model, set(info["unexpected_keys"])
 
 
-def read_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a folder; where its files are missing transformers makes up one of special tokens alone."""
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+def read_tokenizer(source: Source) -> Any:
+    """A model's tokenizer; where its files are missing transformers makes up one of special tokens alone."""
+    folder = source.folder
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **source.reading)
     if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
         raise LoadingFailed(f"{folder} has no tokenizer; save the model's own there (tokenizer.save_pretrained)")
     return tokenizer
@@ -128,11 +109,3 @@ def _alone_and_quiet() -> Iterator[None]:
             transformers.logging.set_verbosity(before)
             if bars:
                 transformers.logging.enable_progress_bar()
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error in printable characters, or its name if it says nothing."""
-    text = str(error).strip()
-    if not text:
-        return type(error).__name__
-    return "".join(char if char.isprintable() else " " for char in text.splitlines()[0])

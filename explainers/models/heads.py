@@ -44,6 +44,11 @@ class Head:
         self._model._modules = {**model._modules, model.base_model_prefix: self._given}
         self._ids = torch.zeros((1, 1), dtype=torch.long)
 
+    @property
+    def module(self) -> Any:
+        """The model without its body."""
+        return self._model
+
     def __call__(self, hidden: Tensor) -> Tensor:
         """Logits `[..., V]` of states `[..., K]`."""
         flat = hidden.reshape(1, -1, hidden.shape[-1])

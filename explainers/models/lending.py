@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
-from saliscope.explainers.errors import LoadingFailed, NotCapable
-from saliscope.explainers.models.checkpoint import check_weights, find_folder, first_line, read_model, read_tokenizer
+from saliscope.explainers.errors import LoadingFailed, NotCapable, first_line
+from saliscope.explainers.models.checkpoint import check_weights, read_model, read_tokenizer
+from saliscope.explainers.models.finding import Source, find_source
 from saliscope.explainers.models.heads import Head
 from saliscope.explainers.models.network import Network
 from saliscope.explainers.texts.tokenizing import Tokenizing
@@ -20,13 +20,13 @@ class HeadLoader:
 
     def __init__(
         self,
-        folder: Path,
+        source: Source,
         network: Network,
         tokenizing: Tokenizing,
         options: dict[str, Any],
         allow_pickle: bool,
     ) -> None:
-        self.folder, self.network, self.tokenizing = folder, network, tokenizing
+        self.source, self.network, self.tokenizing = source, network, tokenizing
         self.options, self.allow_pickle = options, allow_pickle
         self._loaded: dict[str | None, Head] = {}
 
@@ -39,16 +39,21 @@ class HeadLoader:
             self._loaded[source] = self._load(source)
         return self._loaded[source]
 
+    @property
+    def modules(self) -> list[Any]:
+        """What it has loaded, as modules."""
+        return [head.module for head in self._loaded.values()]
+
     def _load(self, source: str | None) -> Head:
-        folder = self.folder
+        found = self.source
         if source is not None:
-            # A head is never fetched on the way: `saliscope models load NAME --download` does that.
-            folder = find_folder(source, download=False, on_stage=lambda text: None)
-            check_weights(folder, self.allow_pickle)
+            # A head is never fetched on the way: `saliscope load NAME --download` does that.
+            found = find_source(source)
+            check_weights(found, self.allow_pickle)
         auto_class = AutoModelForCausalLM if self.network.causal else AutoModelForMaskedLM
         try:
-            model, _ = read_model(folder, auto_class, self.options)
-            other = None if source is None else read_tokenizer(folder)
+            model, _ = read_model(found, auto_class, self.options)
+            other = None if source is None else read_tokenizer(found)
         except LoadingFailed as error:
             raise NotCapable(
                 f"the language-model head of {source or 'this checkpoint'} does not serve: {error}"

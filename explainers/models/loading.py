@@ -2,68 +2,138 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from saliscope.explainers.errors import BadRequest, ExplainerError, LoadingFailed, NotCapable, listing
-from saliscope.explainers.facts import Capability, ModelFacts, ModelKind
+from saliscope.explainers.errors import BadRequest, ExplainerError, LoadingFailed, NotCapable, first_line, listing
+from saliscope.explainers.facts import Capability, Check, ModelFacts, ModelKind
+from saliscope.explainers.models.adapters import adapter_digest, check_adapter, merge_adapter
 from saliscope.explainers.models.attending import shows_attention
-from saliscope.explainers.models.checkpoint import (
-    OnStage,
-    auto_class_of,
-    check_weights,
-    find_folder,
-    first_line,
-    read_model,
-    read_tokenizer,
-)
+from saliscope.explainers.models.checking import check
+from saliscope.explainers.models.checkpoint import auto_class_of, check_weights, read_model, read_tokenizer
+from saliscope.explainers.models.finding import OnStage, Source, find_source
 from saliscope.explainers.models.fingerprint import fingerprint
+from saliscope.explainers.models.footprint import measure
 from saliscope.explainers.models.labels import Labelling
 from saliscope.explainers.models.lending import HeadLoader
 from saliscope.explainers.models.network import Network
 from saliscope.explainers.models.probing import is_scale_free
 from saliscope.explainers.models.relevance import can_obey
 from saliscope.explainers.models.textmodel import TextModel
+from saliscope.explainers.models.weighing import stored_dtype
 from saliscope.explainers.texts.tokenizing import Tokenizing
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How a model is loaded; two loads of a name with equal options give the same model.
+
+    `dtype` "auto" is float32 on the CPU, and on a GPU as the checkpoint is stored; scores are float32 always.
+    `revision` is a branch, tag or commit of a hub id, `adapter` a LoRA folder that is merged into the weights.
+    `attention` is "sdpa", "eager" or the architecture's default. With `self_check` the model is run briefly: does it
+    keep what its capabilities promise (`checking`), and what does a row take (`footprint`)?
+    """
+
+    device: str = "auto"
+    dtype: str = "float32"
+    revision: str | None = None
+    adapter: str | None = None
+    attention: str | None = None
+    allow_pickle: bool = False
+    self_check: bool = True
 
 
 def load(
     name: str,
     device: str = "auto",
     *,
-    attention: str | None = None,
-    dtype: str = "float32",
     download: bool = False,
-    allow_pickle: bool = False,
     on_stage: OnStage | None = None,
+    **options: Any,
 ) -> TextModel:
-    """Load a bundled model, a folder or a hub id onto `device` ("auto", "cpu", "cuda:0", …).
+    """Load a bundled model, a folder, a GGUF file or a hub id onto `device` ("auto", "cpu", "cuda:0", …).
 
-    `attention` is "sdpa", "eager" or the architecture's default; nothing is downloaded unless `download`, and
-    pickled weights are refused unless `allow_pickle`. Raises UnknownModel, LoadingFailed, NotCapable.
+    Further `options` are those of `LoadOptions`. Nothing is downloaded unless `download`, and pickled weights are
+    refused unless `allow_pickle`. Raises UnknownModel, LoadingFailed, NotCapable, BadRequest.
     """
+    wished = LoadOptions(device, **options)
+    source = find_source(name, revision=wished.revision, download=download, on_stage=on_stage)
+    check_source(source, wished)
+    return load_source(name, source, wished, on_stage)
+
+
+def check_source(source: Source, options: LoadOptions) -> None:
+    """Refuse, before anything large is read, what cannot be loaded this way."""
+    check_weights(source, options.allow_pickle)
+    pick_device(options.device)
+    parse_dtype(options.dtype, source, torch.device("cpu"))
+    if options.adapter is not None:
+        check_adapter(Path(options.adapter).expanduser())
+
+
+def load_source(name: str, source: Source, options: LoadOptions, on_stage: OnStage | None = None) -> TextModel:
+    """Load what was found on disk as the model `name`."""
     stage = on_stage or (lambda text: None)
-    folder = find_folder(name, download=download, on_stage=stage)
-    check_weights(folder, allow_pickle)
     stage(f"loading {name}")
-    place = pick_device(device)
-    options: dict[str, Any] = {"dtype": parse_dtype(dtype)} | ({"attn_implementation": attention} if attention else {})
-    if not allow_pickle:
-        options["use_safetensors"] = True
+    place = pick_device(options.device)
+    keywords: dict[str, Any] = {"dtype": parse_dtype(options.dtype, source, place)}
+    if options.attention:
+        keywords["attn_implementation"] = options.attention
+    if not options.allow_pickle:
+        keywords["use_safetensors"] = True
     try:
-        model, unexpected = read_model(folder, auto_class_of(folder), options)
-        tokenizer = read_tokenizer(folder)
-    except (ExplainerError, torch.OutOfMemoryError):
+        model, unexpected = read_model(source, auto_class_of(source), keywords)
+        tokenizer = read_tokenizer(source)
+    except (ExplainerError, torch.OutOfMemoryError, MemoryError):
         raise
     except Exception as error:  # a damaged file may break its reader in any way
+        if is_out_of_memory(error):
+            raise
         raise LoadingFailed(f"{name} could not be loaded: {first_line(error)}") from error
+    marks = [] if options.revision is None else [f"revision {options.revision}"]
+    if options.adapter is not None:
+        adapter = Path(options.adapter).expanduser()
+        stage(f"merging {adapter.name} into {name}")
+        model = merge_adapter(model, adapter)
+        marks.append(f"adapter {adapter_digest(adapter)}")
     stage(f"checking {name}")
     network = _network(model.to(place))
     tokenizing = Tokenizing(tokenizer)
-    loader = HeadLoader(folder, network, tokenizing, options, allow_pickle)
+    loader = HeadLoader(source, network, tokenizing, keywords, options.allow_pickle)
     facts = _facts(name, network, tokenizing, loader, unexpected)
-    return TextModel(facts, network, tokenizing, loader)
+    facts = replace(facts, fingerprint=fingerprint(network.model, marks))
+    if options.self_check:
+        facts = checked(facts, check(network, facts.max_tokens))
+    model = TextModel(facts, network, tokenizing, loader, marks)
+    if options.self_check:
+        model.footprint = measure(network, facts.max_tokens)
+    return model
+
+
+def checked(facts: ModelFacts, found: tuple[Check, ...]) -> ModelFacts:
+    """The facts with what was found: a failed check takes the capability that it is about."""
+    about: dict[str, Capability] = {"causality": "causal", "completeness": "gradients"}
+    lost = {
+        about[one.name]: f"it failed the {one.name} check when it was loaded: {one.value:.2g}, at most {one.limit:.2g}"
+        for one in found
+        if not one.ok and one.name in about
+    }
+    return replace(
+        facts,
+        checks=found,
+        capabilities=facts.capabilities - lost.keys(),
+        lacking={**facts.lacking, **lost},
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device, or the machine, had no memory left."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
 
 
 def pick_device(device: str) -> torch.device:
@@ -83,9 +153,10 @@ def pick_device(device: str) -> torch.device:
     return place
 
 
-def parse_dtype(name: str) -> torch.dtype:
-    """float32, float16 or bfloat16."""
+def parse_dtype(name: str, source: Source, place: torch.device) -> torch.dtype:
+    """float32, float16 or bfloat16; "auto" is what is stored where the device is a GPU, else float32."""
     known = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+    known["auto"] = stored_dtype(source) if name == "auto" and place.type == "cuda" else torch.float32
     if name not in known:
         raise BadRequest(f"dtype {name!r} is none of {listing(known)}")
     return known[name]
@@ -146,7 +217,7 @@ def _facts(name: str, network: Network, tokenizing: Tokenizing, loader: HeadLoad
         vocab_size=int(config.vocab_size),
         mask_id=0 if mask_id is None else mask_id,
         mask_text="" if mask_id is None else tokenizing.token_text(mask_id),
-        fingerprint=fingerprint(network.model),
+        fingerprint="",
         activation=labelling.activation,
         hints=_hints(config),
         window=network.window,

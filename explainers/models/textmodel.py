@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +13,12 @@ from saliscope.explainers.errors import NotCapable, TooLarge
 from saliscope.explainers.facts import Constants, ModelFacts
 from saliscope.explainers.foreign.tokens import Tokens
 from saliscope.explainers.models.execution import Executor, cut
-from saliscope.explainers.models.fingerprint import fingerprint
+from saliscope.explainers.models.fingerprint import fingerprint, fingerprinting, summing
+from saliscope.explainers.models.footprint import Footprint
 from saliscope.explainers.models.heads import EmbeddingHead, Head
 from saliscope.explainers.models.surface import Surface
-from saliscope.explainers.queries import Decoding, Piece, Query, Solve, join
+from saliscope.explainers.models.weighing import held_bytes
+from saliscope.explainers.queries import Decoding, ModelQuery, Piece, Query, Solve, join
 from saliscope.explainers.texts.chat import ChatTemplate, Message, Rendered, encode_chat, find_template
 from saliscope.explainers.texts.encoding import Encoding, IntArray
 from saliscope.explainers.texts.segments import encode_pair
@@ -24,6 +26,8 @@ from saliscope.explainers.texts.tokenizing import Tokenizing
 
 MAX_TEXT_BYTES = 1 << 20
 TOKENS_PER_MICRO_BATCH = 2048
+ALWAYS_FITS = 64 << 20
+"""Bytes for which nobody asks how much is left."""
 
 HeadLoader = Callable[[str | None], Head]
 
@@ -35,12 +39,19 @@ class TextModel:
     tokenizer stay as they were (`fingerprint()` says so). Not safe for use from two threads at once.
     """
 
-    def __init__(self, facts: ModelFacts, network: Surface, tokenizing: Tokens, load_head: HeadLoader) -> None:
+    def __init__(
+        self, facts: ModelFacts, network: Surface, tokenizing: Tokens, load_head: HeadLoader, marks: Sequence[str] = ()
+    ) -> None:
         self._facts = facts
         self._constants = Constants()
         self._network = network
         self._tokenizing = tokenizing
         self._load_head = load_head
+        self._marks = tuple(marks)
+        self.footprint: Footprint | None = None
+        """What a row takes, where that was measured."""
+        self.room: Callable[[], int] | None = None
+        """How many bytes its device has left, where somebody says so."""
         self._executor = Executor(network, facts)
         self._decoders: dict[Decoding, Head | EmbeddingHead] = {}
 
@@ -146,11 +157,32 @@ class TextModel:
         return join(query, [self.compute([piece])[0] for piece in cut(query, budget)])
 
     def compute(self, pieces: Sequence[Piece]) -> list[Answer]:
-        """Compute pieces that share a batch key in one pass, one answer a piece."""
+        """Compute pieces that share a batch key in one pass, one answer a piece.
+
+        A piece of which not even one row fits on the device is `TooLarge`, before anything is computed.
+        """
+        for piece in pieces:
+            self._check_room(piece.query)
         wanted = {decoding for piece in pieces if (decoding := getattr(piece.query, "decoding", None))}
         for decoding in wanted:
             self.prepare(decoding)
         return self._executor.compute(pieces, self._decoders)
+
+    def _check_room(self, query: ModelQuery) -> None:
+        if self.footprint is None or self.room is None:
+            return
+        needed = self.footprint.row(query)
+        if needed <= ALWAYS_FITS:
+            return
+        available = self.room()
+        if needed > available:
+            raise TooLarge(
+                f"one row of {len(query.encoding)} tokens needs about {needed / 1e6:,.0f} MB, and"
+                f" {available / 1e6:,.0f} MB are left on {self._network.device}; send a shorter text, unload another"
+                " model, or load this one with dtype bfloat16",
+                needed=needed,
+                available=available,
+            )
 
     def prepare(self, decoding: Decoding) -> None:
         """Load the head that a decoding names, once."""
@@ -159,7 +191,20 @@ class TextModel:
 
     def fingerprint(self) -> str:
         """A digest of weights, configuration and hooks as they are now."""
-        return fingerprint(self._network.model)
+        return fingerprint(self._network.model, self._marks)
+
+    def fingerprinting(self) -> Generator[None, None, str]:
+        """The same digest in slices of milliseconds."""
+        return fingerprinting(self._network.model, self._marks)
+
+    def summing(self) -> Generator[None, None, str]:
+        """A digest of every bit of the weights, in slices of milliseconds."""
+        return summing(self._network.model)
+
+    @property
+    def num_bytes(self) -> int:
+        """What its weights, and those of heads that it has borrowed, hold in memory."""
+        return held_bytes([self._network.model, *getattr(self._load_head, "modules", ())])
 
     def _decoder(self, decoding: Decoding) -> Head | EmbeddingHead:
         weight: torch.Tensor = self._network.embedding.weight  # type: ignore[assignment]

@@ -26,6 +26,7 @@ from saliscope.protocol.results import (
     TargetInfo,
     Token,
     Tokenized,
+    Unloaded,
 )
 
 SCORES = {"dull": 0.8, "boring": 0.5, "charming": -0.6, ",": 0.02}
@@ -185,9 +186,9 @@ class FakeClient:
         self._note("load_model", name=name, **options)
         return MODEL
 
-    def unload_model(self, name: str) -> bool:
+    def unload_model(self, name: str) -> Unloaded:
         self._note("unload_model", name=name)
-        return name == MODEL.name
+        return Unloaded(name == MODEL.name, {"ram": 13_200_000} if name == MODEL.name else {})
 
 
 @pytest.fixture

@@ -89,6 +89,15 @@ def test_a_pair_a_pattern_and_windows_reach_the_daemon(run: Run, fake: FakeClien
     assert run("explain", TEXT, "-g", "line").exit_code == 0
 
 
+def test_how_a_request_is_run_reaches_the_daemon(run: Run, fake: FakeClient) -> None:
+    options = ("--priority", "interactive", "--max-ms", "250", "--max-rows", "40")
+    assert run("explain", TEXT, *options).exit_code == run("predict", TEXT, *options).exit_code == 0
+    for _, fields in fake.calls:
+        assert (fields["priority"], fields["max_ms"], fields["max_rows"]) == ("interactive", 250.0, 40)
+    for wrong in (("--max-ms", "0"), ("--max-rows", "0"), ("--priority", "urgent")):
+        assert run("explain", TEXT, *wrong).exit_code == 2
+
+
 @pytest.mark.parametrize("granularity", ["page", "regex:", ""])
 def test_a_granularity_that_is_none_is_refused_before_anything_is_asked(
     run: Run, fake: FakeClient, granularity: str

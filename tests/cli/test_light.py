@@ -33,7 +33,7 @@ def modules_after(tmp_path: Path, *arguments: str) -> tuple[set[str], str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--help",), (), ("--version",), ("status",), ("status", "--json"), ("explain", "--help")]
+    "arguments", [("--help",), (), ("--version",), ("status",), ("status", "--json"), ("ps",), ("explain", "--help")]
 )
 def test_cold_commands_import_nothing_heavy(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     modules, output = modules_after(tmp_path, *arguments)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,14 +72,27 @@ class Wire:
     def close(self) -> None:
         self.socket.close()
 
+    def leave(self) -> None:
+        """Close our half, and read what still comes until the daemon has closed its own."""
+        self.socket.settimeout(60)
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+            while self.socket.recv(CHUNK):
+                pass
+        except (ConnectionResetError, BrokenPipeError, OSError):
+            pass
+        self.socket.close()
+
 
 class Daemon:
     """A daemon process with fake workers, and clients of it."""
 
-    def __init__(self, limits: dict[str, Any]) -> None:
+    def __init__(self, limits: dict[str, Any], options: Sequence[str] = ()) -> None:
+        # A file, not a pipe: one that nobody reads would fill up and stop the daemon.
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `end`
         readable, writable = os.pipe()
         command = [sys.executable, str(FAKE_DAEMON), str(writable), msgspec.json.encode(limits).decode()]
-        self.process = subprocess.Popen(command, pass_fds=(writable,), stderr=subprocess.PIPE)
+        self.process = subprocess.Popen([*command, *options], pass_fds=(writable,), stderr=self._log)
         os.close(writable)
         with open(readable, "rb") as ready:
             assert ready.read() == b"ready\n"
@@ -98,13 +111,20 @@ class Daemon:
         self._open.append(wire)
         return wire
 
+    def log(self) -> str:
+        """What it has logged so far."""
+        # No seek: the daemon writes at the same place of the same open file.
+        return os.pread(self._log.fileno(), 1 << 30, 0).decode()
+
     def end(self) -> str:
         """End it with SIGTERM unless it has ended, and give its log."""
         for client in self._open:
             client.close()
         if self.process.poll() is None:
             self.process.terminate()
-        log = self.process.communicate()[1].decode()
+        self.process.wait()
+        log = self.log()
+        self._log.close()
         assert "Traceback" not in log
         assert "never retrieved" not in log
         return log
@@ -114,8 +134,8 @@ class Daemon:
 def start(home: Path) -> Iterator[Callable[..., Daemon]]:
     daemons: list[Daemon] = []
 
-    def start(**limits: Any) -> Daemon:
-        daemons.append(Daemon(limits))
+    def start(*options: str, **limits: Any) -> Daemon:
+        daemons.append(Daemon(limits, options))
         return daemons[-1]
 
     yield start

@@ -1,7 +1,8 @@
-"""The daemon as it is, but with fake workers: `python fake_daemon.py READY_FD [LIMITS as JSON]`."""
+"""The daemon as it is, but with fake workers: `python fake_daemon.py READY_FD LIMITS [OPTION…]` (limits as JSON)."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -9,9 +10,13 @@ import msgspec
 
 from saliscope.daemon.engines.local import LocalEngine
 from saliscope.daemon.engines.zygote import ZygoteSpawner
+from saliscope.daemon.front.limits import FrontLimits
+from saliscope.daemon.front.options import add_to, read
 from saliscope.daemon.front.run import run
-from saliscope.daemon.front.session import SessionLimits
 
 zygote = (sys.executable, str(Path(__file__).with_name("fake_zygote.py")), "--fd")
-limits = msgspec.json.decode(sys.argv[2], type=SessionLimits) if len(sys.argv) > 2 else None
-sys.exit(run(LocalEngine(ZygoteSpawner(zygote)), int(sys.argv[1]), limits))
+limits = msgspec.json.decode(sys.argv[2] if len(sys.argv) > 2 else "{}", type=FrontLimits)
+parser = argparse.ArgumentParser()
+add_to(parser)
+options = read(parser.parse_args(sys.argv[3:]))
+sys.exit(run(LocalEngine(ZygoteSpawner(zygote)), int(sys.argv[1]), options, limits))

@@ -1,7 +1,8 @@
 """A worker without a model that keeps the contract of daemon/worker: what a text says is what happens.
 
-`crash` ends the process, `crash-once PATH` only while PATH is missing, `hang` waits for `$/cancel`, `partials N`
-sends N partial estimates, `fat N` answers with N scores, `busy` fails. Anything else is explained at once.
+`origin` answers with whose request it is, `crash` ends the process, `crash-once PATH` only while PATH is missing,
+`hang` waits for `$/cancel`, `partials N` sends N partial estimates, `fat N` answers with N scores, `busy` fails.
+Anything else is explained at once.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from saliscope.daemon.worker.marks import Marks
 from saliscope.protocol.codec import (
     CHUNK,
     CLIENT_LIMITS,
@@ -67,10 +69,12 @@ def explanation(text: str, scores: list[float], estimate: str = "final") -> dict
 
 
 class FakeWorker:
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, marks: Marks) -> None:
         self.sock = sock
+        self.marks = marks
+        self.batch: set[int] = set()
         self.hanging: set[int] = set()
-        self.counters = {"requests": 0, "cancelled": 0}
+        self.counters = {"requests": 0, "cancelled": 0, "loads": 0}
 
     def serve(self) -> None:
         ready = {"pid": os.getpid(), "device": "fake", "version": "0", "methods": [METHOD]}
@@ -95,29 +99,32 @@ class FakeWorker:
             self.answer(id, {"models": [{"name": "fake", "state": "ready"}]})
         elif method == "models/load":
             self.notify("$/progress", id=id, stage="loading", done=1.0, total=2.0)
+            self.counters["loads"] += 1
             self.answer(id, {"name": params["model"], "state": "ready"})
         elif method == "models/unload":
             self.answer(id, {"unloaded": params["model"] == "fake"})
         elif method == "tokenize":
-            self.answer(id, {"tokens": [], "model": "fake", "max_tokens": len(params["text"])})
+            self.answer(id, {"tokens": [], "model": "fake", "max_tokens": len(params["text"] or "")})
         elif method == "predict":
             self.answer(id, {"model": "fake", "predictions": []})
         elif method == "initialize":
             self.answer(id, {"protocol": 1, "version": params["version"], "capabilities": [], "limits": {}})
+        elif method == "evaluate":
+            self.fail(id, "not_capable", "no evaluation here")
         else:
-            self.explain(id, params["text"], params["stream"])
+            self.explain(id, params["text"] or "", params["stream"], params.get("$origin", {}))
 
     def status(self) -> dict[str, Any]:
         return {
             "pid": os.getpid(),
             "device": "fake",
-            "queue": {"waiting": len(self.hanging)},
+            "queue": {"waiting": len(self.hanging), "classes": {"interactive": {"begun": 3, "waited_s": 1.5}}},
             "memory": {"rss": 1},
             "models": [{"name": "fake", "state": "ready"}],
-            "counters": self.counters,
+            "counters": {**self.counters, "batches": 3, "rows": 30, "tokens": 300, "padded_tokens": 400},
         }
 
-    def explain(self, id: int, text: str | list[str], stream: bool) -> None:
+    def explain(self, id: int, text: str | list[str], stream: bool, origin: dict[str, Any]) -> None:
         if isinstance(text, list):
             self.answer(id, {"explanations": [explanation(each, [1.0]) for each in text]})
             return
@@ -125,11 +132,18 @@ class FakeWorker:
         if command == "crash" or (command == "crash-once" and not Path(argument).exists()):
             if argument:
                 Path(argument).touch()
+            self.marks.set({*self.batch, id})
             os.kill(os.getpid(), signal.SIGKILL)
-        if command == "hang":
+        beside = command == "beside" and not origin.get("alone")
+        if beside:
+            self.batch.add(id)
+        if beside or command == "hang" or (command == "until" and not Path(argument).exists()):
             self.hanging.add(id)
             if stream:
                 self.notify("explain/partial", id=id, index=0, explanation=explanation(text, [0.0], "partial"))
+            return
+        if command in ("origin", "beside", "until"):
+            self.answer(id, {**explanation(text, [1.0]), "diagnostics": origin})
             return
         if command == "busy":
             self.fail(id, "busy", "too much")
@@ -151,11 +165,11 @@ class FakeWorker:
         self.sock.sendall(encode_notification(method, params))
 
 
-def serve(sock: socket.socket) -> None:
-    FakeWorker(sock).serve()
+def serve(sock: socket.socket, marks: Marks) -> None:
+    FakeWorker(sock, marks).serve()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--fd", type=int, required=True)
-    serve(socket.socket(fileno=parser.parse_args().fd))
+    serve(socket.socket(fileno=parser.parse_args().fd), Marks())

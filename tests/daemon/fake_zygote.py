@@ -8,7 +8,8 @@ import sys
 
 from fake_worker import serve
 
-from saliscope.daemon.worker.zygote import die_with, run
+from saliscope.daemon.worker.dying import die_with
+from saliscope.daemon.worker.zygote import run
 
 control = socket.socket(fileno=int(sys.argv[2]))
 die_with(os.getppid())

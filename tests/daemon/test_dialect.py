@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import os
-import socket
-
 import pytest
 
-from saliscope.daemon.front import dialect, server
+from saliscope.daemon.front import dialect
 from saliscope.daemon.front.dialect import Dialect
 from saliscope.protocol.codec import CLIENT_LIMITS, Decoder, Frame, Limits, Notification, Response
 from saliscope.protocol.errors import SaliscopeError
@@ -59,12 +56,3 @@ def test_an_answer_that_no_client_could_read_is_too_large(monkeypatch: pytest.Mo
     frame = read(Dialect().answer(1, {"text": "x" * 200}))
     assert isinstance(frame, Response)
     assert frame.error.startswith("too_large: the answer has 212 bytes")
-
-
-def test_connections_of_other_users_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        assert server._is_ours(ours)
-        uid = os.getuid()
-        monkeypatch.setattr(os, "getuid", lambda: uid + 1)
-        assert not server._is_ours(ours)

@@ -83,34 +83,6 @@ def test_whoever_cancels_while_the_worker_starts_does_not_cancel_the_start() -> 
     with_engine(use)
 
 
-def test_a_request_whose_worker_dies_runs_once_more_and_so_do_its_neighbours(tmp_path: Path) -> None:
-    async def use(engine: LocalEngine) -> None:
-        begun = asyncio.Event()
-        hanging = asyncio.create_task(engine.call(*explain("hang", stream=True), lambda note: begun.set()))
-        await begun.wait()
-        first = await pid_of(engine)
-        answer = await engine.call(*explain(f"crash-once {tmp_path / 'crashed'}"))
-        assert answer["estimate"] == "final"
-        assert await pid_of(engine) != first
-        while not [each for each in await engine.facts() if each.get("queue") == {"waiting": 1}]:
-            pass
-        assert (await engine.facts())[0]["restarts"] == 1
-        hanging.cancel()
-
-    with_engine(use)
-
-
-def test_a_request_that_kills_two_workers_fails_with_the_reason_and_the_third_serves() -> None:
-    async def use(engine: LocalEngine) -> None:
-        with pytest.raises(SaliscopeError, match=r"ended 2 times .*signal 9") as caught:
-            await engine.call(*explain("crash"))
-        assert (caught.value.code, caught.value.data) == ("internal", {"reason": "signal 9"})
-        assert await engine.facts() == [{"state": "ended"}]
-        assert (await engine.call(*explain("a")))["estimate"] == "final"
-
-    with_engine(use)
-
-
 def test_a_worker_killed_from_outside_is_replaced() -> None:
     async def use(engine: LocalEngine) -> None:
         first = await pid_of(engine)
@@ -147,7 +119,7 @@ def test_a_worker_that_ends_before_it_is_ready_fails_the_request(tmp_path: Path)
     script.write_text(
         "import socket, sys\n"
         "from saliscope.daemon.worker.zygote import run\n"
-        "run(socket.socket(fileno=int(sys.argv[1])), lambda sock: sys.exit('no model'))\n"
+        "run(socket.socket(fileno=int(sys.argv[1])), lambda sock, marks: sys.exit('no model'))\n"
     )
 
     async def run() -> None:

@@ -33,7 +33,7 @@ def test_every_verb_works_end_to_end(daemon: Any) -> None:
     assert client.predict(["a"]).model == "fake"
     assert client.tokenize("abc").max_tokens == 3
     assert client.load_model("m").name == "m"
-    assert client.unload_model("fake") is True
+    assert client.unload_model("fake").unloaded
     assert [model.name for model in client.models()] == ["fake"]
     assert [method.name for method in client.methods()] == ["fake"]
     status = client.status()
@@ -81,6 +81,16 @@ def test_wrong_parameters_and_methods_are_bad_requests_that_name_the_field(daemo
     assert client.call("explain", {"text": "a", "hue": 1})["warnings"] == ["unknown field 'hue' was ignored"]
 
 
+def test_a_worker_hears_which_session_asks_and_no_client_can_say_so_itself(daemon: Any) -> None:
+    one, two = daemon.client(), daemon.client()
+    first = one.explain("origin").diagnostics
+    assert first == one.explain("origin").diagnostics
+    assert first["client"] != two.explain("origin").diagnostics["client"]
+    forged = one.call("explain", {"text": "origin", "$origin": {"client": 99, "alone": True}})
+    assert forged["diagnostics"] == first
+    assert forged["warnings"] == ["unknown field '$origin' was ignored"]
+
+
 def test_without_initialize_errors_are_strings_and_nothing_is_notified(daemon: Any) -> None:
     wire = daemon.wire()
     wire.request(1, "explain", text="partials 3", stream=True)
@@ -126,7 +136,7 @@ def test_a_cancelled_request_is_answered_so_and_the_worker_stops(daemon: Any, un
     wire = daemon.wire()
     wire.request(1, "explain", text="hang")
     other = daemon.client()
-    until(lambda: [each for each in other.status().workers if each.get("queue") == {"waiting": 1}])
+    until(lambda: [each for each in other.status().workers if each.get("queue", {}).get("waiting") == 1])
     wire.cancel(1)
     wire.cancel(99)
     assert wire.read() == Response(1, "cancelled: the request was cancelled", None)

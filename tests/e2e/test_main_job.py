@@ -130,7 +130,7 @@ def test_a_folder_may_be_named_relative_to_where_the_user_is(
     shutil.copytree(str(files("saliscope.explainers.demo") / "demo-encoder"), tmp_path / "mine")
     monkeypatch.chdir(tmp_path)
     assert client.explain(NEGATIVE, model="mine").model == str(tmp_path / "mine")
-    assert client.unload_model("mine")
+    assert client.unload_model("mine").unloaded
 
 
 def test_random_bytes_on_the_socket_leave_the_daemon_up(client: Client) -> None:

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelFo
 from saliscope.explainers import explain, load
 from saliscope.explainers.errors import BadRequest, NotCapable, UnknownModel
 from saliscope.explainers.families.decoding import decode, paper_layer
-from saliscope.explainers.models.checkpoint import find_folder
+from saliscope.explainers.models.finding import find_source
 from saliscope.explainers.queries import Decoding, Differentiate
 from saliscope.explainers.targets.scalar import Scalar
 
@@ -65,7 +65,7 @@ def naive(folders: tuple[Any, Any], encoding: Any, index: int, layer: int, relu:
 
 @pytest.fixture(scope="module")
 def encoder_folder() -> Path:
-    return find_folder("demo-encoder", download=False, on_stage=lambda text: None)
+    return find_source("demo-encoder").folder
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_a_lent_head_reads_as_the_plain_model_would(readable: Any, tiny_folder: 
 
 @pytest.mark.parametrize("lens", ["head", "input"])
 def test_a_decoder_is_read_without_looking_ahead(lens: Any, demo_decoder: Any) -> None:
-    folder = find_folder("demo-decoder", download=False, on_stage=lambda text: None)
+    folder = find_source("demo-decoder").folder
     encoding = demo_decoder.encode(TEXT)
     ids = torch.from_numpy(encoding.ids)[None]
     classifier = AutoModelForSequenceClassification.from_pretrained(folder).eval()

@@ -13,7 +13,7 @@ from saliscope.explainers import Question, drive, explain
 from saliscope.explainers.errors import BadRequest, NotCapable
 from saliscope.explainers.explaining import explaining
 from saliscope.explainers.families.decoding import decode
-from saliscope.explainers.models.checkpoint import find_folder
+from saliscope.explainers.models.finding import find_source
 from saliscope.explainers.queries import Differentiate
 from saliscope.explainers.targets.scalar import Scalar
 from tests.explainers.test_decoded import loop
@@ -26,7 +26,7 @@ class Plain:
     """The bundled encoder's two halves from its folder, layer by layer."""
 
     def __init__(self, encoding: Any) -> None:
-        folder = find_folder("demo-encoder", download=False, on_stage=lambda text: None)
+        folder = find_source("demo-encoder").folder
         self.classifier: Any = AutoModelForSequenceClassification.from_pretrained(folder).eval().requires_grad_(False)
         self.reader: Any = AutoModelForMaskedLM.from_pretrained(folder).eval().requires_grad_(False)
         self.encoding = encoding

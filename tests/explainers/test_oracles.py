@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from saliscope.explainers import Attribution, explain
-from saliscope.explainers.models.checkpoint import find_folder
+from saliscope.explainers.models.finding import find_source
 from tests.explainers.tiny import DECODERS, ENCODERS
 
 TEXTS = {
@@ -84,7 +84,7 @@ def subject(demo_encoder: Any, demo_decoder: Any, tiny_model: Any, tiny_folder: 
         if (name, kind) not in made:
             if name.startswith("demo"):
                 ours = demo_encoder if name == "demo-encoder" else demo_decoder
-                folder = find_folder(name, download=False, on_stage=lambda text: None)
+                folder = find_source(name).folder
                 made[name, kind] = Subject(ours, folder, kind, TEXTS["demo"])
             else:
                 task = "ForSequenceClassification" if kind == "class" else "ForCausalLM"

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import Struct
 
 from saliscope.protocol.errors import ERRORS, SaliscopeError
 from saliscope.protocol.parameters import Explain, Initialize, Target
-from saliscope.protocol.validate import parse
+from saliscope.protocol.validate import MAX_WARNINGS, parse
 
 CHAT = {"role": "user", "content": "a"}
 
@@ -49,6 +50,26 @@ def test_unknown_fields_are_listed_also_inside() -> None:
     assert warnings == ["unknown field 'colour' was ignored", "unknown field 'target.lable' was ignored"]
     _, warnings = parse(Initialize, {"notify": {"method": "m", "tail": []}})
     assert warnings == ["unknown field 'notify.tail' was ignored"]
+
+
+class Row(Struct):
+    text: str = ""
+
+
+class Table(Struct):
+    rows: list[Row | str] = []
+    by_name: dict[str, list[Row]] = {}
+
+
+def test_unknown_fields_are_listed_at_every_depth_and_at_most_some() -> None:
+    params = {"rows": ["a", {"text": "a", "hue": 1}], "by_name": {"x": [{"lable": 1}]}}
+    assert parse(Table, params)[1] == [
+        "unknown field 'rows[1].hue' was ignored",
+        "unknown field 'by_name.x[0].lable' was ignored",
+    ]
+    many = parse(Table, {"rows": [{str(n): n} for n in range(100)]})[1]
+    assert len(many) == MAX_WARNINGS + 1
+    assert many[-1] == "80 more unknown fields were ignored"
 
 
 @pytest.mark.parametrize("code", ERRORS)

@@ -1,141 +1,154 @@
-"""Whose rows run next: one queue, turns by owner, rows of different owners merged under a token budget."""
+"""Whose rows run next: classes, fair turns, rows of different requests merged under a token budget."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+import time
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Final, Generic, TypeVar
+
+from saliscope.daemon.worker.scheduling.batch import Batch
+from saliscope.daemon.worker.scheduling.level import Guarantee, Level
+from saliscope.daemon.worker.scheduling.line import Line
+from saliscope.daemon.worker.scheduling.ticket import Owner, Share, Ticket
 
 P = TypeVar("P")
 
-MOST_PADDING = 2.0
-"""A micro-batch may hold at most this many times the tokens that were asked for."""
+#: What a micro-batch costs beside its tokens, in tokens: many small ones must not pass for little.
+FIXED_COST: Final = 64
 
-
-@dataclass(slots=True, eq=False)
-class Ticket(Generic[P]):
-    """`num_rows` rows of `row_tokens` tokens that wait for their turn; equal `key`s may share a micro-batch."""
-
-    owner: Hashable
-    key: Hashable
-    num_rows: int
-    row_tokens: int
-    payload: P
-    next_row: int = 0
-
-    @property
-    def rows_left(self) -> int:
-        """Rows that were not handed out yet."""
-        return self.num_rows - self.next_row
-
-
-class Share(NamedTuple, Generic[P]):
-    """Rows `start:stop` of a ticket in a micro-batch."""
-
-    ticket: Ticket[P]
-    start: int
-    stop: int
+#: How many of those whose turn is next are looked at for companions.
+LOOK_AHEAD: Final = 64
 
 
 class Queue(Generic[P]):
-    """Tickets in turn: each micro-batch starts with the owner that has waited longest since its last one."""
+    """Everything that waits for one device; `next_batch` says what it computes next.
 
-    def __init__(self, budget: int) -> None:
-        self.budget = budget
-        self._turns: deque[Hashable] = deque()
-        self._tickets: dict[Hashable, deque[Ticket[P]]] = {}
+    Inside a class two clients that always wait have had the same, but for two budgets, the fixed cost and a row.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self._lines: dict[Level, Line[P]] = {level: Line() for level in Level}
+        self._guarantee = Guarantee()
+        #: By class: tickets that were begun, and the seconds that they had waited together.
+        self.begun = dict.fromkeys(Level, 0)
+        self.waited_s = dict.fromkeys(Level, 0.0)
+
+    def __bool__(self) -> bool:
+        return any(self._lines.values())
 
     def __len__(self) -> int:
-        return sum(len(tickets) for tickets in self._tickets.values())
+        return sum(self.num_tickets(level) for level in Level)
 
     @property
     def num_rows(self) -> int:
         """Rows that wait."""
-        return sum(ticket.rows_left for tickets in self._tickets.values() for ticket in tickets)
+        return sum(self.rows_of(level) for level in Level)
+
+    def num_tickets(self, level: Level) -> int:
+        """Tickets of a class that wait."""
+        return sum(1 for _ in self._lines[level])
+
+    def rows_of(self, level: Level) -> int:
+        """Rows of a class that wait."""
+        return sum(ticket.rows_left for ticket in self._lines[level])
 
     def add(self, ticket: Ticket[P]) -> None:
         """Let a ticket wait for its turn."""
-        if ticket.owner not in self._tickets:
-            self._tickets[ticket.owner] = deque()
-            self._turns.append(ticket.owner)
-        self._tickets[ticket.owner].append(ticket)
+        ticket.since = self.clock()
+        self._lines[ticket.owner.level].add(ticket)
 
-    def cancel(self, owner: Hashable) -> int:
+    def put_back(self, share: Share[P]) -> None:
+        """Let the rows of a share that was handed out last wait again, before the others of their ticket."""
+        ticket = share.ticket
+        line = self._lines[ticket.owner.level]
+        line.remove(ticket)
+        ticket.next_row = share.start
+        line.add(ticket, first=True)
+
+    def cancel(self, owner: Owner) -> int:
         """Drop all tickets of an owner; returns how many."""
-        if owner in self._turns:
-            self._turns.remove(owner)
-        return len(self._tickets.pop(owner, ()))
+        tickets = self._lines[owner.level].of(owner)
+        for ticket in tickets:
+            self.drop(ticket)
+        return len(tickets)
 
     def drop(self, ticket: Ticket[P]) -> None:
         """Hand out no more rows of a ticket."""
-        tickets = self._tickets.get(ticket.owner, deque())
-        if ticket in tickets:
-            tickets.remove(ticket)
-            if not tickets:
-                self.cancel(ticket.owner)
+        self._lines[ticket.owner.level].remove(ticket)
+
+    def move(self, owner: Owner, client: int, level: Level) -> None:
+        """Let an owner wait for another client, or in another class."""
+        tickets = self._lines[owner.level].of(owner)
+        self.cancel(owner)
+        owner.client, owner.level = client, level
+        for ticket in tickets:
+            self._lines[level].add(ticket)
 
     def next_batch(self) -> list[Share[P]]:
-        """The next micro-batch, empty if nobody waits: at least one row, else at most `budget` padded tokens.
+        """The next micro-batch, empty if nobody waits: at least one row, else at most the budget in padded tokens.
 
-        The owner at the head decides the key. It gets half of the budget at first, so that others with the same key
-        come along, and what they leave after that. Whoever got rows goes to the back.
+        Whoever's turn it is leads and gives the key. Tickets of the same key and class that fit whole come along, those
+        of like length first, if their clients have not had a budget more than the leader's. What would fill a
+        micro-batch by itself keeps no short one waiting: it waits for its own turn.
         """
-        if not self._turns:
+        waiting = [level for level, line in self._lines.items() if line]
+        if not waiting:
+            for line in self._lines.values():
+                line.in_turn(1)
             return []
-        leader = self._tickets[self._turns[0]][0]
-        batch = _Batch[P](self.budget)
-        batch.take(leader, self.budget // 2)
-        for ticket in self._waiting(leader.key):
-            batch.take(ticket, self.budget)
-        batch.take(leader, self.budget)
-        self._close(batch)
-        return batch.shares()
-
-    def _waiting(self, key: Hashable) -> Iterator[Ticket[P]]:
-        for owner in list(self._turns):
-            for ticket in self._tickets[owner]:
-                if ticket.key == key and ticket is not self._tickets[self._turns[0]][0]:
-                    yield ticket
-
-    def _close(self, batch: _Batch[P]) -> None:
-        for owner in dict.fromkeys(ticket.owner for ticket in batch.rows):
-            left = deque(ticket for ticket in self._tickets[owner] if ticket.rows_left)
-            self._turns.remove(owner)
-            if left:
-                self._tickets[owner] = left
-                self._turns.append(owner)
-            else:
-                del self._tickets[owner]
-
-
-class _Batch(Generic[P]):
-    """A micro-batch in the making."""
-
-    def __init__(self, budget: int) -> None:
-        self.budget = budget
-        self.rows: dict[Ticket[P], tuple[int, int]] = {}
-        self._num_rows = self._num_tokens = self._width = 0
-
-    def take(self, ticket: Ticket[P], budget: int) -> None:
-        """Add as many rows of a ticket as fit, of the first ticket at least one."""
-        width = max(self._width, ticket.row_tokens)
-        fit = budget // width - self._num_rows
-        if self._num_rows:
-            waste = width * (self._num_rows + 1) > MOST_PADDING * (self._num_tokens + ticket.row_tokens)
-            fit = 0 if waste else fit
+        level = self._guarantee.pick(waiting)
+        line, tickets = self._lines[level], self._lines[level].in_turn(LOOK_AHEAD)
+        leader, batch = tickets[0], Batch[P]()
+        if leader.is_alone:
+            batch.take(leader, leader.budget.tokens)
         else:
-            fit = max(fit, 1)
-        count = min(fit, ticket.rows_left)
-        if count <= 0:
-            return
-        start, _ = self.rows.get(ticket, (ticket.next_row, ticket.next_row))
-        ticket.next_row += count
-        self.rows[ticket] = (start, ticket.next_row)
-        self._num_rows += count
-        self._num_tokens += count * ticket.row_tokens
-        self._width = width
+            self._merge(batch, line, tickets)
+        shares = batch.shares()
+        self._charge(line, shares, FIXED_COST + batch.padded_tokens)
+        self._guarantee.served(level, FIXED_COST + batch.padded_tokens, waiting)
+        if not leader.is_alone:
+            # What costs nobody anything is charged to nobody.
+            self._fill(batch, leader, tickets)
+            for lower in waiting:
+                if lower > level:
+                    self._fill(batch, leader, islice(self._lines[lower], LOOK_AHEAD))
+        return self._handed_out(batch)
 
-    def shares(self) -> list[Share[P]]:
-        """What was taken."""
-        return [Share(ticket, start, stop) for ticket, (start, stop) in self.rows.items()]
+    def _merge(self, batch: Batch[P], line: Line[P], tickets: list[Ticket[P]]) -> None:
+        leader, tokens = tickets[0], tickets[0].budget.tokens
+        batch.take(leader, tokens // 2)
+        mates = [ticket for ticket in tickets[1:] if ticket.key == leader.key and not ticket.is_alone]
+        near = [ticket for ticket in mates if line.lead(ticket, leader) <= tokens]
+        for ticket in sorted(near, key=lambda ticket: abs(ticket.row_tokens - leader.row_tokens)):
+            batch.take_whole(ticket, tokens)
+        batch.take(leader, tokens)
+        for ticket in mates:
+            if ticket.owner is leader.owner:
+                batch.take(ticket, tokens)
+
+    def _charge(self, line: Line[P], shares: list[Share[P]], cost: float) -> None:
+        total = sum(share.num_tokens for share in shares)
+        for share in shares:
+            line.charge(share.ticket.owner, cost * share.num_tokens / total)
+
+    def _fill(self, batch: Batch[P], leader: Ticket[P], tickets: Iterable[Ticket[P]]) -> None:
+        """Add rows that make the pass no slower: up to the budget's free tokens, none longer than those inside."""
+        free = min(leader.budget.free, leader.budget.tokens)
+        for ticket in tickets:
+            if batch.padded_tokens + batch.width > free:
+                return
+            if ticket.key == leader.key and ticket.row_tokens <= batch.width and not ticket.is_alone:
+                batch.take(ticket, free)
+
+    def _handed_out(self, batch: Batch[P]) -> list[Share[P]]:
+        shares = batch.shares()
+        for share in shares:
+            ticket = share.ticket
+            if share.start == 0:
+                self.begun[ticket.owner.level] += 1
+                self.waited_s[ticket.owner.level] += self.clock() - ticket.since
+            if not ticket.rows_left:
+                self.drop(ticket)
+        return shares

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from saliscope.daemon.worker.batcher import Batcher, Outcome
+from saliscope.daemon.worker.scheduling.budget import Budget
+from saliscope.daemon.worker.scheduling.ticket import Owner
 from saliscope.daemon.worker.solver import Solver
 from saliscope.explainers import load
 from saliscope.explainers.answers import Answer, Differentiated
@@ -34,16 +36,16 @@ def test_pairs_stay_together(budget: int) -> None:
     model = load("demo-encoder", "cpu")
     queries = [pairs(model, "a dull film", 5), pairs(model, "funny, warm and clever", 3)]
     got: dict[int, Any] = {}
-    batcher = Batcher(Solver(lambda: None), budget)
+    batcher = Batcher(Solver(lambda: None), lambda: Budget(budget))
     for owner, query in enumerate(queries):
 
         def keep(outcome: Answer, owner: int = owner) -> None:
             got[owner] = outcome
 
-        batcher.add(owner, model, query, keep)
+        batcher.add(Owner(owner), model, query, keep)
     while batcher.step():
         pass
-    assert batcher.num_rows == 16
+    assert batcher.done.rows == 16
     for owner, query in enumerate(queries):
         alone = model.answer(query, 10**6)
         assert isinstance(got[owner], Differentiated)
@@ -65,15 +67,15 @@ def test_the_time_of_a_micro_batch_is_shared_by_tokens(monkeypatch: pytest.Monke
     model = load("demo-encoder", "cpu")
     clock = iter(range(100))
     monkeypatch.setattr(f"{Batcher.__module__}.time.perf_counter", lambda: float(next(clock)))
-    batcher = Batcher(Solver(lambda: None), 5000)
+    batcher = Batcher(Solver(lambda: None), lambda: Budget(5000))
     spent: dict[int, float] = {0: 0.0, 1: 0.0}
     for owner, count in enumerate((1, 3)):
 
         def charge(seconds: float, owner: int = owner) -> None:
             spent[owner] += seconds
 
-        batcher.add(owner, model, hidden(model, "a dull film", count), lambda _: None, on_seconds=charge)
-    batcher.add(2, model, hidden(model, "a dull film", 4), lambda _: None)
+        batcher.add(Owner(owner), model, hidden(model, "a dull film", count), lambda _: None, on_seconds=charge)
+    batcher.add(Owner(2), model, hidden(model, "a dull film", 4), lambda _: None)
     assert batcher.step()
     assert not batcher.step()
     assert spent == {0: pytest.approx(1 / 8), 1: pytest.approx(3 / 8)}
@@ -82,17 +84,17 @@ def test_the_time_of_a_micro_batch_is_shared_by_tokens(monkeypatch: pytest.Monke
 def test_a_query_that_failed_is_told_once_and_its_other_rows_never_run(monkeypatch: pytest.MonkeyPatch) -> None:
     model = load("demo-encoder", "cpu")
     query = hidden(model, "a dull film", 40)
-    batcher = Batcher(Solver(lambda: None), 4 * len(query.encoding))
+    batcher = Batcher(Solver(lambda: None), lambda: Budget(4 * len(query.encoding)))
     told: list[Outcome] = []
 
     def broken(self: Any, pieces: Any) -> Any:
         raise ValueError("no")
 
-    batcher.add(1, model, query, told.append)
+    batcher.add(Owner(1), model, query, told.append)
     with monkeypatch.context() as patch:
         patch.setattr(type(model), "compute", broken)
         assert batcher.step()
     assert not batcher.step()
     assert len(told) == 1
     assert isinstance(told[0], SaliscopeError)
-    assert batcher.num_rows == batcher.queue.num_rows == 0
+    assert batcher.done.rows == batcher.queue.num_rows == 0

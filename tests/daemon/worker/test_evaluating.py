@@ -13,6 +13,7 @@ import pytest
 from saliscope.daemon.worker.batcher import Batcher
 from saliscope.daemon.worker.evaluating import Evaluating
 from saliscope.daemon.worker.ledger import FILE, Ledger
+from saliscope.daemon.worker.scheduling.ticket import Owner
 from saliscope.daemon.worker.solver import Solver
 from saliscope.explainers import load
 from saliscope.explainers.metrics.record import Record
@@ -90,10 +91,9 @@ class Job:
         self.batcher = Batcher(Solver(lambda news: news()))
         self.table: dict[str, Any] | None = None
         self.failure: SaliscopeError | None = None
+        self.cut_by: str | None = None
         self.progress: list[tuple[int, int]] = []
-        self.running = Evaluating(
-            1, model, read(question, Evaluate), self.batcher, self._finished, self._failed, self._counted
-        )
+        self.running = Evaluating(Owner(), model, read(question, Evaluate), self.batcher, self)
         self.running.start()
 
     def step_until(self, is_enough: Callable[[], bool]) -> None:
@@ -106,16 +106,23 @@ class Job:
         assert self.table is not None
         return self.table
 
-    def _finished(self, table: dict[str, Any]) -> None:
+    def finished(self, table: dict[str, Any]) -> None:
         assert self.table is None
         self.table = table
 
-    def _failed(self, error: SaliscopeError) -> None:
+    def failed(self, error: SaliscopeError) -> None:
         assert self.failure is None
         self.failure = error
 
-    def _counted(self, done: int, total: int) -> None:
+    def counted(self, done: int, total: int) -> None:
         self.progress.append((done, total))
+
+    def cut(self, why: str) -> None:
+        assert self.cut_by is None
+        self.cut_by = why
+
+    def estimated(self, index: int, estimate: Any) -> None:
+        raise AssertionError("an evaluation has no estimates")
 
 
 def test_the_table_is_the_librarys(peer: Peer, model: TextModel) -> None:
@@ -173,11 +180,10 @@ def test_what_was_cancelled_goes_on_and_no_unit_is_computed_twice(model: TextMod
     whole = Job(model, **QUESTION).finish()
     first = Job(model, **QUESTION, out=str(tmp_path))
     first.step_until(lambda: len(first.running.records) >= stop)
-    first.running.cancel()
+    said = first.running.stop()
     kept = len(first.running.records)
     assert stop <= kept < UNITS
-    assert first.failure is not None
-    assert (first.failure.code, f"{kept} of {UNITS} units are kept" in first.failure.message) == ("cancelled", True)
+    assert said == f"; {kept} of {UNITS} units are kept"
     assert not first.batcher.step()
     assert len(lines(tmp_path)) == kept
     second = Job(model, **QUESTION, out=str(tmp_path))
@@ -185,7 +191,7 @@ def test_what_was_cancelled_goes_on_and_no_unit_is_computed_twice(model: TextMod
     assert close(without_times(second.finish()), without_times(whole))
     assert units(tmp_path) == {(text, name): 1 for text in range(len(TEXTS)) for name in QUESTION["methods"]}
     third = Job(model, **QUESTION, out=str(tmp_path), cheap=5.0, interval="normal", model="demo-encoder")
-    assert third.batcher.num_batches == 0
+    assert third.batcher.done.batches == 0
     assert third.finish()["cheap"] == 5.0
 
 
@@ -201,7 +207,8 @@ def test_a_running_one_is_cancelled_over_the_wire(peer: Peer, tmp_path: Path) ->
     peer.cancel(5)
     responses, _ = peer.answers(1)
     assert responses[5].error[0] == "cancelled"
-    assert peer.call("status")["queue"] == {"requests": 0, "queries": 0, "rows": 0}
+    queue = peer.call("status")["queue"]
+    assert (queue["requests"], queue["queries"], queue["rows"]) == (0, 0, 0)
     kept = len(lines(tmp_path))
     assert kept < len(texts)
     peer.ask(8, "evaluate", **question)
@@ -332,14 +339,14 @@ def test_thousands_of_finished_texts_are_taken_up_without_a_pass(
     texts = [f"film {at}" for at in range(2000)]
     question = {"texts": texts, "methods": ["random"], "metrics": ["cost"], "out": str(tmp_path)}
     first = Job(model, **question)
-    first.running.cancel()
+    first.running.stop()
     with open(tmp_path / FILE, "a", encoding="utf-8") as file:
         for at in range(2000):
             cost = {"cost": {"value": 1.0}}
             record = Record(at, "random", 2, "negative", "negative", None, 1, 0, 0.1, cost)
             file.write(json.dumps(record.to_dict()) + "\n")
     again = Job(model, **question)
-    assert again.batcher.num_batches == 0
+    assert again.batcher.done.batches == 0
     assert again.table is not None
     assert (again.table["num_done"], again.table["rows"][0]["cells"]["cost"]["n"]) == (2000, 2000)
 

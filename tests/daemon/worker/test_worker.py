@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from saliscope.daemon.worker.batcher import Batcher
+from saliscope.daemon.worker.scheduling.ticket import Owner
 from saliscope.daemon.worker.serve import serve
 from saliscope.daemon.worker.solver import Solver
 from saliscope.explainers import explain, load, methods
@@ -130,7 +131,8 @@ def test_a_running_request_is_cancelled_between_micro_batches_and_answered_once(
     peer.cancel(5)
     responses, _ = peer.answers(1)
     assert responses[5].error[0] == "cancelled"
-    assert peer.call("status")["queue"] == {"requests": 0, "queries": 0, "rows": 0}
+    queue = peer.call("status")["queue"]
+    assert (queue["requests"], queue["queries"], queue["rows"]) == (0, 0, 0)
     peer.cancel(5)
     assert peer.call("ping")["pong"] is True
 
@@ -251,7 +253,7 @@ def test_a_failing_query_does_not_take_down_those_it_was_merged_with() -> None:
     good = Evaluate(model.encode("a good film"), Outputs("class"), outputs=True)
     bad = Evaluate(model.encode("a bad film"), Value(Scalar("class", None, "logit")))
     for owner, query in enumerate([good, bad, good]):
-        batcher.add(owner, model, query, lambda outcome, owner=owner: delivered.update({owner: outcome}))
+        batcher.add(Owner(owner), model, query, lambda outcome, owner=owner: delivered.update({owner: outcome}))
     while batcher.step():
         pass
     assert isinstance(delivered[1], SaliscopeError)

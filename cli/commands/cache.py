@@ -1,0 +1,55 @@
+"""`saliscope cache info|clear`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from saliscope.cli import options
+from saliscope.cli.status import ask, size
+from saliscope.protocol import paths
+
+
+@click.group("cache")
+def command() -> None:
+    """Look at what the daemon keeps on disk, and remove it.
+
+    Models are not among it: they lie in the cache of the Hugging Face hub (`hf cache` lists them).
+    """
+
+
+@command.command("info")
+@options.as_json
+def info(as_json: bool) -> None:
+    """List the files in the cache folder."""
+    found = {path.name: path.stat().st_size for path in _files()}
+    if as_json:
+        from saliscope.cli.shapes import CacheShape, write_json
+
+        write_json(CacheShape(str(paths.cache_dir()), found))
+        return
+    click.echo(paths.cache_dir())
+    for name, num_bytes in found.items():
+        click.echo(f"  {size(num_bytes):>8}  {name}")
+    click.echo(f"  {size(sum(found.values())):>8}  in all")
+
+
+@command.command("clear")
+def clear() -> None:
+    """Remove logs and the kept catalogue; the token stays, and so does the log of a running daemon."""
+    running, _ = ask()
+    spared = {paths.token_path()} | ({paths.log_path()} if running else set())
+    removed = 0
+    for path in _files():
+        if path not in spared:
+            removed += path.stat().st_size
+            path.unlink(missing_ok=True)
+    click.echo(f"removed {size(removed)}")
+
+
+def _files() -> list[Path]:
+    """The daemon's own files, by name: nothing else in that folder is ours to remove."""
+    folder = paths.cache_dir()
+    kept = {path for pattern in ("daemon.log*", "methods-*", "tcp-token") for path in folder.glob(pattern)}
+    return sorted(path for path in kept if path.is_file() and not path.is_symlink())

@@ -1,0 +1,98 @@
+"""The options of this daemon, as its command line and its environment name them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+
+from saliscope.protocol.address import Address
+from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.startup import DEFAULT_IDLE, OPTIONS, OPTIONS_VARIABLE
+
+_UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Options(Struct, frozen=True):
+    """What was decided at the start; the defaults are those of a daemon that a command starts."""
+
+    tcp: Address | None = None
+    roots: tuple[Path, ...] = ()
+    idle_s: float = 0.0
+    metrics: Address | None = None
+    log_format: Literal["text", "json"] = "text"
+    log_texts: bool = False
+    allow_pickle: bool = False
+
+    def to_environment(self) -> None:
+        """Tell the workers to be what the loading of models may do."""
+        if self.allow_pickle:
+            os.environ["SALISCOPE_ALLOW_PICKLE"] = "1"
+
+
+def add_to(parser: argparse.ArgumentParser) -> None:
+    """Add every option of the table."""
+    for option in OPTIONS:
+        if option.metavar is None:
+            parser.add_argument(f"--{option.name}", action="store_true", help=option.help)
+        else:
+            action = "append" if option.many else "store"
+            choices = option.metavar.split("|") if "|" in option.metavar else None
+            parser.add_argument(
+                f"--{option.name}", action=action, help=option.help, choices=choices,
+                metavar=None if choices else option.metavar, default=[] if option.many else option.default,
+            )  # fmt: skip
+
+
+def with_environment(arguments: list[str]) -> list[str]:
+    """The arguments behind those of the environment, so that given ones win."""
+    return [*shlex.split(os.environ.get(OPTIONS_VARIABLE, "")), *arguments]
+
+
+def read(found: argparse.Namespace) -> Options:
+    """The parsed options, checked; `bad_request` says what to change."""
+    given: dict[str, Any] = vars(found)
+    tcp = _address("--tcp", given["tcp"], given["allow_remote"])
+    metrics = _address("--metrics", given["metrics"], given["allow_remote"])
+    return Options(
+        tcp=tcp,
+        roots=tuple(_root(root) for root in given["root"]),
+        idle_s=seconds(given["idle_timeout"] or DEFAULT_IDLE),
+        metrics=metrics,
+        log_format=given["log_format"],
+        log_texts=given["log_texts"],
+        allow_pickle=given["allow_pickle"],
+    )
+
+
+def seconds(text: str) -> float:
+    """A time span like 90, 90s, 30m, 3h or 7d in seconds."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
+    if found is None:
+        raise SaliscopeError("bad_request", f"--idle-timeout: {text!r} is no time; write 90s, 30m, 3h, or 0 for never")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def _address(option: str, text: str | None, allow_remote: bool) -> Address | None:
+    if text is None:
+        return None
+    address = Address.parse(text)
+    if not address.is_loopback and not allow_remote:
+        raise SaliscopeError(
+            "bad_request",
+            f"{option} {text}: other machines could reach it, and nothing on the way is encrypted. Listen on 127.0.0.1 "
+            "behind a TLS proxy or an SSH tunnel, or add --allow-remote if the network itself is trusted",
+        )
+    return address
+
+
+def _root(text: str) -> Path:
+    path = Path(os.path.realpath(os.path.expanduser(text)))
+    if not path.is_dir():
+        raise SaliscopeError("bad_request", f"--root {text}: there is no such folder")
+    return path
