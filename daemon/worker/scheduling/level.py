@@ -48,7 +48,8 @@ class Guarantee:
             self._was_out_of_turn = False
             return highest
         self._was_out_of_turn = True
-        return max(owed, key=lambda level: self._credit[level])
+        # Where not all can have their share, all fall short of it alike.
+        return max(owed, key=lambda level: self._credit[level] / SHARES[level])
 
     def served(self, level: Level, cost: float, waiting: Collection[Level]) -> None:
         """A micro-batch of this cost was given to `level` while the `waiting` ones waited."""
