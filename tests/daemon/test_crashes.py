@@ -164,7 +164,7 @@ def test_a_model_that_never_answered_is_suspected_of_what_happens_while_it_loads
         newcomer = await Request(engine, *explain("hang", model="huge")).begun()
         os.kill(await pid_of(engine), signal.SIGKILL)
         await until(lambda: newcomer.stages[-1:] == ["the worker ended (signal 9), running again"])
-        while (await engine.call("status", {}))["queue"] != {"waiting": 2}:
+        while (await engine.call("status", {}))["queue"]["waiting"] != 2:
             pass
         os.kill(await pid_of(engine), signal.SIGKILL)
         with pytest.raises(SaliscopeError, match="2 times, the last time alone"):
