@@ -14,7 +14,7 @@ from saliscope.daemon.worker.errors import to_wire_error
 from saliscope.daemon.worker.evaluating import Evaluating
 from saliscope.daemon.worker.marks import Marks
 from saliscope.daemon.worker.outlet import Outlet
-from saliscope.daemon.worker.pool import ModelPool
+from saliscope.daemon.worker.pool.pool import ModelPool
 from saliscope.daemon.worker.running import Running, explain_steps, predict_steps, tokenize_steps
 from saliscope.daemon.worker.scheduling.level import LEVELS
 from saliscope.daemon.worker.scheduling.ticket import Owner

@@ -14,8 +14,8 @@ from saliscope.daemon.worker.inbox import Closed, Inbox, Item
 from saliscope.daemon.worker.marks import Marks
 from saliscope.daemon.worker.memory import Trimmer, resident_bytes
 from saliscope.daemon.worker.outlet import Outlet
-from saliscope.daemon.worker.patrol import Patrol
-from saliscope.daemon.worker.pool import ModelPool
+from saliscope.daemon.worker.pool.patrol import Patrol
+from saliscope.daemon.worker.pool.pool import ModelPool
 from saliscope.daemon.worker.scheduling.level import Level
 from saliscope.daemon.worker.solver import Solver
 from saliscope.explainers.registry import methods

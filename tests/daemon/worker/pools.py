@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from saliscope.daemon.worker import loading
-from saliscope.daemon.worker.budget import Budgets
-from saliscope.daemon.worker.pool import ModelPool
+from saliscope.daemon.worker.pool.budget import Budgets
+from saliscope.daemon.worker.pool.pool import ModelPool
 from saliscope.explainers.errors import ExplainerError, UnknownModel
 from saliscope.explainers.facts import ModelFacts
 from saliscope.explainers.models.finding import Source

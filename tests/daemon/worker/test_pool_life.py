@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from saliscope.daemon.worker import keeping
-from saliscope.daemon.worker.keeping import default_keep_alive
-from saliscope.daemon.worker.patrol import EVERY_S, QUIET_S, Patrol
+from saliscope.daemon.worker.pool.keeping import default_keep_alive
+from saliscope.daemon.worker.pool.patrol import EVERY_S, QUIET_S, Patrol
 from saliscope.explainers.errors import BadRequest, UnknownModel
 
 from .pools import MB, Driven

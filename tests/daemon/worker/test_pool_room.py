@@ -135,14 +135,14 @@ def test_a_failed_load_gives_its_reserve_back(monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_limits_are_shares_or_sizes(text: str, bytes_: int) -> None:
-    from saliscope.daemon.worker.budget import parse_limit
+    from saliscope.daemon.worker.pool.budget import parse_limit
 
     assert parse_limit(text, 1000) == bytes_
 
 
 @pytest.mark.parametrize("text", ["", "a lot", "0", "1.5", "-1", "12 apples", "120%"])
 def test_other_limits_are_refused_with_what_would_work(text: str) -> None:
-    from saliscope.daemon.worker.budget import parse_limit
+    from saliscope.daemon.worker.pool.budget import parse_limit
 
     with pytest.raises(BadRequest, match="memory limit"):
         parse_limit(text, 1000)

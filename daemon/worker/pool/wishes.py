@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from saliscope.daemon.worker.keeping import default_keep_alive, kept
+from saliscope.daemon.worker.pool.keeping import default_keep_alive, kept
 from saliscope.explainers.models.loading import LoadOptions
 
 #: Names whose wishes are remembered when their model has gone.

@@ -10,9 +10,9 @@ from typing import Final
 
 import torch
 
-from saliscope.daemon.worker.budget import Budget, Budgets, in_words
-from saliscope.daemon.worker.entry import Entry
-from saliscope.daemon.worker.loading import OutOfMemory, Weighed
+from saliscope.daemon.worker.pool.budget import Budget, Budgets, in_words
+from saliscope.daemon.worker.pool.entry import Entry
+from saliscope.daemon.worker.pool.loading import OutOfMemory, Weighed
 from saliscope.explainers.errors import ExplainerError, NoRoom
 
 #: How long a load waits for models in use to become idle.

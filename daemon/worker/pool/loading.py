@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import torch
 
-from saliscope.daemon.worker.budget import in_words
+from saliscope.daemon.worker.pool.budget import in_words
 from saliscope.explainers.errors import ExplainerError, LoadingFailed, NoRoom, first_line
 from saliscope.explainers.models.finding import Source, find_source
 from saliscope.explainers.models.loading import (

@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from saliscope.daemon.worker.budget import Budgets
-from saliscope.daemon.worker.entry import Entry, Leaver, Listener, Outcome, Waiter
-from saliscope.daemon.worker.keeping import kept
-from saliscope.daemon.worker.loading import Loaded, Loading, OutOfMemory, Weighed
 from saliscope.daemon.worker.memory import reclaim, resident_bytes
-from saliscope.daemon.worker.room import Room
-from saliscope.daemon.worker.wishes import Wishes
+from saliscope.daemon.worker.pool.budget import Budgets
+from saliscope.daemon.worker.pool.entry import Entry, Leaver, Listener, Outcome, Waiter
+from saliscope.daemon.worker.pool.keeping import kept
+from saliscope.daemon.worker.pool.loading import Loaded, Loading, OutOfMemory, Weighed
+from saliscope.daemon.worker.pool.room import Room
+from saliscope.daemon.worker.pool.wishes import Wishes
 from saliscope.explainers.errors import ExplainerError, NoRoom
 from saliscope.explainers.models.finding import BUNDLED
 from saliscope.explainers.models.textmodel import TextModel

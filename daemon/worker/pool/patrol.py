@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Generator
 from typing import Final
 
-from saliscope.daemon.worker.entry import Entry
-from saliscope.daemon.worker.pool import ModelPool
+from saliscope.daemon.worker.pool.entry import Entry
+from saliscope.daemon.worker.pool.pool import ModelPool
 from saliscope.explainers.models.textmodel import TextModel
 
 log = logging.getLogger(__name__)
