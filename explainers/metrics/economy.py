@@ -14,20 +14,22 @@ FEWER_ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     "decoded-integrated-gradients": {"steps": 16, "max_steps": 32},
     "gradient-shap": {"samples": 16},
     "integrated-gradients": {"steps": 16, "max_steps": 32},
-    "kernel-shap": {"samples": 128},
-    "lime": {"samples": 128},
-    "mase": {"samples": 128},
-    "partition-shap": {"samples": 96},
+    "kernel-shap": {"samples": 96},
+    "lime": {"samples": 96},
+    "mase": {"samples": 96},
+    "partition-shap": {"samples": 64},
     "permutation": {"repeats": 2},
-    "shapley-sampling": {"permutations": 4},
+    "shapley-sampling": {"permutations": 3},
 }
 
 #: Parameters of the metrics that take most rows a method, or explain texts again.
 FEWER_POINTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "activation": {"points": 11},
     "hiding": {"steps": 10},
+    "inverse-activation": {"points": 11},
     "revealing": {"steps": 10},
     "sensitivity-max": {"texts": 3},
-    "stability": {"texts": 6},
+    "stability": {"texts": 5},
 }
 
 
