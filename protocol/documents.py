@@ -93,10 +93,11 @@ class DocumentState(Struct):
 
     `num_explainable` of `num_records` have something to explain; `num_waiting` of them have no final explanation yet.
     `num_asked` requests were made of the model for it so far; `record` has the focus. `num_kept_bytes` are kept of
-    explanations.
+    explanations. `opening` grows with each opening and configuring: ids of records, and notifications, are of one.
     """
 
     document: str
+    opening: int
     version: int
     format: str
     num_records: int
@@ -144,6 +145,7 @@ class RecordAttribution(Struct):
     """
 
     document: str
+    opening: int
     version: int
     record: int
     start: int
@@ -171,6 +173,7 @@ class DocumentFindings(Struct):
     """Notified as `document/findings`: these records have these findings now, in the positions of `version`."""
 
     document: str
+    opening: int
     version: int
     records: list[RecordFindings]
 
@@ -179,6 +182,7 @@ class DocumentFailed(Struct):
     """Notified as `document/failed`: no record can be explained so; what waits is let go until `document/configure`."""
 
     document: str
+    opening: int
     version: int
     code: str
     message: str

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from saliscope.daemon.front.documents.record import Finding
+from saliscope.daemon.front.documents.record import Finding, Label
 from saliscope.daemon.front.documents.store import Located, Store
 from saliscope.daemon.front.documents.swap import Changes
 from saliscope.daemon.front.live.agenda import Agenda, Item
@@ -23,7 +23,7 @@ from saliscope.protocol.documents import (
     RecordFinding,
     RecordFindings,
 )
-from saliscope.protocol.parameters import Explain
+from saliscope.protocol.parameters import Explain, Target
 
 #: The target of an option that means the record's own label.
 GOLD: Final = "gold"
@@ -101,7 +101,7 @@ class Document:
             **record.input,
             model=options.model,
             method=options.method if is_chosen else None,
-            target=record.label if options.target == GOLD else options.target,
+            target=_gold(record.label) if options.target == GOLD else options.target,
             scale=options.scale,
             granularity=options.granularity,
             seed=options.seed,
@@ -137,6 +137,7 @@ class Document:
         rest = None if cut is None else places.rest(cut)
         return {
             "document": self.name,
+            "opening": self.number,
             "version": self.store.version,
             "record": id,
             "start": located.start,
@@ -166,7 +167,7 @@ class Document:
                 end = located.start + located.record.length
                 rows.append(RecordFindings(id, located.start, end, located.record.label, findings))
             self._note(id, findings)
-        return DocumentFindings(self.name, self.store.version, rows) if rows else None
+        return DocumentFindings(self.name, self.number, self.store.version, rows) if rows else None
 
     @property
     def has_news(self) -> bool:
@@ -178,8 +179,8 @@ class Document:
         store = self.store
         num_waiting = len(self.agenda) + len(self.running)
         return DocumentState(
-            self.name, store.version, store.format.name, len(store), len(self._keys), num_waiting, self.num_asked,
-            self.kept.num_bytes, self.agenda.focus,
+            self.name, self.number, store.version, store.format.name, len(store), len(self._keys), num_waiting,
+            self.num_asked, self.kept.num_bytes, self.agenda.focus,
         )  # fmt: skip
 
     def _enter(self, located: Located) -> None:
@@ -207,3 +208,8 @@ class Document:
         start = located.start
         found = (*located.findings, *self._verdicts.get(located.id, ()))
         return [RecordFinding(one.kind, one.message, start + one.span[0], start + one.span[1]) for one in found]
+
+
+def _gold(label: Label | None) -> Target | None:
+    """The class of a label, whatever it is called; the model's own target for a record without one."""
+    return None if label is None else Target("class", label)

@@ -35,9 +35,12 @@ def _contradicts(label: Label, prediction: Mapping[str, Any]) -> bool:
     classes = [name.casefold() for name in prediction["probabilities"]]
     if isinstance(label, str) and label.casefold() in classes:
         return bool(label.casefold() != prediction["label"].casefold())
-    if isinstance(label, int) or label.isdecimal():
-        return bool(int(label) < len(classes) and int(label) != prediction["index"])
-    return False
+    if isinstance(label, str):
+        # A longer one is no index, whatever it is.
+        if not label.isdecimal() or len(label) > len(str(len(classes))):
+            return False
+        label = int(label)
+    return bool(0 <= label < len(classes) and label != prediction["index"])
 
 
 def _margin(prediction: Mapping[str, Any]) -> float | None:

@@ -128,7 +128,7 @@ class Pump:
         del document.running[run.item.record]
         if error.code in _HOPELESS:
             document.stop()
-            told = DocumentFailed(document.name, document.store.version, error.code, error.message)
+            told = DocumentFailed(document.name, document.number, document.store.version, error.code, error.message)
             self._push("document/failed", msgspec.to_builtins(told), ("document/failed", document.number))
         elif run.item.stage == "estimate" and document.options.method is not None:
             document.agenda.add(run.item.record, "method")

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.daemon.live.desk import Desk, on_a_desk, settle
+from tests.daemon.live.desk import Desk, explained, on_a_desk, settle
 
 from saliscope.protocol.documents import DocumentFindings, RecordAttribution
 from saliscope.protocol.errors import SaliscopeError
@@ -229,6 +229,45 @@ def test_spans_stand_in_the_source_through_escapes_and_pairs() -> None:
     on_a_desk(run)
 
 
+def test_the_words_of_a_chat_stand_in_its_messages_and_the_opening_of_an_answer_nowhere() -> None:
+    async def run(desk: Desk) -> None:
+        source = json.dumps(
+            {"messages": [{"role": "user", "content": "caf\u00e9 now"}, {"role": "user", "content": "yes"}]}
+        )
+        await desk.open(source, "a.jsonl")
+        (question,) = desk.asked
+        assert [message["content"] for message in question.params["messages"]] == ["caf\u00e9 now", "yes"]
+        spans = [(0, 4), (5, 8), (9, 12), (13, 18)]
+        rows = [{"text": "", "start": start, "end": end, "special": False, "tokens": []} for start, end in spans]
+        segments = [{"name": "user", "start": 0, "end": 8}, {"name": "user", "start": 9, "end": 12}]
+        answer = {
+            **explained({"text": "caf\u00e9 now\nyes\nagent"}),
+            "tokens": rows,
+            "features": rows,
+            "segments": segments,
+        }
+        question.answered.set_result(answer)
+        await settle()
+        (told,) = desk.take("document/attribution")
+        assert [span and source[slice(*span)] for span in told["tokens"]] == ["caf\\u00e9", "now", "yes", None]
+
+    on_a_desk(run)
+
+
+def test_the_notifications_of_another_opening_can_be_told_apart() -> None:
+    async def run(desk: Desk) -> None:
+        first = await desk.open(LINES)
+        await desk.answer_all()
+        second = await desk.configure(granularity="word")
+        await desk.answer_all()
+        told = desk.take("document/attribution")
+        assert [each["opening"] for each in told] == [first.opening] * 3 + [second.opening] * 3
+        assert second.opening > first.opening
+        assert len(set(desk.keys)) == 6
+
+    on_a_desk(run)
+
+
 def test_findings_are_told_and_taken_back() -> None:
     async def run(desk: Desk) -> None:
         rows = ['{"text": "good", "label": "negative"}', "{broken", '{"text": "good"}', '{"text": 5}']
@@ -277,11 +316,11 @@ def test_gold_explains_the_label_and_a_new_label_asks_again() -> None:
         row = '{"text": "good", "label": "negative"}'
         await desk.open(row, "a.jsonl", target="gold")
         await desk.answer_all()
-        assert desk.asked[0].params["target"] == "negative"
+        assert desk.asked[0].params["target"] == {"kind": "class", "label": "negative"}
         at = row.index("negative")
         changed = await desk.change(0, (at, at + 8, "positive"), document="a.jsonl")
         assert (len(changed.touched), changed.num_computing) == (1, 1)
-        assert desk.waiting[0].params["target"] == "positive"
+        assert desk.waiting[0].params["target"]["label"] == "positive"
 
     on_a_desk(run)
 
