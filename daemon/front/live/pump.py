@@ -49,6 +49,7 @@ class Pump:
         """Something may have to be asked or told."""
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
+            self._worker.add_done_callback(_report)
         self._wake.set()
 
     def close(self) -> None:
@@ -93,10 +94,7 @@ class Pump:
     def _asked(self, task: asyncio.Task[None]) -> None:
         self._asking.discard(task)
         self._wake.set()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            # Frames only: the message may quote a text, and texts are never logged.
-            frames = "".join(traceback.format_tb(error.__traceback__))
-            log.error("explaining a record failed: %s\n%s", type(error).__name__, frames)
+        _report(task)
 
     async def _explain(self, document: Document, run: Run) -> None:
         record = run.item.record
@@ -148,3 +146,11 @@ class Pump:
         if news is not None:
             self._push("document/findings", msgspec.to_builtins(news), object())
         return True
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """Have what went wrong in a task of ours in the log."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        # Frames only: the message may quote a text, and texts are never logged.
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        log.error("explaining a document failed: %s\n%s", type(error).__name__, frames)
