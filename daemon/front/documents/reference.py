@@ -69,6 +69,8 @@ was edited and what is near, then the rest in order, a few at a time.
   model saw, so that an edit that is undone costs nothing.
 * **Newest version only**: what an edit makes void is cancelled. Each notification names the version whose positions it
   has, and the opening whose ids of records.
+* **A long text** goes in parts: a message holds 4 MiB of text, so open the document with the first part and append the
+  others with `document/change`.
 * **A change that does not fit** (another base version, a range outside the text) is refused with `resync`: open the
   document again with its whole text.
 
