@@ -99,6 +99,10 @@ class Router:
             self.figures.count(method, code or None, time.perf_counter() - begun)
             self.was_used()
 
+    def num_characters(self) -> int:
+        """Code points of the live documents of all clients."""
+        return sum(documents.num_characters for documents in self.documents.values())
+
     async def explain(self, params: dict[str, Any], notify: OnNotification, peer: Peer) -> dict[str, Any]:
         """What is asked of the model for a live document; counted, but no request of the client's own."""
         begun, code = time.perf_counter(), "cancelled"

@@ -72,7 +72,7 @@ class Session:
         self._outbox = Outbox(writer, limits.queued, limits.full, limits.stuck_s)
         self._tasks: dict[int, asyncio.Task[Outcome]] = {}
         ask = partial(router.explain, peer=peer)
-        self._documents = Documents(ask, self._notify, self._outbox.room, limits)
+        self._documents = Documents(ask, self._notify, self._outbox.room, limits, router.num_characters)
 
     async def enter(self) -> bytes | None:
         """Wait for `initialize` with the token, and answer it; the bytes behind it, or None if there is no entering."""

@@ -136,6 +136,25 @@ def test_over_the_wire_a_stale_edit_asks_for_the_whole_text(daemon: Any) -> None
         client.open_document("a.txt", TEXT, modle="m")
 
 
+def test_the_documents_of_all_connections_share_a_limit_and_those_of_one_that_left_do_not_count(
+    start: Callable[..., Any], until: Until
+) -> None:
+    daemon = start(all_characters=100)
+    one, two = daemon.client(), daemon.client()
+    one.open_document("a.txt", "a" * 60)
+    with pytest.raises(
+        SaliscopeError, match="of all connections would have 120 characters; the limit is 100"
+    ) as raised:
+        two.open_document("a.txt", "b" * 60)
+    assert raised.value.code == "busy"
+    with pytest.raises(SaliscopeError, match="of all connections") as raised:
+        one.change_document("a.txt", 0, 1, [Edit(0, 0, "c" * 50)])
+    assert raised.value.data == {"resync": True}
+    one.close()
+    until(lambda: two.status().sessions == 1)
+    assert two.open_document("a.txt", "b" * 60).num_records == 1
+
+
 def test_shutting_down_ends_with_documents_open(daemon: Any) -> None:
     client = daemon.client()
     client.open_document("a.txt", "hang 1\nhang 2\n")

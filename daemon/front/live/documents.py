@@ -39,11 +39,15 @@ _ASIDE: Final = 1 << 14
 class Documents:
     """Asks the model by `ask` and tells the client by `push`, while it reads (`has_room`); used on the event loop.
 
+    `count_all` gives the code points of the documents of all connections.
+
     Requests are done one after another in the order they came, and to their end: one that is cancelled is done too.
     """
 
-    def __init__(self, ask: Ask, push: Push, has_room: HasRoom, limits: FrontLimits) -> None:
-        self._limits = limits
+    def __init__(
+        self, ask: Ask, push: Push, has_room: HasRoom, limits: FrontLimits, count_all: Callable[[], int]
+    ) -> None:
+        self._limits, self._count_all = limits, count_all
         self._documents: dict[str, Document] = {}
         self._numbers = count(1)
         # Held while a document changes, on whatever thread, and while something is told of it.
@@ -57,6 +61,11 @@ class Documents:
         self._requests.add(request)
         request.add_done_callback(self._requests.discard)
         return await asyncio.shield(request)
+
+    @property
+    def num_characters(self) -> int:
+        """Code points of all open documents."""
+        return sum(len(document.store.text) for document in self._documents.values())
 
     def close(self) -> None:
         """Close all documents, and cancel everything."""
@@ -164,10 +173,14 @@ class Documents:
         return self._documents[name]
 
     def _check_characters(self, more: int) -> None:
-        total = more + sum(len(document.store.text) for document in self._documents.values())
+        total = more + self.num_characters
         if total > (most := self._limits.characters):
             message = f"the open documents would have {total:,} characters; the limit is {most:,}: close some"
             raise SaliscopeError("too_large", message)
+        total = more + self._count_all()
+        if more and total > (most := self._limits.all_characters):
+            message = f"the documents of all connections would have {total:,} characters; the limit is {most:,}"
+            raise SaliscopeError("busy", message)
 
     def _check_records(self, more: int) -> None:
         total = more + sum(len(document.store) for document in self._documents.values())

@@ -87,7 +87,8 @@ class Desk:
         self.keys: list[Hashable] = []
         self.reads = asyncio.Event()
         self.reads.set()
-        self.documents = Documents(self._ask, self._push, self._has_room, FrontLimits(**limits))
+        bounds = FrontLimits(**limits)
+        self.documents = Documents(self._ask, self._push, self._has_room, bounds, lambda: self.documents.num_characters)
 
     async def _ask(self, params: dict[str, Any], listen: OnNotification) -> dict[str, Any]:
         self.asked.append(question := Question(params, listen))

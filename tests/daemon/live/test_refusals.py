@@ -76,7 +76,7 @@ def test_a_document_that_cannot_be_is_refused(text: str, options: dict[str, Any]
         assert desk.asked == []
         assert (await desk.open(TEXT)).num_records == 2
 
-    most = 1000 if len(text) == 1001 else 64 << 20
+    most = 1000 if len(text) == 1001 else 64_000_000
     on_a_desk(run, records=100, characters=most)
 
 
