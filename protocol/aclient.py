@@ -20,6 +20,8 @@ from saliscope.protocol.codec import (
     encode_notification,
     encode_request,
 )
+from saliscope.protocol.documents import DocumentChanged, DocumentState
+from saliscope.protocol.edits import Edit
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluation
 from saliscope.protocol.repeating import asked_again, may_repeat
@@ -31,6 +33,7 @@ from saliscope.protocol.requests import (
     OnNotification,
     OnPartial,
     OnProgress,
+    RecordOptions,
     RunOptions,
     given,
     read,
@@ -46,6 +49,14 @@ from saliscope.protocol.results import (
     Status,
     Tokenized,
     Unloaded,
+)
+from saliscope.protocol.watching import (
+    OnAttribution,
+    OnFailed,
+    OnFindings,
+    Watcher,
+    document_params,
+    watcher_of,
 )
 
 if TYPE_CHECKING:
@@ -76,6 +87,7 @@ class AsyncClient:
         self._redial = redial
         self._redialing = asyncio.Lock()
         self._wishes: dict[str, Any] = {}
+        self._watchers: dict[str, Watcher] = {}
         self._last_id = 0
         self._answers: dict[int, asyncio.Future[Response]] = {}
         self._listeners: dict[int, OnNotification] = {}
@@ -224,6 +236,45 @@ class AsyncClient:
         fields = requests.evaluate_params(texts, options)
         return read(await self.call("evaluate", fields, requests.listener(None, on_progress)), Evaluation)
 
+    async def open_document(
+        self,
+        document: str,
+        text: str,
+        *,
+        version: int = 0,
+        on_attribution: OnAttribution | None = None,
+        on_findings: OnFindings | None = None,
+        on_failed: OnFailed | None = None,
+        **options: Unpack[RecordOptions],
+    ) -> DocumentState:
+        """Open a live document under a path or a name; what is found out about its records goes to the callbacks.
+
+        They run on the event loop. `options`: format, language, field, pair, label;
+        model, method, target, scale, granularity, seed, params, windows; low_margin; max_ms, max_rows.
+        """
+        fields = document_params(document, options, text=text, version=version)
+        self._watchers[document] = Watcher(on_attribution, on_findings, on_failed)
+        return read(await self.call("document/open", fields), DocumentState)
+
+    async def change_document(self, document: str, base: int, version: int, edits: Sequence[Edit]) -> DocumentChanged:
+        """Edit a document from version `base` to `version`, each edit in the positions that those before it leave."""
+        fields = document_params(document, {}, base=base, version=version, edits=edits)
+        return read(await self.call("document/change", fields), DocumentChanged)
+
+    async def focus_document(self, document: str, version: int, at: int) -> DocumentState:
+        """Have the record at a code point explained first, then those near it."""
+        fields = document_params(document, {}, version=version, at=at)
+        return read(await self.call("document/focus", fields), DocumentState)
+
+    async def configure_document(self, document: str, **options: Unpack[RecordOptions]) -> DocumentState:
+        """Say anew how a document is explained; `options` as for `open_document`, what is left out is the default."""
+        return read(await self.call("document/configure", document_params(document, options)), DocumentState)
+
+    async def close_document(self, document: str) -> DocumentState:
+        """Close a document; nothing more is told of it."""
+        self._watchers.pop(document, None)
+        return read(await self.call("document/close", document_params(document, {})), DocumentState)
+
     async def predict(
         self,
         texts: str | Sequence[str] | None = None,
@@ -362,6 +413,9 @@ class AsyncClient:
         elif isinstance(frame, Notification):
             id: Any = (frame.params or {}).get("id")
             listen = self._listeners.get(id)
+            if listen is None and (watcher := watcher_of(self._watchers, frame)) is not None:
+                self._tell(watcher, frame)
+                return
             if listen is None:
                 if self._listen is not None:
                     self._listen(frame)
@@ -372,3 +426,11 @@ class AsyncClient:
                 answer = self._answers[id]
                 if not answer.done():
                     answer.set_exception(error)
+
+    def _tell(self, watcher: Watcher, frame: Notification) -> None:
+        try:
+            watcher.hear(frame)
+        except Exception as error:
+            # There is no call that could fail with it.
+            told = {"message": "a callback about a document failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(told)

@@ -18,6 +18,8 @@ from saliscope.protocol.codec import (
     encode_notification,
     encode_request,
 )
+from saliscope.protocol.documents import DocumentChanged, DocumentState
+from saliscope.protocol.edits import Edit
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluation
 from saliscope.protocol.repeating import asked_again, may_repeat
@@ -29,6 +31,7 @@ from saliscope.protocol.requests import (
     OnNotification,
     OnPartial,
     OnProgress,
+    RecordOptions,
     RunOptions,
     given,
     read,
@@ -44,6 +47,14 @@ from saliscope.protocol.results import (
     Status,
     Tokenized,
     Unloaded,
+)
+from saliscope.protocol.watching import (
+    OnAttribution,
+    OnFailed,
+    OnFindings,
+    Watcher,
+    document_params,
+    watcher_of,
 )
 
 if TYPE_CHECKING:
@@ -63,6 +74,7 @@ class Client:
         self._process = process
         self.redial: Callable[[], Client] | None = None
         self._wishes: dict[str, Any] = {}
+        self._watchers: dict[str, Watcher] = {}
         self._decoder = Decoder(CLIENT_LIMITS)
         self._last_id = 0
         self._is_open = True
@@ -190,6 +202,45 @@ class Client:
         fields = requests.evaluate_params(texts, options)
         return read(self.call("evaluate", fields, requests.listener(None, on_progress)), Evaluation)
 
+    def open_document(
+        self,
+        document: str,
+        text: str,
+        *,
+        version: int = 0,
+        on_attribution: OnAttribution | None = None,
+        on_findings: OnFindings | None = None,
+        on_failed: OnFailed | None = None,
+        **options: Unpack[RecordOptions],
+    ) -> DocumentState:
+        """Open a live document under a path or a name; what is found out about its records goes to the callbacks.
+
+        They are called while any call, or `listen`, waits. `options`: format, language, field, pair, label;
+        model, method, target, scale, granularity, seed, params, windows; low_margin; max_ms, max_rows.
+        """
+        fields = document_params(document, options, text=text, version=version)
+        self._watchers[document] = Watcher(on_attribution, on_findings, on_failed)
+        return read(self.call("document/open", fields), DocumentState)
+
+    def change_document(self, document: str, base: int, version: int, edits: Sequence[Edit]) -> DocumentChanged:
+        """Edit a document from version `base` to `version`, each edit in the positions that those before it leave."""
+        fields = document_params(document, {}, base=base, version=version, edits=edits)
+        return read(self.call("document/change", fields), DocumentChanged)
+
+    def focus_document(self, document: str, version: int, at: int) -> DocumentState:
+        """Have the record at a code point explained first, then those near it."""
+        fields = document_params(document, {}, version=version, at=at)
+        return read(self.call("document/focus", fields), DocumentState)
+
+    def configure_document(self, document: str, **options: Unpack[RecordOptions]) -> DocumentState:
+        """Say anew how a document is explained; `options` as for `open_document`, what is left out is the default."""
+        return read(self.call("document/configure", document_params(document, options)), DocumentState)
+
+    def close_document(self, document: str) -> DocumentState:
+        """Close a document; nothing more is told of it."""
+        self._watchers.pop(document, None)
+        return read(self.call("document/close", document_params(document, {})), DocumentState)
+
     def predict(
         self,
         texts: str | Sequence[str] | None = None,
@@ -260,6 +311,30 @@ class Client:
         """End the daemon after the requests in flight."""
         return read(self.call("shutdown"), dict[str, Any])
 
+    def listen(self, timeout: float | None = None) -> bool:
+        """Wait for news of open documents, for their callbacks; False if nothing came within `timeout` seconds."""
+        if not self._is_open:
+            raise DisconnectedError("this client is closed")
+        # What came behind an answer has been read already.
+        news = [*self._decoder.frames(b"")]
+        self._socket.settimeout(timeout)
+        while not news:
+            try:
+                data = self._socket.recv(CHUNK)
+            except TimeoutError:
+                return False
+            except OSError as error:
+                self._lose()
+                raise DisconnectedError from error
+            if not data:
+                self._lose()
+                raise DisconnectedError
+            news += self._decoder.frames(data)
+        for frame in news:
+            if isinstance(frame, Notification):
+                self._hear(frame)
+        return True
+
     # -- the connection ---------------------------------------------------------------------------
 
     def close(self) -> None:
@@ -329,8 +404,14 @@ class Client:
                         return frame
                     if isinstance(frame, Notification):
                         failure = failure or requests.failure_of(frame)
+                        self._hear(frame)
                         if on_notification is not None and requests.is_about(frame, id):
                             on_notification(frame)
             except FrameError:
                 self._lose()
                 raise
+
+    def _hear(self, frame: Notification) -> None:
+        watcher = watcher_of(self._watchers, frame)
+        if watcher is not None:
+            watcher.hear(frame)

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 FindingKind = Literal[
     "broken", "ragged", "no-text", "not-text", "empty", "not-unicode", "not-explained", "not-a-label", "unknown-role",
-    "duplicate",
+    "duplicate", "mismatch", "low-margin", "truncated", "failed",
 ]  # fmt: skip
 
 #: kind -> (whether the record is left unexplained, what it means)
@@ -21,4 +21,8 @@ FINDINGS: Final[dict[FindingKind, tuple[bool, str]]] = {
     "not-a-label": (False, "The label is neither a name nor a number; the record is explained without it."),
     "unknown-role": (False, "A message has a role that chat templates rarely know."),
     "duplicate": (False, "Another record of the document has the same text."),
+    "mismatch": (False, "The model predicts another class than the label."),
+    "low-margin": (False, "The first two classes are nearly as likely as each other; see `low-margin`."),
+    "truncated": (False, "The model reads no further than here."),
+    "failed": (False, "The model could not explain the record; the message says why."),
 }

@@ -9,6 +9,18 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
+from saliscope.protocol.documents import (
+    ChangeDocument,
+    CloseDocument,
+    ConfigureDocument,
+    DocumentChanged,
+    DocumentFailed,
+    DocumentFindings,
+    DocumentState,
+    FocusDocument,
+    OpenDocument,
+    RecordAttribution,
+)
 from saliscope.protocol.evaluations import Evaluate, Evaluation
 from saliscope.protocol.parameters import Cancel, Empty, Explain, Initialize, LoadModel, Predict, Tokenize, UnloadModel
 from saliscope.protocol.results import (
@@ -52,6 +64,11 @@ METHODS: Final[dict[str, Method]] = {
     "tokenize": Method(Tokenize, Tokenized, "Pieces of a text with their spans."),
     "predict": Method(Predict, Predictions, "Probabilities for texts."),
     "explain": Method(Explain, Explanation | Explanations, "Explains one text or many."),
+    "document/open": Method(OpenDocument, DocumentState, "Opens a live document; its records are explained."),
+    "document/change": Method(ChangeDocument, DocumentChanged, "Edits it; only what was touched is explained again."),
+    "document/focus": Method(FocusDocument, DocumentState, "Says where the reader is, to be explained first."),
+    "document/configure": Method(ConfigureDocument, DocumentState, "Says anew how it is explained."),
+    "document/close": Method(CloseDocument, DocumentState, "Closes it and cancels what was asked for it."),
     "evaluate": Method(Evaluate, Evaluation, "Compares methods by metrics on a data set, with progress."),
 }
 
@@ -60,5 +77,8 @@ NOTIFICATIONS: Final[dict[str, type[Struct]]] = {
     "$/cancel": Cancel,
     "$/progress": Progress,
     "explain/partial": Partial,
+    "document/attribution": RecordAttribution,
+    "document/findings": DocumentFindings,
+    "document/failed": DocumentFailed,
     "$/error": Failure,
 }

@@ -54,6 +54,27 @@ class ExplainOptions(RunOptions, total=False):
     keep_alive: float | None
 
 
+class RecordOptions(TypedDict, total=False):
+    """How the records of a document are found and explained (`documents.DocumentOptions` has the meaning of each)."""
+
+    format: str | None
+    language: str
+    field: str | None
+    pair: str | None
+    label: str | None
+    model: str | None
+    method: str | None
+    target: Target | str | int | None
+    scale: str | None
+    granularity: str
+    seed: int
+    params: dict[str, Any]
+    windows: str
+    low_margin: float
+    max_ms: float | None
+    max_rows: int | None
+
+
 class LoadOptions(TypedDict, total=False):
     """How to load a model (`parameters.LoadModel` has the meaning of each)."""
 

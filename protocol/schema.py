@@ -14,11 +14,14 @@ from typing import Any, Final, get_args
 import msgspec
 from msgspec import Struct
 
-from saliscope.protocol import evaluations, parameters, results
+from saliscope.protocol import documents, edits, evaluations, parameters, results
 from saliscope.protocol.codec import CLIENT_LIMITS, FLOATS_EXT, SERVER_LIMITS
 from saliscope.protocol.errors import ERRORS
 from saliscope.protocol.messages import METHODS, NOTIFICATIONS
 from saliscope.protocol.terms import PROTOCOL_VERSION
+
+#: Where messages are declared, in the order of the page.
+_MODULES: Final = (parameters, results, edits, documents, evaluations)
 
 _HEAD: Final = f"""# The protocol
 
@@ -117,7 +120,7 @@ def _protocol() -> str:
 def _described(types: list[Any]) -> tuple[list[str], dict[str, Any]]:
     """The types in words, and the definitions that they refer to in the order of declaration."""
     schemas, definitions = _components(types, "{name}")
-    order = [*vars(parameters), *vars(results), *vars(evaluations)]
+    order = [name for module in _MODULES for name in vars(module)]
     ordered = dict(sorted(definitions.items(), key=lambda item: order.index(item[0])))
     return [_words(schema) for schema in schemas], ordered
 
@@ -153,6 +156,8 @@ def _words(schema: dict[str, Any]) -> str:
             return " or ".join(_words(choice) for choice in choices)
         case {"enum": values}:
             return " or ".join(f'`"{value}"`' for value in values if value is not None)
+        case {"type": "array", "prefixItems": items}:
+            return f"[{', '.join(_words(item) for item in items)}]"
         case {"type": "array", "items": items}:
             return f"list of ({_words(items)})" if "anyOf" in items else f"list of {_words(items)}"
         case {"type": "object", "additionalProperties": dict(values)} if values:

@@ -17,6 +17,7 @@ from saliscope.daemon.engines import Engine
 from saliscope.daemon.front import catalogue
 from saliscope.daemon.front.figures import Figures
 from saliscope.daemon.front.limits import FrontLimits
+from saliscope.daemon.front.live.documents import Documents
 from saliscope.daemon.front.peer import Peer
 from saliscope.protocol.address import Address
 from saliscope.protocol.codec import CLIENT_LIMITS, SERVER_LIMITS, Notification
@@ -29,7 +30,7 @@ from saliscope.protocol.results import Initialized, MethodInfo, Methods, ModelIn
 from saliscope.protocol.terms import PROTOCOL_VERSION
 from saliscope.protocol.validate import parse
 
-_CAPABILITIES: Final = ["partials", "progress", "cancel", "floats:f32", "notify"]
+_CAPABILITIES: Final = ["partials", "progress", "cancel", "floats:f32", "notify", "documents"]
 #: What is still answered while the daemon shuts down.
 _ALWAYS: Final = frozenset({"ping", "status", "shutdown"})
 
@@ -45,6 +46,8 @@ class Router:
         self._tcp = tcp
         self._num_bytes = 0
         self._used = time.monotonic()
+        #: The live documents of each client, by its number.
+        self.documents: dict[int, Documents] = {}
         self.closing = asyncio.Event()
         self.stopped = asyncio.Event()
         self._engine = engine
@@ -95,6 +98,23 @@ class Router:
         finally:
             self.figures.count(method, code or None, time.perf_counter() - begun)
             self.was_used()
+
+    def num_characters(self) -> int:
+        """Code points of the live documents of all clients."""
+        return sum(documents.num_characters for documents in self.documents.values())
+
+    async def explain(self, params: dict[str, Any], notify: OnNotification, peer: Peer) -> dict[str, Any]:
+        """What is asked of the model for a live document; counted, but no request of the client's own."""
+        begun, code = time.perf_counter(), "cancelled"
+        try:
+            result = _map(await self._engine.call("explain", params, self._timed(notify), peer.origin))
+            code = ""
+            return result
+        except SaliscopeError as error:
+            code = error.code
+            raise
+        finally:
+            self.figures.count("explain", code or None, time.perf_counter() - begun)
 
     async def handle_status(self) -> dict[str, Any]:
         """The answer to `status`."""
@@ -191,9 +211,17 @@ class Router:
                 return _plain(Methods(await self._methods(notify)))
             case "models/list":
                 return await self._models()
+        if method.startswith("document/"):
+            return await self._document(msgspec.convert(plain, METHODS[method].params), notify, peer)
         if notify is None and "stream" in plain:
             plain["stream"] = False
         return _map(await self._engine.call(method, plain, notify, peer.origin))
+
+    async def _document(self, fields: Struct, notify: OnNotification | None, peer: Peer) -> dict[str, Any]:
+        if notify is None:
+            message = "what is found out about a document is notified; send `initialize` with notifications first"
+            raise SaliscopeError("bad_request", message)
+        return _plain(await self.documents[peer.origin.client].handle(fields))
 
     async def _status(self) -> Status:
         workers = await self._engine.facts()

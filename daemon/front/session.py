@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 import traceback
+from collections.abc import Hashable
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +14,7 @@ from saliscope.daemon.front import logs
 from saliscope.daemon.front.dialect import Dialect
 from saliscope.daemon.front.handshake import first_request
 from saliscope.daemon.front.limits import FrontLimits
+from saliscope.daemon.front.live.documents import Documents
 from saliscope.daemon.front.options import Options
 from saliscope.daemon.front.outbox import Outbox
 from saliscope.daemon.front.peer import Peer
@@ -69,6 +71,8 @@ class Session:
         self._dialect = Dialect()
         self._outbox = Outbox(writer, limits.queued, limits.full, limits.stuck_s)
         self._tasks: dict[int, asyncio.Task[Outcome]] = {}
+        ask = partial(router.explain, peer=peer)
+        self._documents = Documents(ask, self._notify, self._outbox.room, limits, router.num_characters)
 
     async def enter(self) -> bytes | None:
         """Wait for `initialize` with the token, and answer it; the bytes behind it, or None if there is no entering."""
@@ -110,6 +114,7 @@ class Session:
     async def run(self, rest: bytes = b"") -> None:
         """Serve until the client leaves or breaks the framing; `rest` are bytes that were read before."""
         writing = asyncio.create_task(self._outbox.run())
+        self._router.documents[self._peer.origin.client] = self._documents
         try:
             await self._read(rest)
         except FrameError as error:
@@ -121,6 +126,8 @@ class Session:
         finally:
             for task in self._tasks.values():
                 task.cancel()
+            del self._router.documents[self._peer.origin.client]
+            self._documents.close()
             writing.cancel()
             self._writer.close()
 
@@ -128,6 +135,7 @@ class Session:
         """Answer what is in flight, hand everything to the client, and close; `run` returns then."""
         if self._tasks:
             await asyncio.wait(self._tasks.values())
+        self._documents.close()
         await self._outbox.flush(FLUSH_S)
         self._writer.close()
 
@@ -263,7 +271,7 @@ class Session:
         params = {**(notification.params or {}), "id": id}
         self._notify(notification.method, params, (notification.method, id))
 
-    def _notify(self, method: str, params: dict[str, Any], key: object) -> None:
+    def _notify(self, method: str, params: dict[str, Any], key: Hashable) -> None:
         frame = self._dialect.notification(method, params)
         if frame is not None:
             self._outbox.replace(key, frame)

@@ -117,6 +117,7 @@ def test_over_tcp_paths_lie_within_the_roots(start: Start, home: Path) -> None:
             for ask in (
                 lambda path=path: client.call("models/load", {"model": path}),
                 lambda path=path: client.call("explain", {"text": "a", "params": {"lm_head_from": path}}),
+                lambda path=path: client.call("document/open", {"document": "a", "text": "a", "model": path}),
                 lambda path=path: client.call("evaluate", {"texts": ["a"], "out": path}),
                 lambda path=path: client.call(
                     "evaluate", {"texts": ["a"], "methods": [{"method": "m", "params": {"lm_head_from": path}}]}

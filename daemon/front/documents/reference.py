@@ -56,6 +56,36 @@ that is there, in whatever case it is written:
   before the first one is the system's.
 """
 
+_LIVE: Final = """\
+## Live documents
+
+A client opens a document with `document/open`, sends edits with `document/change`, and says where its reader is with
+`document/focus` ([the protocol](protocol.md) has the messages). The record with the focus is explained first, then what
+was edited and what is near, then the rest in order, a few at a time.
+
+* **First an estimate**: one pass of the method that fits the model, of every record. Then the method that was chosen,
+  with its own estimates while it runs. Each `document/attribution` names its method and whether a better one follows.
+* **Only what was touched** is asked of the model again; `document/change` counts it. An explanation is kept by what the
+  model saw, so that an edit that is undone costs nothing.
+* **Newest version only**: what an edit makes void is cancelled. Each notification names the version whose positions it
+  has, and the opening whose ids of records.
+* **A long text** goes in parts: a message holds 4 MiB of text, so open the document with the first part and append the
+  others with `document/change`.
+* **A change that does not fit** (another base version, a range outside the text) is refused with `resync`: open the
+  document again with its whole text.
+
+```python
+from saliscope.protocol import connect
+from saliscope.protocol.edits import Edit
+
+with connect() as client:
+    client.open_document("reviews.jsonl", text, model="demo-decoder", on_attribution=print)
+    client.change_document("reviews.jsonl", 0, 1, [Edit(10, 14, "dull")])
+    while client.listen(timeout=1):
+        pass
+```
+"""
+
 _FINDINGS_HEAD: Final = """\
 ## Findings
 
@@ -91,6 +121,7 @@ def page() -> str:
         _HEAD,
         _table(("format", "a record is", "suffixes", "language ids"), formats),
         _FIELDS,
+        _LIVE,
         _FINDINGS_HEAD,
         _table(("finding", "explained", "what it means"), findings),
         "## Limits\n\nBeyond them a document is refused as a whole, and an edit that leads there is not made.\n",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import count
+from itertools import count, zip_longest
 from typing import NamedTuple
 
 from saliscope.daemon.front.documents.format import Format
@@ -72,6 +73,23 @@ class Store:
                     found = entry.id
             return found
         return None
+
+    def around(self, place: int, num: int) -> list[int]:
+        """The ids of the record at or before a place and of at most `num` on either side of it, nearest first."""
+        index, _ = self._tape.find(place)
+        pieces = self._tape.walk(max(index - num, 0))
+        before: deque[int] = deque(maxlen=num + 1)
+        behind: list[int] = []
+        start: int | None = None
+        for piece in pieces:
+            start = self._tape.sums_before(piece)[0] if start is None else start
+            for entry in piece.entries:
+                (before if start + entry.offset <= place else behind).append(entry.id)
+            if len(behind) >= num:
+                break
+            start += piece.length
+        both = zip_longest(reversed(before), behind[:num])
+        return [id for ids in both for id in ids if id is not None]
 
     def line_and_column(self, place: int) -> tuple[int, int]:
         """The line of a place, from 0, and the code points before it on that line."""

@@ -124,3 +124,21 @@ def test_a_place_has_a_record_and_a_line() -> None:
     with pytest.raises(SaliscopeError, match="line 9 is beyond the end"):
         one.place(9, 0)
     assert store("").near(0) is None
+
+
+@pytest.mark.parametrize("format", ["lines", "text", "json"])
+def test_around_a_place_are_the_nearest_records_on_both_sides(format: str) -> None:
+    words = [f"word {n}" for n in range(50)]
+    text = str(words).replace("'", '"') if format == "json" else "\n".join(words)
+    one = store(text, format)
+    starts = [located.start for located in one]
+    for place in range(0, len(text) + 1, 7):
+        here = max((n for n, start in enumerate(starts) if start <= place), default=-1)
+        both = [here, *(n for step in range(1, 4) for n in (here + step, here - step))]
+        found = one.around(place, 3)
+        assert set(found) == {n for n in both if 0 <= n < len(starts)}
+        assert not found or found[0] == one.near(place)
+
+
+def test_around_a_place_of_an_empty_document_is_nothing() -> None:
+    assert store("").around(0, 3) == []

@@ -1,0 +1,215 @@
+"""One open document: its records, how they are explained, and what is known of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from saliscope.daemon.front.documents.record import Finding, Label
+from saliscope.daemon.front.documents.store import Located, Store
+from saliscope.daemon.front.documents.swap import Changes
+from saliscope.daemon.front.live.agenda import Agenda, Item
+from saliscope.daemon.front.live.judging import judge
+from saliscope.daemon.front.live.kept import Kept
+from saliscope.daemon.front.live.places import Places
+from saliscope.protocol.documents import (
+    DocumentFindings,
+    DocumentOptions,
+    DocumentState,
+    RecordFinding,
+    RecordFindings,
+)
+from saliscope.protocol.parameters import Explain, Target
+
+#: The target of an option that means the record's own label.
+GOLD: Final = "gold"
+
+
+@dataclass(eq=False, slots=True)
+class Run:
+    """A record that the model is asked about."""
+
+    item: Item
+    task: asyncio.Task[None] | None = None
+
+
+class Document:
+    """Knows of each record whether it is explained, waits, or is being asked about; `number` is that of one opening."""
+
+    def __init__(self, number: int, name: str, options: DocumentOptions, store: Store, most_kept: int) -> None:
+        self.number, self.name, self.options, self.store = number, name, options, store
+        self.agenda = Agenda()
+        self.kept = Kept(most_kept)
+        self.running: dict[int, Run] = {}
+        self.num_asked = 0
+        self._keys: dict[int, str] = {}
+        self._verdicts: dict[int, tuple[Finding, ...]] = {}
+        self._untold: dict[int, None] = {}
+        self._told: set[int] = set()
+        for located in store:
+            self._enter(located)
+
+    def refresh(self, changes: Changes) -> tuple[int, int]:
+        """Take a change in: how many records are computed because of it, and of how many the explanation is kept."""
+        for id in changes.removed:
+            self._forget(id)
+            self._told.discard(id)
+        num_computing = num_known = 0
+        for id in (*changes.changed, *changes.touched, *changes.added):
+            located = self.store[id]
+            if self._keys.get(id) == self.key_of(located) and (id in self.running or id in self.agenda):
+                self._untold[id] = None
+                continue
+            self._forget(id)
+            self._enter(located)
+            is_known = id in self._keys and self._keys[id] in self.kept
+            num_known += is_known
+            num_computing += id in self.agenda and not is_known
+        self.agenda.hurry((*changes.changed, *changes.added))
+        return num_computing, num_known
+
+    def look_at(self, at: int, num_near: int) -> None:
+        """Put the record at a place first, and those near it next; one that is being asked about is asked anew."""
+        focus = self.store.near(at)
+        self.agenda.look_at(focus, self.store.around(at, num_near))
+        run = None if focus is None else self.running.get(focus)
+        if run is not None and run.item.priority != "interactive":
+            # Not cancelled: the new request takes its computation over, and then its place.
+            del self.running[run.item.record]
+            self.agenda.add(run.item.record, run.item.stage)
+
+    def stop(self) -> None:
+        """Cancel what was asked, and ask for nothing more."""
+        self.agenda.clear()
+        for id in list(self.running):
+            self._cancel(id)
+
+    def key_of(self, located: Located) -> str:
+        """What an explanation of a record depends on, beside the options."""
+        record = located.record
+        return f"{record.key} {record.label!r}" if self.options.target == GOLD else record.key
+
+    def question(self, item: Item) -> dict[str, Any]:
+        """The parameters of `explain` for a record."""
+        options, record = self.options, self.store[item.record].record
+        is_chosen = item.stage == "method" or options.method is None
+        asked = Explain(
+            **record.input,
+            model=options.model,
+            method=options.method if is_chosen else None,
+            target=_gold(record.label) if options.target == GOLD else options.target,
+            scale=options.scale,
+            granularity=options.granularity,
+            seed=options.seed,
+            params=options.params if is_chosen else {},
+            windows=options.windows,
+            stream=is_chosen,
+            priority=item.priority,
+            max_ms=options.max_ms,
+            max_rows=options.max_rows,
+            supersede=f"document {self.number} record {item.record}",
+        )
+        return {
+            name: value for name, value in msgspec.to_builtins(asked).items() if value is not None or name == "text"
+        }
+
+    def is_final(self, item: Item, explanation: dict[str, Any]) -> bool:
+        """Whether nothing better follows this answer."""
+        options = self.options
+        is_asked = explanation["method"] == options.method and not options.params
+        return item.stage == "method" or options.method is None or (is_asked and explanation["estimate"] == "final")
+
+    def explained(self, id: int, explanation: dict[str, Any], *, final: bool) -> dict[str, Any]:
+        """What `document/attribution` says of an answer; a final one is kept."""
+        located = self.store[id]
+        if final:
+            self.kept.put(self.key_of(located), explanation)
+        self._verdicts[id] = tuple(judge(located, explanation, self.options.low_margin))
+        self._untold.pop(id, None)
+        findings = self._findings(located)
+        self._note(id, findings)
+        places = Places(located, explanation)
+        cut = explanation["truncated_at"]
+        rest = None if cut is None else places.rest(cut)
+        return {
+            "document": self.name,
+            "opening": self.number,
+            "version": self.store.version,
+            "record": id,
+            "start": located.start,
+            "end": located.start + located.record.length,
+            "label": located.record.label,
+            "state": "final" if final else "partial",
+            "tokens": places.spans(explanation["tokens"]),
+            "features": places.spans(explanation["features"]),
+            "truncated_at": None if rest is None else rest[0],
+            "findings": msgspec.to_builtins(findings),
+            "explanation": explanation,
+        }
+
+    def failed(self, id: int, message: str) -> None:
+        """The model could not explain a record; this is told with its findings."""
+        self._verdicts[id] = (Finding("failed", message, (0, self.store[id].record.length)),)
+        self._untold[id] = None
+
+    def news(self, most: int) -> DocumentFindings | None:
+        """The findings of at most so many records of which they were not told yet; None when all was said."""
+        rows = []
+        for id in list(self._untold)[:most]:
+            del self._untold[id]
+            located = self.store[id]
+            findings = self._findings(located)
+            if findings or id in self._told:
+                end = located.start + located.record.length
+                rows.append(RecordFindings(id, located.start, end, located.record.label, findings))
+            self._note(id, findings)
+        return DocumentFindings(self.name, self.number, self.store.version, rows) if rows else None
+
+    @property
+    def has_news(self) -> bool:
+        """Whether findings may have to be told."""
+        return bool(self._untold)
+
+    def state(self) -> DocumentState:
+        """How far it is explained."""
+        store = self.store
+        num_waiting = len(self.agenda) + len(self.running)
+        return DocumentState(
+            self.name, self.number, store.version, store.format.name, len(store), len(self._keys), num_waiting,
+            self.num_asked, self.kept.num_bytes, self.agenda.focus,
+        )  # fmt: skip
+
+    def _enter(self, located: Located) -> None:
+        """Let a record wait if there is something to explain, also for an explanation that is kept."""
+        self._untold[located.id] = None
+        if located.record.explained:
+            self._keys[located.id] = self.key_of(located)
+            self.agenda.add(located.id)
+
+    def _forget(self, id: int) -> None:
+        self._cancel(id)
+        self.agenda.drop(id)
+        for known in (self._keys, self._verdicts, self._untold):
+            known.pop(id, None)
+
+    def _cancel(self, id: int) -> None:
+        run = self.running.pop(id, None)
+        if run is not None and run.task is not None:
+            run.task.cancel()
+
+    def _note(self, id: int, findings: Iterable[RecordFinding]) -> None:
+        (self._told.add if findings else self._told.discard)(id)
+
+    def _findings(self, located: Located) -> list[RecordFinding]:
+        start = located.start
+        found = (*located.findings, *self._verdicts.get(located.id, ()))
+        return [RecordFinding(one.kind, one.message, start + one.span[0], start + one.span[1]) for one in found]
+
+
+def _gold(label: Label | None) -> Target | None:
+    """The class of a label, whatever it is called; the model's own target for a record without one."""
+    return None if label is None else Target("class", label)

@@ -1,0 +1,156 @@
+"""Asks the model about the records of open documents, a few at a time, and tells what comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, Final
+
+import msgspec
+
+from saliscope.daemon.front.live.document import Document, Run
+from saliscope.protocol.codec import Notification
+from saliscope.protocol.documents import DocumentFailed
+from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.requests import OnNotification
+
+log = logging.getLogger(__name__)
+
+Ask = Callable[[dict[str, Any], OnNotification], Awaitable[dict[str, Any]]]
+Push = Callable[[str, dict[str, Any], Hashable], None]
+HasRoom = Callable[[], Awaitable[None]]
+
+#: Of how many records findings are told in one notification.
+_TOLD_AT_ONCE: Final = 256
+#: Errors that every record would meet.
+_HOPELESS: Final = frozenset(
+    {"unknown_model", "unknown_method", "loading_failed", "not_capable", "unauthorized", "shutting_down"}
+)
+
+
+class Pump:
+    """At most `most` records are asked about at once, and beside them the focused one of each document.
+
+    `documents` are looked at under `lock`, the one used last first; nothing is asked while the client has no room.
+    """
+
+    def __init__(
+        self, documents: dict[str, Document], lock: asyncio.Lock, ask: Ask, push: Push, has_room: HasRoom, most: int
+    ) -> None:
+        self._documents, self._lock = documents, lock
+        self._ask, self._push, self._has_room, self._most = ask, push, has_room, most
+        self._wake = asyncio.Event()
+        self._worker: asyncio.Task[None] | None = None
+        self._asking: set[asyncio.Task[None]] = set()
+
+    def wake(self) -> None:
+        """Something may have to be asked or told."""
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work())
+            self._worker.add_done_callback(_report)
+        self._wake.set()
+
+    def close(self) -> None:
+        """Cancel everything."""
+        for task in (*self._asking, *filter(None, [self._worker])):
+            task.cancel()
+
+    async def _work(self) -> None:
+        """Start what is next whenever there is room for it, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            is_busy = True
+            while is_busy:
+                await self._has_room()
+                async with self._lock:
+                    is_busy = self._start_next() or self._tell_news()
+
+    def _start_next(self) -> bool:
+        """Ask the model about the next record, or tell what is known of it; False when nothing can be done."""
+        is_full = len(self._asking) >= self._most
+        found = [
+            (document, item) for document in reversed(self._documents.values()) if (item := document.agenda.next())
+        ]
+        # Who is looked at waits for nobody; there is one such record a document.
+        ranked = [pair for wanted in ("interactive", "request", "bulk") for pair in found if pair[1].priority == wanted]
+        if not ranked or (is_full and ranked[0][1].priority != "interactive"):
+            return False
+        document, item = ranked[0]
+        document.agenda.drop(item.record)
+        known = document.kept.get(document.key_of(document.store[item.record]))
+        if known is not None:
+            self._tell(document, item.record, known, final=True)
+            return True
+        run = document.running[item.record] = Run(item)
+        document.num_asked += 1
+        run.task = asyncio.create_task(self._explain(document, run))
+        self._asking.add(run.task)
+        run.task.add_done_callback(self._asked)
+        return True
+
+    def _asked(self, task: asyncio.Task[None]) -> None:
+        self._asking.discard(task)
+        self._wake.set()
+        _report(task)
+
+    async def _explain(self, document: Document, run: Run) -> None:
+        record = run.item.record
+
+        def listen(notification: Notification) -> None:
+            # While the document changes, an estimate is let go: a better one follows.
+            if notification.method != "explain/partial" or self._lock.locked():
+                return
+            if document.running.get(record) is run and notification.params is not None:
+                self._tell(document, record, notification.params["explanation"], final=False)
+
+        try:
+            answer = await self._ask(document.question(run.item), listen)
+        except SaliscopeError as error:
+            async with self._lock:
+                if document.running.get(record) is run:
+                    self._failed(document, run, error)
+            return
+        async with self._lock:
+            # Else it was changed, closed, or asked anew.
+            if document.running.get(record) is run:
+                del document.running[record]
+                final = document.is_final(run.item, answer)
+                if not final:
+                    document.agenda.add(record, "method")
+                self._tell(document, record, answer, final=final)
+
+    def _failed(self, document: Document, run: Run, error: SaliscopeError) -> None:
+        del document.running[run.item.record]
+        if error.code in _HOPELESS:
+            document.stop()
+            told = DocumentFailed(document.name, document.number, document.store.version, error.code, error.message)
+            self._push("document/failed", msgspec.to_builtins(told), ("document/failed", document.number))
+        elif run.item.stage == "estimate" and document.options.method is not None:
+            document.agenda.add(run.item.record, "method")
+        else:
+            document.failed(run.item.record, f"{error.code}: {error.message}")
+
+    def _tell(self, document: Document, record: int, explanation: dict[str, Any], *, final: bool) -> None:
+        told = document.explained(record, explanation, final=final)
+        self._push("document/attribution", told, ("document/attribution", document.number, record))
+
+    def _tell_news(self) -> bool:
+        """Tell some findings; False when all were told."""
+        document = next((one for one in self._documents.values() if one.has_news), None)
+        if document is None:
+            return False
+        news = document.news(_TOLD_AT_ONCE)
+        if news is not None:
+            self._push("document/findings", msgspec.to_builtins(news), object())
+        return True
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """Have what went wrong in a task of ours in the log."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        # Frames only: the message may quote a text, and texts are never logged.
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        log.error("explaining a document failed: %s\n%s", type(error).__name__, frames)

@@ -1,0 +1,54 @@
+"""Who hears what the daemon finds out about open documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from saliscope.protocol.codec import Notification
+from saliscope.protocol.documents import DocumentFailed, DocumentFindings, RecordAttribution
+from saliscope.protocol.edits import Edit
+from saliscope.protocol.requests import RecordOptions, given, read
+
+OnAttribution = Callable[[RecordAttribution], None]
+OnFindings = Callable[[DocumentFindings], None]
+OnFailed = Callable[[DocumentFailed], None]
+
+
+class Watcher(NamedTuple):
+    """What is called about one document; None: nobody wants to know."""
+
+    on_attribution: OnAttribution | None = None
+    on_findings: OnFindings | None = None
+    on_failed: OnFailed | None = None
+
+    def hear(self, notification: Notification) -> None:
+        """Hand on what a notification says, typed."""
+        if notification.method == "document/attribution" and self.on_attribution is not None:
+            self.on_attribution(read(notification.params, RecordAttribution))
+        elif notification.method == "document/findings" and self.on_findings is not None:
+            self.on_findings(read(notification.params, DocumentFindings))
+        elif notification.method == "document/failed" and self.on_failed is not None:
+            self.on_failed(read(notification.params, DocumentFailed))
+
+
+def watcher_of(watchers: dict[str, Watcher], notification: Notification) -> Watcher | None:
+    """Who hears a notification about a document; None for one about something else, or that nobody watches."""
+    if not notification.method.startswith("document/"):
+        return None
+    return watchers.get((notification.params or {}).get("document", ""))
+
+
+def document_params(document: str, options: RecordOptions, **fields: Any) -> dict[str, Any]:
+    """The parameters of a `document/…` request as a map; a misspelt option is a TypeError."""
+    for name in options:
+        if name not in RecordOptions.__annotations__:
+            raise TypeError(f"there is no option {name!r} of a document")
+    found = given(document=document, **options, **fields)
+    if "edits" in found:
+        found["edits"] = [msgspec.to_builtins(edit) if isinstance(edit, Edit) else edit for edit in found["edits"]]
+    if isinstance(found.get("target"), msgspec.Struct):
+        found["target"] = msgspec.to_builtins(found["target"])
+    return found
