@@ -83,7 +83,7 @@ def undisturbed(environment: dict[str, str]) -> dict[tuple[str, str], float | No
 def test_a_worker_that_is_killed_loses_nothing(
     client: Client, undisturbed: dict[tuple[str, str], float | None], tmp_path: Path, kills: int
 ) -> None:
-    """Killed once, the request goes on in the next worker; killed twice, it fails and the next call goes on."""
+    """Killed, the request goes on in the next worker; where it fails the second time, the next call goes on."""
     total = len(MANY) * len(METHODS)
     counts: list[float] = []
     killed: list[int] = []
@@ -116,10 +116,9 @@ def test_a_worker_that_is_killed_loses_nothing(
         failure = error
     thread.join()
     assert len(killed) == kills
-    if kills == 1:
-        assert failure is None
-    else:
-        assert failure is not None
+    if failure is not None:
+        # What was kept between the two clears it of the first, if it was told of before the second came.
+        assert kills == 2
         assert (failure.code, "signal 9" in failure.message) == ("internal", True)
         kept = sum(units(tmp_path).values())
         assert thresholds[1] <= kept < total

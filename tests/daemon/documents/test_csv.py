@@ -9,8 +9,6 @@ from tests.daemon.documents.texts import opened, texts
 
 from saliscope.daemon.front.documents.csv_cells import scan_row
 
-csv.field_size_limit(1 << 24)
-
 
 @given(texts("ab,;'\"\t\r\n é😀|\0", 60), st.sampled_from(",;\t|é"), st.sampled_from("\"'|"))
 def test_the_scanner_reads_what_csv_reads(text: str, delimiter: str, quote: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from saliscope.daemon.worker import loading
+from saliscope.daemon.worker.pool import loading
 from saliscope.daemon.worker.pool.budget import Budgets
 from saliscope.daemon.worker.pool.pool import ModelPool
 from saliscope.explainers.errors import ExplainerError, UnknownModel

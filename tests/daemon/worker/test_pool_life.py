@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from saliscope.daemon.worker import keeping
+from saliscope.daemon.worker.pool import keeping
 from saliscope.daemon.worker.pool.keeping import default_keep_alive
 from saliscope.daemon.worker.pool.patrol import EVERY_S, QUIET_S, Patrol
 from saliscope.explainers.errors import BadRequest, UnknownModel

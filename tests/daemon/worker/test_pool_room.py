@@ -149,7 +149,7 @@ def test_other_limits_are_refused_with_what_would_work(text: str) -> None:
 
 
 def test_a_control_group_confines(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    from saliscope.daemon.worker import budget
+    from saliscope.daemon.worker.pool import budget
 
     (tmp_path / "memory.max").write_text("1000000\n")
     (tmp_path / "memory.current").write_text("900000\n")
