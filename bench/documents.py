@@ -15,6 +15,7 @@ EDITS = 60
 
 
 def main() -> None:
+    """Print the table."""
     print("| format | characters | records | open, CPU s | edit, CPU ms (median) |\n|---|---|---|---|---|")
     for name, text in documents(100_000):
         began = time.process_time()

@@ -17,6 +17,7 @@ from saliscope.protocol import paths
 from saliscope.protocol.address import Address, chosen
 from saliscope.protocol.client import Client
 from saliscope.protocol.errors import SaliscopeError, version_mismatch
+from saliscope.protocol.light import connected
 from saliscope.protocol.requests import DisconnectedError
 from saliscope.protocol.token import known
 
@@ -149,16 +150,9 @@ def _enter(address: Address, token: str | None) -> Client:
 
 def _greet() -> Client | None:
     """A client with an open session; None if nobody listens. Its version may be another."""
-    path = str(paths.socket_path())
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        sock.connect(path)
-    except (FileNotFoundError, ConnectionRefusedError):
-        sock.close()
+    sock = connected(str(paths.socket_path()), timeout_s=None)
+    if sock is None:
         return None
-    except OSError as error:
-        sock.close()
-        raise SaliscopeError("unavailable", f"cannot reach the daemon on {path}: {error.strerror}") from error
     client = Client(sock)
     try:
         client.initialize(timeout=HANDSHAKE_S)

@@ -30,7 +30,7 @@ def glance() -> dict[str, Any] | None:
     """
     address = chosen()
     path = str(address or paths.socket_path())
-    sock = _connected(path) if address is None else address.connect(TIMEOUT_S)
+    sock = connected(path) if address is None else address.connect(TIMEOUT_S)
     if sock is None:
         return None
     with sock:
@@ -46,9 +46,10 @@ def glance() -> dict[str, Any] | None:
             raise SaliscopeError("protocol_mismatch", f"what listens on {path} is no daemon of ours") from error
 
 
-def _connected(path: str) -> socket.socket | None:
+def connected(path: str, timeout_s: float | None = TIMEOUT_S) -> socket.socket | None:
+    """A connection to the daemon's socket; None if nobody listens there."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.settimeout(TIMEOUT_S)
+    sock.settimeout(timeout_s)
     try:
         sock.connect(path)
     except (FileNotFoundError, ConnectionRefusedError):

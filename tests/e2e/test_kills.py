@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from bench.kills import Victim, run
+from bench.load.kills import Victim, run
 
 
 @pytest.mark.load

@@ -1,6 +1,6 @@
 """Kills under load: every request must be answered, with the library's numbers. How long does it take to recover?
 
-`python -m bench.kills` starts a daemon of its own and ends it.
+`python -m bench.load.kills` starts a daemon of its own and ends it.
 """
 
 from __future__ import annotations
@@ -9,24 +9,22 @@ import argparse
 import asyncio
 import os
 import random
-import shutil
 import signal
 import statistics
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, get_args
 
+from bench.load.house import MODELS, own_daemon
 from saliscope.explainers import explain, load
-from saliscope.protocol import aconnect, stop
+from saliscope.protocol import aconnect
 from saliscope.protocol.aclient import AsyncClient
 from saliscope.protocol.errors import SaliscopeError
 
 Victim = Literal["worker", "zygote", "front"]
 
-MODELS: Final = ("demo-encoder", "demo-decoder")
 METHODS: Final = ("input-x-gradient", "occlusion", "simple", "integrated-gradients", "random", "attention-last")
 WORDS: Final = (
     "the",
@@ -179,18 +177,13 @@ def _parent_of(pid: int) -> int:
 
 def run(victim: Victim, num_kills: int, num_clients: int = 8, seed: int = 0) -> Report:
     """Kill the victim so often, in a daemon of this run's own."""
-    folder = Path(tempfile.mkdtemp(prefix="sal-", dir="/tmp"))
-    os.environ |= {"SALISCOPE_RUNTIME_DIR": str(folder / "run"), "SALISCOPE_CACHE_DIR": str(folder / "cache")}
-    try:
+    with own_daemon():
         return asyncio.run(Harness(victim, num_kills, num_clients, seed).run())
-    finally:
-        stop()
-        shutil.rmtree(folder)
 
 
 def main() -> None:
     """Print a report for each victim."""
-    parser = argparse.ArgumentParser(prog="python -m bench.kills", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.load.kills", description=__doc__)
     parser.add_argument("--worker", type=int, default=100, metavar="N", help="kills of the worker")
     parser.add_argument("--zygote", type=int, default=10, metavar="N", help="kills of the zygote")
     parser.add_argument("--front", type=int, default=10, metavar="N", help="kills of the front")
