@@ -166,17 +166,21 @@ class OldDaemon:
     def serve(self, sock: socket.socket) -> list[str]:
         seen: list[str] = []
         decoder = Decoder(SERVER_LIMITS)
-        while data := sock.recv(CHUNK):
-            for frame in decoder.frames(data):
-                assert isinstance(frame, Request)
-                error = ["protocol_mismatch", "too new", {"version": "0.0.1"}]
-                old = {"protocol": 1, "version": "0.0.1", "capabilities": [], "limits": {}}
-                refused = self.refuses and frame.method == "initialize"
-                sock.sendall(encode_response(frame.id, error if refused else None, None if refused else old))
-                seen.append(frame.method)
-                if frame.method == "shutdown":
-                    return seen
+        # A client that was refused hangs up with requests unanswered: its reset ends this connection alone.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            while data := sock.recv(CHUNK):
+                for frame in decoder.frames(data):
+                    assert isinstance(frame, Request)
+                    seen.append(frame.method)
+                    sock.sendall(self.answer(frame))
+                    if frame.method == "shutdown":
+                        return seen
         return seen
+
+    def answer(self, frame: Request) -> bytes:
+        if self.refuses and frame.method == "initialize":
+            return encode_response(frame.id, ["protocol_mismatch", "too new", {"version": "0.0.1"}], None)
+        return encode_response(frame.id, None, {"protocol": 1, "version": "0.0.1", "capabilities": [], "limits": {}})
 
 
 @pytest.mark.parametrize("refuses", [False, True])
