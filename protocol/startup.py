@@ -28,6 +28,7 @@ OPTIONS: Final = (
     Option("log-format", "text|json", "How a line of the log looks.", "text"),
     Option("log-texts", None, "Write the texts of requests into the log."),
     Option("allow-pickle", None, "Load pickled weights, which may run code when they are read."),
+    Option("trust-remote-code", None, "Run the Python code that a model's folder brings for its own classes."),
 )
 
 

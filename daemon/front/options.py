@@ -28,11 +28,14 @@ class Options(Struct, frozen=True):
     log_format: Literal["text", "json"] = "text"
     log_texts: bool = False
     allow_pickle: bool = False
+    trust_remote_code: bool = False
 
     def to_environment(self) -> None:
         """Tell the workers to be what the loading of models may do."""
         if self.allow_pickle:
             os.environ["SALISCOPE_ALLOW_PICKLE"] = "1"
+        if self.trust_remote_code:
+            os.environ["SALISCOPE_TRUST_REMOTE_CODE"] = "1"
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +70,7 @@ def read(found: argparse.Namespace) -> Options:
         log_format=given["log_format"],
         log_texts=given["log_texts"],
         allow_pickle=given["allow_pickle"],
+        trust_remote_code=given["trust_remote_code"],
     )
 
 

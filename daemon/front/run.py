@@ -29,8 +29,9 @@ def run(
     """Serve with this engine until told to end; a line goes to `ready_fd` when clients can connect."""
     options, limits = options or Options(), limits or FrontLimits()
     logs.configure(options.log_format)
-    if options.allow_pickle:
-        log.warning("--allow-pickle: loading a model may run the code of whoever made it, with all rights of this user")
+    for option, given in (("--allow-pickle", options.allow_pickle), ("--trust-remote-code", options.trust_remote_code)):
+        if given:
+            log.warning("%s: loading a model may run the code of whoever made it, with all rights of this user", option)
     if options.log_texts:
         log.warning("--log-texts: what people explain is written into this log")
 

@@ -15,7 +15,8 @@ from saliscope.explainers.errors import BadRequest, LoadingFailed, UnknownModel,
 
 BUNDLED: Final = ("demo-encoder", "demo-decoder")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-HUB_FILES: Final = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+#: Python files are fetched, and not run (`checkpoint.Trust`).
+HUB_FILES: Final = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.py"]
 
 OnStage = Callable[[str], None]
 OnBytes = Callable[[float, float], None]

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
 from saliscope.explainers.errors import LoadingFailed, NotCapable, first_line
-from saliscope.explainers.models.checkpoint import check_weights, read_model, read_tokenizer
+from saliscope.explainers.models.checkpoint import Trust, check_weights, read_model, read_tokenizer
 from saliscope.explainers.models.finding import Source, find_source
 from saliscope.explainers.models.heads import Head
 from saliscope.explainers.models.network import Network
@@ -24,10 +24,10 @@ class HeadLoader:
         network: Network,
         tokenizing: Tokenizing,
         options: dict[str, Any],
-        allow_pickle: bool,
+        trust: Trust,
     ) -> None:
         self.source, self.network, self.tokenizing = source, network, tokenizing
-        self.options, self.allow_pickle = options, allow_pickle
+        self.options, self.trust = options, trust
         self._loaded: dict[str | None, Head] = {}
 
     def __call__(self, source: str | None) -> Head:
@@ -49,11 +49,11 @@ class HeadLoader:
         if source is not None:
             # A head is never fetched on the way: `saliscope load NAME --download` does that.
             found = find_source(source)
-            check_weights(found, self.allow_pickle)
+            check_weights(found, self.trust)
         auto_class = AutoModelForCausalLM if self.network.causal else AutoModelForMaskedLM
         try:
-            model, _ = read_model(found, auto_class, self.options)
-            other = None if source is None else read_tokenizer(found)
+            model, _ = read_model(found, auto_class, self.options, self.trust)
+            other = None if source is None else read_tokenizer(found, self.trust)
         except LoadingFailed as error:
             raise NotCapable(
                 f"the language-model head of {source or 'this checkpoint'} does not serve: {error}"

@@ -13,7 +13,7 @@ from saliscope.explainers.facts import Capability, Check, ModelFacts, ModelKind
 from saliscope.explainers.models.adapters import adapter_digest, check_adapter, merge_adapter
 from saliscope.explainers.models.attending import shows_attention
 from saliscope.explainers.models.checking import check
-from saliscope.explainers.models.checkpoint import auto_class_of, check_weights, read_model, read_tokenizer
+from saliscope.explainers.models.checkpoint import Trust, auto_class_of, check_weights, read_model, read_tokenizer
 from saliscope.explainers.models.finding import OnStage, Source, find_source
 from saliscope.explainers.models.fingerprint import fingerprint
 from saliscope.explainers.models.footprint import measure
@@ -43,7 +43,13 @@ class LoadOptions:
     adapter: str | None = None
     attention: str | None = None
     allow_pickle: bool = False
+    trust_remote_code: bool = False
     self_check: bool = True
+
+    @property
+    def trust(self) -> Trust:
+        """What the checkpoint may do that runs code."""
+        return Trust(self.allow_pickle, self.trust_remote_code)
 
 
 def load(
@@ -56,8 +62,9 @@ def load(
 ) -> TextModel:
     """Load a bundled model, a folder, a GGUF file or a hub id onto `device` ("auto", "cpu", "cuda:0", …).
 
-    Further `options` are those of `LoadOptions`. Nothing is downloaded unless `download`, and pickled weights are
-    refused unless `allow_pickle`. Raises UnknownModel, LoadingFailed, NotCapable, BadRequest.
+    Further `options` are those of `LoadOptions`. Nothing is downloaded unless `download`; pickled weights are refused
+    unless `allow_pickle`, and classes that the checkpoint brings unless `trust_remote_code`.
+    Raises UnknownModel, LoadingFailed, NotCapable, BadRequest.
     """
     wished = LoadOptions(device, **options)
     source = find_source(name, revision=wished.revision, download=download, on_stage=on_stage)
@@ -67,7 +74,7 @@ def load(
 
 def check_source(source: Source, options: LoadOptions) -> None:
     """Refuse, before anything large is read, what cannot be loaded this way."""
-    check_weights(source, options.allow_pickle)
+    check_weights(source, options.trust)
     pick_device(options.device)
     parse_dtype(options.dtype, source, torch.device("cpu"))
     if options.adapter is not None:
@@ -82,11 +89,9 @@ def load_source(name: str, source: Source, options: LoadOptions, on_stage: OnSta
     keywords: dict[str, Any] = {"dtype": parse_dtype(options.dtype, source, place)}
     if options.attention:
         keywords["attn_implementation"] = options.attention
-    if not options.allow_pickle:
-        keywords["use_safetensors"] = True
     try:
-        model, unexpected = read_model(source, auto_class_of(source), keywords)
-        tokenizer = read_tokenizer(source)
+        model, unexpected = read_model(source, auto_class_of(source, options.trust), keywords, options.trust)
+        tokenizer = read_tokenizer(source, options.trust)
     except (ExplainerError, torch.OutOfMemoryError, MemoryError):
         raise
     except Exception as error:  # a damaged file may break its reader in any way
@@ -102,7 +107,7 @@ def load_source(name: str, source: Source, options: LoadOptions, on_stage: OnSta
     stage(f"checking {name}")
     network = _network(model.to(place))
     tokenizing = Tokenizing(tokenizer)
-    loader = HeadLoader(source, network, tokenizing, keywords, options.allow_pickle)
+    loader = HeadLoader(source, network, tokenizing, keywords, options.trust)
     facts = _facts(name, network, tokenizing, loader, unexpected)
     facts = replace(facts, fingerprint=fingerprint(network.model, marks))
     if options.self_check:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,3 +61,15 @@ def demo_encoder() -> Any:
 @pytest.fixture(scope="session")
 def demo_decoder() -> Any:
     return load("demo-decoder", "cpu")
+
+
+@pytest.fixture
+def copied(tiny_folder: Any, tmp_path: Path) -> Any:
+    """A folder of one's own with a tiny model, to damage."""
+
+    def make(architecture: str = "bert", task: str = "ForSequenceClassification") -> Path:
+        folder = tmp_path / f"{architecture}{task}"
+        shutil.copytree(tiny_folder(architecture, task), folder)
+        return folder
+
+    return make

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,12 @@ import torch
 import transformers
 
 from saliscope.explainers import explain, load
-from saliscope.explainers.errors import BadRequest, ExplainerError, LoadingFailed, NotCapable, UnknownModel
+from saliscope.explainers.errors import BadRequest, LoadingFailed, NotCapable, UnknownModel
 from saliscope.explainers.queries import Evaluate, Outputs
 from saliscope.explainers.registry import fitting
 from tests.explainers import tiny
 from tests.explainers.core import core
+from tests.explainers.damaged import edit_config, refusal
 
 TEXT = "the plot is a mess but the cast is wonderful"
 SEQ2SEQ = {
@@ -34,39 +34,6 @@ SEQ2SEQ = {
     ),
     "T5ForConditionalGeneration": ("T5Config", {"d_model": 16, "num_layers": 1, "num_heads": 2, "d_kv": 8, "d_ff": 16}),
 }
-
-
-@pytest.fixture
-def copied(tiny_folder: Any, tmp_path: Path) -> Any:
-    """A folder of one's own with a tiny model, to damage."""
-
-    def make(architecture: str = "bert", task: str = "ForSequenceClassification") -> Path:
-        folder = tmp_path / f"{architecture}{task}"
-        shutil.copytree(tiny_folder(architecture, task), folder)
-        return folder
-
-    return make
-
-
-def pickled(folder: Path, name: str = "pytorch_model.bin") -> Path:
-    """The same folder with its weights pickled."""
-    weights = transformers.AutoModelForSequenceClassification.from_pretrained(folder).state_dict()
-    (folder / "model.safetensors").unlink()
-    torch.save(weights, folder / name)
-    return folder
-
-
-def edit_config(folder: Path, **changes: Any) -> Path:
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, **changes}))
-    return folder
-
-
-def refusal(error: type[ExplainerError], name: Any, **options: Any) -> str:
-    with pytest.raises(error) as caught:
-        load(str(name), "cpu", **options)
-    assert caught.value.code == error.code
-    return caught.value.message
 
 
 # -- names ----------------------------------------------------------------------------------------
@@ -186,65 +153,6 @@ def test_a_tokenizer_with_more_ids_than_the_model_is_refused_where_it_matters(co
     assert len(explain(model, "a dull film").scores) == 3
     with pytest.raises(NotCapable, match="do not belong together"):
         explain(model, "a flabbergasting film")
-
-
-# -- pickles and code -----------------------------------------------------------------------------
-
-
-def test_pickled_weights_are_refused_with_the_way_to_allow_them(copied: Any) -> None:
-    folder = pickled(copied())
-    message = refusal(LoadingFailed, folder)
-    assert "pytorch_model.bin" in message
-    assert "SALISCOPE_ALLOW_PICKLE=1" in message
-    assert "allow_pickle=True" in message
-
-
-def test_pickled_weights_load_once_they_are_allowed(copied: Any, tiny_folder: Any) -> None:
-    model = load(str(pickled(copied())), "cpu", allow_pickle=True)
-    assert model.facts.fingerprint == load(str(tiny_folder("bert")), "cpu").facts.fingerprint
-
-
-def test_a_decoy_does_not_let_pickled_weights_in(copied: Any) -> None:
-    folder = pickled(copied())
-    (folder / "training.safetensors").write_bytes(b"")
-    assert "SALISCOPE_ALLOW_PICKLE=1" in refusal(LoadingFailed, folder)
-    (folder / "model.fp16.safetensors").write_bytes(b"")
-    refusal(LoadingFailed, folder)
-
-
-def test_a_pickle_that_runs_code_runs_none_even_where_pickles_are_allowed(copied: Any, tmp_path: Path) -> None:
-    class Evil:
-        def __reduce__(self) -> Any:
-            return Path.touch, (tmp_path / "ran",)
-
-    folder = pickled(copied())
-    torch.save({"classifier.bias": Evil()}, folder / "pytorch_model.bin")
-    for allowed in (False, True):
-        refusal(LoadingFailed, folder, allow_pickle=allowed)
-    assert not (tmp_path / "ran").exists()
-
-
-@pytest.mark.parametrize("model_type", ["bert", "their-own"])
-def test_code_in_a_model_folder_is_never_run(model_type: str, copied: Any, tmp_path: Path) -> None:
-    folder = copied()
-    ran = tmp_path / "ran"
-    (folder / "theirs.py").write_text(
-        f"import pathlib\npathlib.Path({str(ran)!r}).touch()\nfrom transformers import *\n"
-    )
-    auto = {
-        "AutoConfig": "theirs.BertConfig",
-        "AutoModelForSequenceClassification": "theirs.BertForSequenceClassification",
-        "AutoTokenizer": ["theirs.BertTokenizer", None],
-    }
-    edit_config(folder, auto_map=auto, model_type=model_type)
-    settings = json.loads((folder / "tokenizer_config.json").read_text())
-    (folder / "tokenizer_config.json").write_text(json.dumps({**settings, "auto_map": auto}))
-    if model_type == "bert":
-        assert len(explain(load(str(folder), "cpu"), TEXT).scores) == 10
-    else:
-        refusal(LoadingFailed, folder)
-    assert not ran.exists()
-    assert not any("theirs" in name for name in sys.modules)
 
 
 # -- architectures --------------------------------------------------------------------------------

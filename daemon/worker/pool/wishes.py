@@ -26,8 +26,13 @@ class Wishes:
     """The wishes by name, newest kept."""
 
     def __init__(self, device: str) -> None:
-        pickle, check = os.environ.get("SALISCOPE_ALLOW_PICKLE") == "1", os.environ.get("SALISCOPE_SELF_CHECK") != "0"
-        self._default = Wish(LoadOptions(device, allow_pickle=pickle, self_check=check), default_keep_alive())
+        options = LoadOptions(
+            device,
+            allow_pickle=os.environ.get("SALISCOPE_ALLOW_PICKLE") == "1",
+            trust_remote_code=os.environ.get("SALISCOPE_TRUST_REMOTE_CODE") == "1",
+            self_check=os.environ.get("SALISCOPE_SELF_CHECK") != "0",
+        )
+        self._default = Wish(options, default_keep_alive())
         self._named: OrderedDict[str, Wish] = OrderedDict()
 
     def of(self, name: str) -> Wish:
