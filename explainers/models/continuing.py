@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,25 +63,26 @@ def continued(query: Evaluate, line: Line, network: Network, activation: Activat
         return Evaluated(array(tail_value(logits[None], read.scalar)), array(logits[0]) if query.outputs else None)
 
     def outputs(states: Tensor) -> Tensor:
-        found: Tensor = grouped(head(states).float(), read.groups, torch)
-        return found
+        logits: Tensor = grouped(head(states).float(), read.groups, torch)
+        return logits
 
+    along = read.positions if isinstance(read, Along) else ()
     # Rows of a whole vocabulary are too large to be kept.
     every = None if read.kind == "next-token" and not read.groups else ("outputs", read.kind, read.groups)
-    last = outputs(line.states([end])) if every is None else line.read(every, [end], outputs)
+    found = outputs(line.states([end])) if every is None else line.read(every, (*along, end), outputs)
+    last = found[-1:]
     pooled = array(last[0]) if query.outputs else None
     if not isinstance(read, Along):
         return Evaluated(numbers(last, read, activation), pooled)
     scalar = resolved(read.scalar, last[0]) if read.scalar.is_open else read.scalar
     if every is not None:
-        along = numbers(line.read(every, read.positions, outputs), Along(read.positions, scalar), activation)
-        return Evaluated(along[None], pooled)
+        return Evaluated(numbers(found[:-1], Along(along, scalar), activation)[None], pooled)
 
     def values(states: Tensor) -> Tensor:
-        found: Tensor = valued(outputs(states), scalar, activation, torch)
-        return found[:, None]
+        value: Tensor = valued(outputs(states), scalar, activation, torch)
+        return value[:, None]
 
-    return Evaluated(array(line.read(("values", scalar), read.positions, values))[None, :, 0], pooled)
+    return Evaluated(array(line.read(("values", scalar), along, values))[None, :, 0], pooled)
 
 
 def find_continuable(network: Network, max_tokens: int) -> Continuable | str:
@@ -112,31 +114,32 @@ def find_continuable(network: Network, max_tokens: int) -> Continuable | str:
 
 
 def _tried(network: Network, length: int, longest: int) -> Continuable | str:
-    """Letters typed one by one and by the handful, an edit in the middle, and back: each held against a fresh run."""
+    """One letter typed, then many, an edit in the middle, and a copy that goes its own way, held against fresh runs."""
     six = network.probe_batch().ids[0].cpu().numpy()
     steps = np.arange(length)
     ids = six[(steps * 5 + steps // 6) % 6]
-    edited = ids.copy()
-    edited[length // 2] = six[(int(np.flatnonzero(six == ids[length // 2])[0]) + 1) % 6]
+    edited, middle = ids.copy(), length // 2
+    edited[middle] = six[(int(np.flatnonzero(six == ids[middle])[0]) + 1) % 6]
+    fresh, other = _fresh(network, ids), _fresh(network, edited)
     line = Line(network.num_layers)
-    worst = 0.0
-    for row in (ids[: length // 3], ids[: length // 3 + 1], ids[:-2], ids, ids[:-1], edited, ids):
+
+    def gap(line: Line, row: IntArray, wanted: Tensor) -> float:
         line.extend(row, lambda new, cache: run_behind(network, new, cache))
-        worst = max(worst, _gap(network, line, row))
-    branch = line.branched(length // 2)
-    branch.extend(edited, lambda new, cache: run_behind(network, new, cache))
-    worst = max(worst, _gap(network, branch, edited), _gap(network, line, ids))
-    if not worst <= TOLERANCE:
+        away = (line.states(range(len(row))) - wanted[: len(row)]).abs().max()
+        return float(away / wanted.abs().max().clamp(min=1.0))
+
+    gaps = [gap(line, row, fresh) for row in (ids[: length // 3], ids[: length // 3 + 1], ids)]
+    gaps += [gap(line.branched(middle), edited, other), gap(line, edited, other), gap(line, ids, fresh)]
+    worst = max(gaps) if all(map(math.isfinite, gaps)) else math.inf
+    if worst > TOLERANCE:
         return f"its keys and values cannot be continued: outputs move by {worst:.2g}, at most {TOLERANCE:.2g}"
     return Continuable(longest, -(-line.num_bytes // line.room))
 
 
 @torch.inference_mode()
-def _gap(network: Network, line: Line, ids: IntArray) -> float:
+def _fresh(network: Network, ids: IntArray) -> Tensor:
     row = torch.from_numpy(ids)[None].to(network.device)
-    fresh = network.hidden(network.embed(row), torch.ones_like(row))[0].float()
-    found = line.states(range(len(ids))).float()
-    return float((found - fresh).abs().max() / fresh.abs().max().clamp(min=1.0))
+    return network.hidden(network.embed(row), torch.ones_like(row))[0]
 
 
 def _values(rope: object) -> list[object]:

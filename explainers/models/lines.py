@@ -71,16 +71,16 @@ class Tape:
         return other
 
 
-class Layer(CacheLayerMixin):
+class KeysAndValues(CacheLayerMixin):  # type: ignore[misc]
     """Keys and values of one layer, as transformers asks for them."""
 
     is_sliding = False
 
-    def __init__(self, keys: Tape | None = None, values: Tape | None = None, length: int = 0) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.is_initialized = True
-        self.tapes = keys or Tape(), values or Tape()
-        self.length = length
+        self.tapes = Tape(), Tape()
+        self.length = 0
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Nothing is to be prepared."""
@@ -103,6 +103,13 @@ class Layer(CacheLayerMixin):
     def get_max_length(self) -> int:
         """There is no end."""
         return -1
+
+    def branched(self, length: int) -> KeysAndValues:
+        """Another one with the same first `length` positions."""
+        other = KeysAndValues()
+        keys, values = self.tapes
+        other.tapes, other.length = (keys.copied(length), values.copied(length)), length
+        return other
 
 
 class Readings:
@@ -132,7 +139,7 @@ class Line:
 
     def __init__(self, num_layers: int) -> None:
         self.ids: IntArray = np.zeros(0, dtype=np.int64)
-        self.layers = [Layer() for _ in range(num_layers)]
+        self.layers = [KeysAndValues() for _ in range(num_layers)]
         self._states = Tape()
         self._readings: OrderedDict[Hashable, Readings] = OrderedDict()
 
@@ -170,7 +177,7 @@ class Line:
         """Another line with the same first `length` positions, in memory of its own."""
         other = Line(0)
         other.ids = self.ids[:length]
-        other.layers = [Layer(*(tape.copied(length) for tape in layer.tapes), length) for layer in self.layers]
+        other.layers = [layer.branched(length) for layer in self.layers]
         other._states = self._states.copied(length)
         for key, readings in self._readings.items():
             copied = other._readings[key] = Readings()

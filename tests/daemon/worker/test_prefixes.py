@@ -28,27 +28,8 @@ from saliscope.explainers.texts.encoding import IntArray
 from .pools import MB, Driven
 from .test_worker import Peer
 
-WORDS = [
-    "the",
-    "plot",
-    "is",
-    "a",
-    "mess",
-    "but",
-    "the",
-    "cast",
-    "is",
-    "wonderful",
-    "and",
-    "the",
-    "music",
-    "is",
-    "fine",
-    "while",
-    "nobody",
-    "knows",
-    "why",
-]
+SENTENCE = "the plot is a mess but the cast is wonderful and the music is fine while nobody knows why"
+WORDS = SENTENCE.split()
 
 
 @pytest.fixture(scope="module")
@@ -285,10 +266,11 @@ class Lines(Prefixes):
 
 def test_lines_go_before_models_where_a_load_needs_room(monkeypatch: pytest.MonkeyPatch) -> None:
     driven = Driven(monkeypatch, {"a": 300 * MB, "b": 300 * MB}, total=900 * MB)
-    lines = driven.pool._prefixes = Lines(400 * MB)
+    lines = driven.pool._prefixes = Lines(0)
     held = driven.device.used
     monkeypatch.setattr(driven.device, "used", lambda: held() + lines.held)
     assert driven.use("a") == "a"
+    lines.held = 400 * MB
     assert driven.use("b") == "b"
     assert (lines.held, sorted(driven.ready)) == (0, ["a", "b"])
 
