@@ -125,7 +125,7 @@ class Prefixes:
         is_lost = common < len(ids) and len(near.line) - common > MOST_LOST
         if is_lost and near.num_bytes + size <= self.limit:
             self._make_room(size, near)
-            return self._keep(model, ids, near.line.branched(common))
+            return self._keep(model, ids, near.line.branched(common, len(ids)))
         self._make_room(max(0, size - near.num_bytes), near)
         return near
 

@@ -63,10 +63,11 @@ class Tape:
         assert self._buffer is not None
         return self._buffer
 
-    def copied(self, stop: int) -> Tape:
-        """Another one with the same positions before `stop`."""
+    def copied(self, stop: int, room: int) -> Tape:
+        """Another one with the same positions before `stop`, made for `room` of them."""
         other = Tape()
         if self._buffer is not None:
+            other.reserved(max(stop, room), self._buffer)
             other.write(0, self._buffer[..., :stop, :])
         return other
 
@@ -104,11 +105,11 @@ class KeysAndValues(CacheLayerMixin):  # type: ignore[misc]
         """There is no end."""
         return -1
 
-    def branched(self, length: int) -> KeysAndValues:
-        """Another one with the same first `length` positions."""
+    def branched(self, length: int, room: int) -> KeysAndValues:
+        """Another one with the same first `length` positions, made for `room` of them."""
         other = KeysAndValues()
         keys, values = self.tapes
-        other.tapes, other.length = (keys.copied(length), values.copied(length)), length
+        other.tapes, other.length = (keys.copied(length, room), values.copied(length, room)), length
         return other
 
 
@@ -173,15 +174,15 @@ class Line:
         return self._states.room
 
     @torch.inference_mode()
-    def branched(self, length: int) -> Line:
-        """Another line with the same first `length` positions, in memory of its own."""
+    def branched(self, length: int, room: int = 0) -> Line:
+        """Another line with the same first `length` positions, in memory of its own that is made for `room` of them."""
         other = Line(0)
         other.ids = self.ids[:length]
-        other.layers = [layer.branched(length) for layer in self.layers]
-        other._states = self._states.copied(length)
+        other.layers = [layer.branched(length, room) for layer in self.layers]
+        other._states = self._states.copied(length, room)
         for key, readings in self._readings.items():
             copied = other._readings[key] = Readings()
-            copied.known, copied.tape = readings.known[:length], readings.tape.copied(length)
+            copied.known, copied.tape = readings.known[:length].copy(), readings.tape.copied(length, room)
         return other
 
     @torch.inference_mode()

@@ -205,6 +205,15 @@ def test_a_branch_leaves_the_line_as_it_was(demo_decoder: Any, monkeypatch: pyte
     np.testing.assert_array_equal(again.values, first.values)
 
 
+def test_what_is_read_along_a_branch_is_not_known_to_the_line(demo_decoder: Any) -> None:
+    line, ids = demo_decoder.new_line(), np.random.default_rng(2).integers(2, 8000, 100)
+    all_of_them = along(ids)
+    demo_decoder.continued(Evaluate(encoded(ids), Along((0, 99), Scalar("class", 0, "logit"))), line)
+    branch = line.branched(90)
+    demo_decoder.continued(all_of_them, branch)
+    assert_same(demo_decoder.continued(all_of_them, line), demo_decoder.answer(all_of_them))
+
+
 def test_a_line_outlives_a_run_that_fails_halfway(demo_decoder: Any) -> None:
     line, ids = demo_decoder.new_line(), np.random.default_rng(2).integers(2, 8000, 100)
     demo_decoder.continued(along(ids[:80]), line)
