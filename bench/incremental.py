@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,7 +61,9 @@ def subjects(folder: Path) -> Iterator[tuple[str, int, TextModel]]:
         transformers.GPT2Config(**{**bundled.network.model.config.to_dict(), "n_positions": 512})
     )
     longer.save_pretrained(folder / "longer")
-    bundled.tokenizer.save_pretrained(folder / "longer")
+    tokenizer = copy.deepcopy(bundled.tokenizer)
+    tokenizer.model_max_length = 512
+    tokenizer.save_pretrained(folder / "longer")
     yield "demo-decoder, longer", 512, load(str(folder / "longer"), "cpu")
 
 
