@@ -107,10 +107,22 @@ class Batcher:
         key, together = (id(model), *batch_key(query)), rows_together(query)
         asked = Asked(model, query, deliver, together, on_seconds)
         rows, tokens = query.num_rows // together, together * len(query.encoding)
-        # Bulk work would push out what somebody is writing; one that runs apart has its bytes to be its own.
-        if is_written and owner.level < Level.BULK and not owner.alone and self.prefixes.takes(model, query):
-            asked.continues, tokens = True, self.prefixes.num_new(model, query.encoding.ids)
+        # What runs apart must not depend on what others have asked.
+        if is_written and not owner.alone and self.prefixes.takes(model, query):
+            num_new = self.prefixes.num_new(model, query.encoding.ids)
+            if self._is_better_alone(owner, tokens, num_new):
+                asked.continues, tokens = True, num_new
         self.queue.add(Ticket(owner, key, rows, tokens, asked, self.budget(model), alone=asked.continues))
+
+    def _is_better_alone(self, owner: Owner, num_tokens: int, num_new: int) -> bool:
+        """Whether a text is computed from what is kept, of which `num_new` tokens are left, and not merged with others.
+
+        Where somebody writes, always; else if that saves half of it, or nobody waits to be merged with. Never bulk
+        work: what somebody writes would be pushed out.
+        """
+        if owner.level == Level.REQUEST:
+            return 2 * num_new <= num_tokens or not self.queue
+        return owner.level == Level.INTERACTIVE
 
     def cancel(self, owner: Owner) -> None:
         """Drop what an owner still has in the queue; nothing more is delivered to it."""
@@ -164,9 +176,7 @@ class Batcher:
         no_memory = is_out_of_memory(error)
         if no_memory:
             self.done.out_of_memory += 1
-        if self._forgot(shares, error, no_memory):
-            for share in shares:
-                self.queue.put_back(share)
+        if self._tried_without_prefixes(shares, error):
             return
         if no_memory:
             shares[0].ticket.budget.shrink(_padded(shares))
@@ -180,16 +190,19 @@ class Batcher:
         self.queue.drop(shares[0].ticket)
         shares[0].ticket.payload.deliver(to_wire_error(error))
 
-    def _forgot(self, shares: list[Share[Asked]], error: Exception, no_memory: bool) -> bool:
-        """Let go what is kept of texts if that may help: where memory lacks, and where going on from it has failed."""
+    def _tried_without_prefixes(self, shares: list[Share[Asked]], error: Exception) -> bool:
+        """Let go what is kept of texts and put the shares back, if going on from it has failed or memory lacks."""
         first = shares[0].ticket
-        if not first.payload.continues and not ((no_memory or isinstance(error, TooLarge)) and self.prefixes.num_bytes):
+        is_large = is_out_of_memory(error) or isinstance(error, TooLarge)
+        if not first.payload.continues and not (is_large and self.prefixes.num_bytes):
             return False
         freed = self.prefixes.clear()
         free_memory()
         log.warning("%s with %d bytes kept of texts: tried without", type(error).__name__, freed)
         if first.payload.continues:
             first.payload.continues, first.row_tokens = False, len(first.payload.query.encoding)
+        for share in shares:
+            self.queue.put_back(share)
         return True
 
     def _hand_back(self, share: Share[Asked], answer: Answer) -> None:

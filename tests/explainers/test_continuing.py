@@ -21,7 +21,8 @@ from saliscope.explainers.texts.encoding import Encoding, IntArray, Nudge, Token
 from saliscope.explainers.variants import INPUT, Masked
 from tests.explainers.tiny import DECODERS
 
-CASES = [(name, task) for name in DECODERS for task in ("ForSequenceClassification", "ForCausalLM")]
+CASES = [(name, task, None) for name in DECODERS for task in ("ForSequenceClassification", "ForCausalLM")]
+CASES += [("gpt2", "ForCausalLM", "eager"), ("llama", "ForSequenceClassification", "eager")]
 EDITS = 12
 
 
@@ -85,11 +86,11 @@ def assert_same(found: Any, wanted: Any) -> None:
         np.testing.assert_allclose(found.outputs, wanted.outputs, atol=1e-5 * size)
 
 
-@pytest.mark.parametrize(("architecture", "task"), CASES)
+@pytest.mark.parametrize(("architecture", "task", "attention"), CASES)
 def test_a_text_through_random_edits_is_what_a_fresh_run_computes(
-    architecture: str, task: str, tiny_model: Any
+    architecture: str, task: str, attention: str | None, tiny_model: Any
 ) -> None:
-    model = tiny_model(architecture, task)
+    model = tiny_model(architecture, task, attention)
     assert "prefixes" in model.facts.capabilities, model.facts.lacking
     rng, lines = np.random.default_rng(3), [model.new_line()]
     for ids in versions(model, model.continuable.longest, rng):

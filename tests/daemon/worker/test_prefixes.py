@@ -147,6 +147,22 @@ def test_for_others_nothing_is_kept_and_nothing_used(
     assert desk.computed() == len(model.encode(words))
 
 
+def test_where_others_wait_only_who_gains_much_runs_alone(desk: Desk) -> None:
+    words = text(100, 1)
+    desk.ask(words)
+    desk.batcher.done.batches = 0
+    others = [desk.add(text(100, seed)) for seed in (2, 3, 4)]
+    known, focused = desk.add(words + " so"), desk.add(text(100, 5), Owner(level=Level.INTERACTIVE))
+    while desk.batcher.step():
+        pass
+    assert all(len(told) == 1 for told in (*others, known, focused))
+    # The first of them found nobody waiting, two were merged.
+    assert desk.batcher.done.batches == 4
+    assert desk.prefixes.told()["lines"] == 3
+    assert_fresh(desk, words + " so", known[0])
+    assert_fresh(desk, text(100, 3), others[1][0])
+
+
 def test_bytes_are_bounded_and_who_was_not_used_longest_goes(model: TextModel) -> None:
     assert model.continuable is not None
     words = [text(90, seed) for seed in range(6)]
