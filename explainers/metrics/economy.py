@@ -24,12 +24,13 @@ FEWER_ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 #: Parameters of the metrics that take most rows a method, or explain texts again.
 FEWER_POINTS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "activation": {"points": 11},
-    "hiding": {"steps": 10},
-    "inverse-activation": {"points": 11},
-    "revealing": {"steps": 10},
-    "sensitivity-max": {"texts": 3},
-    "stability": {"texts": 5},
+    "activation": {"points": 9},
+    "hiding": {"steps": 8},
+    "infidelity": {"samples": 100},
+    "inverse-activation": {"points": 9},
+    "revealing": {"steps": 8},
+    "sensitivity-max": {"texts": 2},
+    "stability": {"texts": 4},
 }
 
 
