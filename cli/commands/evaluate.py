@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from saliscope.protocol.errors import SaliscopeError
 
 if TYPE_CHECKING:
     from saliscope.protocol.evaluations import Evaluation
+
+Choice = str | dict[str, Any]
 
 
 @click.command("evaluate")
@@ -141,7 +144,7 @@ def _names(given: str | None) -> list[str] | None:
 
 def _with_params(
     methods: list[str] | None, metrics: list[str] | None, params: dict[str, Any]
-) -> dict[str, list[str | dict[str, Any]] | None]:
+) -> dict[str, list[Choice] | None]:
     """Methods and metrics as the daemon takes them, those with parameters as maps."""
     named: dict[str, dict[str, Any]] = {}
     for path, value in params.items():
@@ -154,9 +157,13 @@ def _with_params(
             )
         named.setdefault(name, {})[key] = value
     return {
-        "methods": methods and [{"method": name, "params": named[name]} if name in named else name for name in methods],
-        "metrics": metrics and [{"metric": name, **named[name]} if name in named else name for name in metrics],
+        "methods": _choices(methods, lambda name: {"method": name, "params": named[name]} if name in named else name),
+        "metrics": _choices(metrics, lambda name: {"metric": name, **named[name]} if name in named else name),
     }
+
+
+def _choices(names: list[str] | None, choice: Callable[[str], Choice]) -> list[Choice] | None:
+    return None if names is None else [choice(name) for name in names]
 
 
 def _read_scores(file: str | None) -> dict[str, list[list[float]]] | None:
