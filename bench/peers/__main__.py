@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=SHAPES, default=list(SHAPES))
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument(
-        "--contests", nargs="+", metavar="NAME", help='beside Captum: only these, as "kernel-shap drop"'
+        "--contests", nargs="+", metavar="NAME", help="beside Captum: only these"
     )
     asked = parser.parse_args()
     torch.set_num_threads(1)
