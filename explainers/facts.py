@@ -34,6 +34,7 @@ Capability = Literal[
     "rules",
     "unknown",
     "vocabulary",
+    "prefixes",
 ]
 
 CAPABILITIES: Final[dict[Capability, str]] = {
@@ -53,6 +54,7 @@ CAPABILITIES: Final[dict[Capability, str]] = {
     "rules": "attention and norms computed by torch's own functions, so that relevance rules can reach them",
     "unknown": "a token for unknown words, other than those that begin or end a text",
     "vocabulary": "a vocabulary of which words can be drawn",
+    "prefixes": "keys and values that can be kept, so that an edited text is computed from the edit on",
 }
 
 

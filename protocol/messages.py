@@ -24,6 +24,7 @@ from saliscope.protocol.documents import (
 from saliscope.protocol.evaluations import Evaluate, Evaluation
 from saliscope.protocol.parameters import Cancel, Empty, Explain, Initialize, LoadModel, Predict, Tokenize, UnloadModel
 from saliscope.protocol.results import (
+    Cleared,
     Explanation,
     Explanations,
     Failure,
@@ -60,6 +61,7 @@ METHODS: Final[dict[str, Method]] = {
     "models/list": Method(Empty, Models, "Loaded and bundled models."),
     "models/load": Method(LoadModel, ModelInfo, "Loads a model, with progress."),
     "models/unload": Method(UnloadModel, Unloaded, "Frees a model when nobody uses it, and says what that gave back."),
+    "cache/clear": Method(Empty, Cleared, "Forgets what was kept of texts that are being written."),
     "methods/list": Method(Empty, Methods, "The catalogue of explanation methods."),
     "tokenize": Method(Tokenize, Tokenized, "Pieces of a text with their spans."),
     "predict": Method(Predict, Predictions, "Probabilities for texts."),

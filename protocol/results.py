@@ -69,6 +69,13 @@ class Unloaded(Struct):
     warnings: list[str] = field(default_factory=list)
 
 
+class Cleared(Struct):
+    """Answers `cache/clear`: the bytes that were kept of texts."""
+
+    freed: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+
 class Models(Struct):
     """Answers `models/list`."""
 

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 #: Options of every daemon that is started here, also by a command that needs one; given ones win.
 OPTIONS_VARIABLE: Final = "SALISCOPE_DAEMON_OPTIONS"
 DEFAULT_IDLE: Final = "3h"
+DEFAULT_PREFIX_CACHE: Final = "512MB"
 
 
 class Option(NamedTuple):
@@ -27,6 +28,12 @@ OPTIONS: Final = (
     Option("metrics", "HOST:PORT", "Serve Prometheus metrics there (extra `metrics`)."),
     Option("log-format", "text|json", "How a line of the log looks.", "text"),
     Option("log-texts", None, "Write the texts of requests into the log."),
+    Option(
+        "prefix-cache",
+        "SIZE",
+        "Memory for texts that are being written, computed from the edit on: 512MB, 2GiB; 0: none.",
+        DEFAULT_PREFIX_CACHE,
+    ),
     Option("allow-pickle", None, "Load pickled weights, which may run code when they are read."),
     Option("trust-remote-code", None, "Run the Python code that a model's folder brings for its own classes."),
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from saliscope import protocol
 from saliscope.cli import options
 from saliscope.cli.status import ask, size
 from saliscope.protocol import paths
@@ -37,7 +38,10 @@ def info(as_json: bool) -> None:
 
 @command.command("clear")
 def clear() -> None:
-    """Remove logs and the kept catalogue; the token stays, and so does the log of a running daemon."""
+    """Remove logs and the kept catalogue; the token stays, and so does the log of a running daemon.
+
+    A running daemon also forgets what it keeps in memory of texts that are being written.
+    """
     running, _ = ask()
     spared = {paths.token_path()} | ({paths.log_path()} if running else set())
     removed = 0
@@ -46,6 +50,10 @@ def clear() -> None:
             removed += path.stat().st_size
             path.unlink(missing_ok=True)
     click.echo(f"removed {size(removed)}")
+    if running:
+        with protocol.connect(start=False) as client:
+            freed = client.call("cache/clear")["freed"]
+        click.echo(f"freed {size(freed)} of the daemon's memory")
 
 
 def _files() -> list[Path]:

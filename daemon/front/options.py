@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from saliscope.protocol.address import Address
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.startup import DEFAULT_IDLE, OPTIONS, OPTIONS_VARIABLE
+from saliscope.protocol.sizes import parse_size
+from saliscope.protocol.startup import DEFAULT_IDLE, DEFAULT_PREFIX_CACHE, OPTIONS, OPTIONS_VARIABLE
 
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -27,11 +28,14 @@ class Options(Struct, frozen=True):
     metrics: Address | None = None
     log_format: Literal["text", "json"] = "text"
     log_texts: bool = False
+    prefix_cache: str | None = None
     allow_pickle: bool = False
     trust_remote_code: bool = False
 
     def to_environment(self) -> None:
-        """Tell the workers to be what the loading of models may do."""
+        """Tell the workers to be what the loading of models may do, and what they may keep."""
+        if self.prefix_cache is not None:
+            os.environ["SALISCOPE_PREFIX_CACHE"] = self.prefix_cache
         if self.allow_pickle:
             os.environ["SALISCOPE_ALLOW_PICKLE"] = "1"
         if self.trust_remote_code:
@@ -69,6 +73,7 @@ def read(found: argparse.Namespace) -> Options:
         metrics=metrics,
         log_format=given["log_format"],
         log_texts=given["log_texts"],
+        prefix_cache=_size("--prefix-cache", given["prefix_cache"] or DEFAULT_PREFIX_CACHE),
         allow_pickle=given["allow_pickle"],
         trust_remote_code=given["trust_remote_code"],
     )
@@ -93,6 +98,14 @@ def _address(option: str, text: str | None, allow_remote: bool) -> Address | Non
             "behind a TLS proxy or an SSH tunnel, or add --allow-remote if the network itself is trusted",
         )
     return address
+
+
+def _size(option: str, text: str) -> str:
+    try:
+        parse_size(text)
+    except SaliscopeError as error:
+        raise SaliscopeError(error.code, f"{option}: {error.message}") from error
+    return text
 
 
 def _root(text: str) -> Path:

@@ -26,7 +26,7 @@ from saliscope.protocol.messages import BUNDLED, METHODS
 from saliscope.protocol.origin import Origin
 from saliscope.protocol.parameters import Initialize
 from saliscope.protocol.requests import OnNotification
-from saliscope.protocol.results import Initialized, MethodInfo, Methods, ModelInfo, Models, Status
+from saliscope.protocol.results import Cleared, Initialized, MethodInfo, Methods, ModelInfo, Models, Status
 from saliscope.protocol.terms import PROTOCOL_VERSION
 from saliscope.protocol.validate import parse
 
@@ -211,6 +211,8 @@ class Router:
                 return _plain(Methods(await self._methods(notify)))
             case "models/list":
                 return await self._models()
+            case "cache/clear" if self._engine.catalogue() is None:
+                return _plain(Cleared())
         if method.startswith("document/"):
             return await self._document(msgspec.convert(plain, METHODS[method].params), notify, peer)
         if notify is None and "stream" in plain:
@@ -239,6 +241,7 @@ class Router:
             memory={
                 "front_rss": _resident(),
                 "workers_rss": sum(worker.get("memory", {}).get("rss", 0) for worker in workers),
+                "prefixes": sum(worker.get("memory", {}).get("prefixes", 0) for worker in workers),
             },
             figures=self.figures.to_dict(workers),
         )

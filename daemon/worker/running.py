@@ -112,7 +112,13 @@ class Running:
             self._settle()
             return
         self.num_rows += rows
-        self.batcher.add(self.owner, self.model, query, lambda outcome: self._answered(index, outcome))
+        self.batcher.add(
+            self.owner,
+            self.model,
+            query,
+            lambda outcome: self._answered(index, outcome),
+            is_written=len(self.steps) == 1,
+        )
 
     def _answered(self, index: int, outcome: Outcome) -> None:
         if self.ended:

@@ -16,6 +16,7 @@ from saliscope.daemon.worker.memory import Trimmer, resident_bytes
 from saliscope.daemon.worker.outlet import Outlet
 from saliscope.daemon.worker.pool.patrol import Patrol
 from saliscope.daemon.worker.pool.pool import ModelPool
+from saliscope.daemon.worker.prefixes import Prefixes
 from saliscope.daemon.worker.scheduling.level import Level
 from saliscope.daemon.worker.solver import Solver
 from saliscope.explainers.registry import methods
@@ -46,8 +47,9 @@ class Worker:
         self._outlet = Outlet(sock)
         self._device = os.environ.get("SALISCOPE_DEVICE", "auto")
         self._solver = Solver(self._inbox.post)
-        self._batcher = Batcher(self._solver, marks=marks)
-        self._pool = ModelPool(self._device, self._inbox.post, self._batcher.warm)
+        self._prefixes = Prefixes.of_environment()
+        self._batcher = Batcher(self._solver, marks=marks, prefixes=self._prefixes)
+        self._pool = ModelPool(self._device, self._inbox.post, self._batcher.warm, prefixes=self._prefixes)
         self._outlet.on_answered = self._pool.release
         self._patrol = Patrol(self._pool)
         self._desk = Desk(self._pool, self._batcher, self._outlet, marks)
@@ -163,6 +165,8 @@ class Worker:
                 return {"methods": catalogue()}
             case "models/list":
                 return {"models": self._pool.models()}
+            case "cache/clear":
+                return {"freed": self._prefixes.clear()}
             case "shutdown":
                 return {"stopping": True}
         raise AssertionError(f"{method} is in the table of methods and is not served")
@@ -189,12 +193,14 @@ class Worker:
                 "rows": queue.num_rows,
                 "classes": classes,
             },
-            "memory": {"rss": resident_bytes()},
+            "memory": {"rss": resident_bytes(), "prefixes": self._prefixes.num_bytes},
+            "prefixes": self._prefixes.told(),
             "budgets": self._pool.memory(),
             "models": self._pool.models(),
             "counters": {
                 **self._outlet.counters,
                 **asdict(self._batcher.done),
+                **self._prefixes.counters(),
                 **self._pool.counters,
                 **self._patrol.counters,
             },

@@ -17,6 +17,7 @@ from saliscope.explainers.models.batches import Batch
 from saliscope.explainers.models.heads import POSITIONS_PER_CHUNK, EmbeddingHead, Head, read_layer
 from saliscope.explainers.models.network import Network
 from saliscope.explainers.models.nudging import embedded
+from saliscope.explainers.models.reading import array, numbers
 from saliscope.explainers.models.references import reference
 from saliscope.explainers.models.relevance import find_activations, obeying
 from saliscope.explainers.models.rows import deviation, draw, materialise
@@ -30,14 +31,13 @@ from saliscope.explainers.queries import (
     Evaluate,
     ModelQuery,
     Moment,
-    Outputs,
     Piece,
     Read,
     Value,
     rows_together,
 )
 from saliscope.explainers.targets.scalar import Kind, Scalar
-from saliscope.explainers.targets.scales import Activation, grouped, resolved, scaled_every, tail_value, valued
+from saliscope.explainers.targets.scales import Activation, grouped, resolved, tail_value, valued
 from saliscope.explainers.texts.encoding import FloatArray
 from saliscope.explainers.variants import INPUT, Layer, Masked, Moved
 
@@ -115,7 +115,7 @@ class Executor:
         query = _evaluate_of(piece)
         if isinstance(query.read, Along):
             raise TypeError("a bidirectional model has no intermediate predictions")
-        return Evaluated(self._pooled_numbers(piece, logits), _array(logits[0]) if query.outputs else None)
+        return Evaluated(self._pooled_numbers(piece, logits), array(logits[0]) if query.outputs else None)
 
     def _read_causal(self, piece: Piece, state: Tensor, ends: Tensor) -> Evaluated:
         query = _evaluate_of(piece)
@@ -125,7 +125,7 @@ class Executor:
         if query.outputs or is_open or not isinstance(read, Along):
             pooled = head(state[torch.arange(len(state), device=state.device), ends]).float()
             pooled = grouped(pooled, read.groups, torch)
-        outputs = _array(pooled[0]) if query.outputs and pooled is not None else None
+        outputs = array(pooled[0]) if query.outputs and pooled is not None else None
         if not isinstance(read, Along):
             assert pooled is not None
             return Evaluated(self._pooled_numbers(piece, pooled), outputs)
@@ -149,27 +149,22 @@ class Executor:
             logits = self.network.read_tail(state[at : at + step], reads[at : at + step])
             values.append(tail_value(logits, query.read.scalar))
             if at == 0 and query.outputs:
-                outputs = _array(logits[0, 0])
+                outputs = array(logits[0, 0])
         whole = torch.cat(values)
-        numbers = _array(whole) if isinstance(query.read, Value) else self._moment(piece, query.read, whole)
+        numbers = array(whole) if isinstance(query.read, Value) else self._moment(piece, query.read, whole)
         return Evaluated(numbers, outputs)
 
     def _pooled_numbers(self, piece: Piece, logits: Tensor) -> FloatArray:
         read = _evaluate_of(piece).read
         if not isinstance(read, Moment):
             return self._numbers(logits, read)
-        return self._moment(piece, read, valued(logits, read.scalar, self._activation(read.kind), torch))
+        return self._moment(piece, read, valued(logits, read.scalar, self.activation(read.kind), torch))
 
     def _numbers(self, logits: Tensor, read: Read) -> FloatArray:
-        """What `read` wants of logits `[..., C]`."""
-        if isinstance(read, Outputs):
-            return _array(logits)
-        activation = self._activation(read.kind)
-        if isinstance(read, Along) and read.scalar.reads_every:
-            return _array(scaled_every(logits, read.scalar.scale, activation, torch))
-        return _array(valued(logits, read.scalar, activation, torch))
+        return numbers(logits, read, self.activation(read.kind))
 
-    def _activation(self, kind: Kind) -> Activation:
+    def activation(self, kind: Kind) -> Activation:
+        """What makes probabilities of a head's outputs."""
         return self.facts.activation if kind == "class" else "softmax"
 
     def _moment(self, piece: Piece, read: Moment, values: Tensor) -> FloatArray:
@@ -181,7 +176,7 @@ class Executor:
         noise = draw(rows.noise, rows.groups, base, piece.start, piece.stop)
         variance = deviation(rows.noise, rows.groups, base) ** 2
         moment = torch.einsum("b,btk->tk", values - read.about, noise.float()) / variance
-        return _array(torch.stack([moment, (base - away_from).float()]))
+        return array(torch.stack([moment, (base - away_from).float()]))
 
     # -- gradients --------------------------------------------------------------------------------
 
@@ -208,9 +203,9 @@ class Executor:
             own_grads = {layer: grads[layer][rows, :length] for layer in query.layers}
             answers.append(
                 Differentiated(
-                    outputs=_array(outputs[at]),
+                    outputs=array(outputs[at]),
                     index=chosen[at],
-                    values=_array(values[rows]),
+                    values=array(values[rows]),
                     products=self._reduce(query, own_states, own_grads, batch),
                     decoded=self._decode(query, {layer: state[0] for layer, state in own_states.items()}, decoders),
                 )
@@ -226,7 +221,7 @@ class Executor:
             gradient, state = grads[layer].float(), states[layer].float()
             for kind in query.reductions:
                 against = self._displacement(query, layer, state, batch) if kind == "displacement" else state
-                products[layer, kind] = _array(_reduction(kind, gradient, against))
+                products[layer, kind] = array(_reduction(kind, gradient, against))
         return products
 
     def _displacement(self, query: Differentiate, layer: Layer, state: Tensor, batch: Batch) -> Tensor:
@@ -256,7 +251,7 @@ class Executor:
     def _scalar(self, scalar: Scalar, outputs: Tensor) -> Tensor:
         if scalar.tail:
             return tail_value(outputs, scalar)
-        value: Tensor = valued(outputs, scalar, self._activation(scalar.kind), torch)
+        value: Tensor = valued(outputs, scalar, self.activation(scalar.kind), torch)
         return value
 
     def _decode(self, query: Differentiate, states: dict[Layer, Tensor], decoders: Decoders) -> dict[Layer, Decoded]:
@@ -272,8 +267,8 @@ class Executor:
         for layer, state in states.items():
             with torch.inference_mode():
                 read = read_layer(head, anatomy.read_out(state), ids, columns)
-            rate = float(_array(read.own)[ordinary].mean()) if ordinary.any() else 0.0
-            decoded[layer] = Decoded(unique, _array(read.share), rate, head.source)
+            rate = float(array(read.own)[ordinary].mean()) if ordinary.any() else 0.0
+            decoded[layer] = Decoded(unique, array(read.share), rate, head.source)
         return decoded
 
     # -- attention --------------------------------------------------------------------------------
@@ -295,11 +290,11 @@ class Executor:
             weights = reduced[:, own, own] if query.form == "maps" else reduced[own]
             answers.append(
                 Attended(
-                    outputs=_array(seen.outputs[row]),
+                    outputs=array(seen.outputs[row]),
                     index=chosen[row],
                     value=float(seen.values[row]),
-                    pooled=_array(seen.pooled[row, own]),
-                    weights=_array(weights),
+                    pooled=array(seen.pooled[row, own]),
+                    weights=array(weights),
                 )
             )
         return answers
@@ -341,8 +336,3 @@ def _attend_of(piece: Piece) -> Attend:
     if not isinstance(piece.query, Attend):
         raise TypeError("pieces of different kinds cannot share a pass")
     return piece.query
-
-
-def _array(tensor: Tensor) -> FloatArray:
-    array: FloatArray = tensor.detach().to("cpu", torch.float32).numpy()
-    return array

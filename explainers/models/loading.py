@@ -14,6 +14,7 @@ from saliscope.explainers.models.adapters import adapter_digest, check_adapter, 
 from saliscope.explainers.models.attending import shows_attention
 from saliscope.explainers.models.checking import check
 from saliscope.explainers.models.checkpoint import Trust, auto_class_of, check_weights, read_model, read_tokenizer
+from saliscope.explainers.models.continuing import Continuable, find_continuable
 from saliscope.explainers.models.finding import OnStage, Source, find_source
 from saliscope.explainers.models.fingerprint import fingerprint
 from saliscope.explainers.models.footprint import measure
@@ -115,7 +116,18 @@ def load_source(name: str, source: Source, options: LoadOptions, on_stage: OnSta
     model = TextModel(facts, network, tokenizing, loader, marks)
     if options.self_check:
         model.footprint = measure(network, facts.max_tokens)
+    if network.causal:
+        model.can_continue(_continuable(network, facts, options))
     return model
+
+
+def _continuable(network: Network, facts: ModelFacts, options: LoadOptions) -> Continuable | str:
+    """How rows can be continued, or why they are not."""
+    if not options.self_check:
+        return "it was not checked when it was loaded"
+    if "causal" not in facts.capabilities:
+        return facts.lacking["causal"]
+    return find_continuable(network, facts.max_tokens)
 
 
 def checked(facts: ModelFacts, found: tuple[Check, ...]) -> ModelFacts:

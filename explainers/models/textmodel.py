@@ -12,13 +12,16 @@ from saliscope.explainers.answers import Answer, Solved
 from saliscope.explainers.errors import NotCapable, TooLarge
 from saliscope.explainers.facts import Constants, ModelFacts
 from saliscope.explainers.foreign.tokens import Tokens
+from saliscope.explainers.models.continuing import Continuable, continued
 from saliscope.explainers.models.execution import Executor, cut
 from saliscope.explainers.models.fingerprint import fingerprint, fingerprinting, summing
 from saliscope.explainers.models.footprint import Footprint
 from saliscope.explainers.models.heads import EmbeddingHead, Head
+from saliscope.explainers.models.lines import Line
+from saliscope.explainers.models.network import Network
 from saliscope.explainers.models.surface import Surface
 from saliscope.explainers.models.weighing import held_bytes
-from saliscope.explainers.queries import Decoding, ModelQuery, Piece, Query, Solve, join
+from saliscope.explainers.queries import Decoding, Evaluate, ModelQuery, Piece, Query, Solve, join
 from saliscope.explainers.texts.chat import ChatTemplate, Message, Rendered, encode_chat, find_template
 from saliscope.explainers.texts.encoding import Encoding, IntArray
 from saliscope.explainers.texts.segments import encode_pair
@@ -52,6 +55,8 @@ class TextModel:
         """What a row takes, where that was measured."""
         self.room: Callable[[], int] | None = None
         """How many bytes its device has left, where somebody says so."""
+        self.continuable: Continuable | None = None
+        """How its rows can be continued, where they can; `facts.lacking["prefixes"]` says why not."""
         self._executor = Executor(network, facts)
         self._decoders: dict[Decoding, Head | EmbeddingHead] = {}
 
@@ -167,6 +172,28 @@ class TextModel:
         for decoding in wanted:
             self.prepare(decoding)
         return self._executor.compute(pieces, self._decoders)
+
+    def can_continue(self, found: Continuable | str) -> None:
+        """Whether rows may be `continued`: what was found out, or why they may not."""
+        if isinstance(found, Continuable):
+            self.continuable = found
+            self._facts = replace(self._facts, capabilities=self._facts.capabilities | {"prefixes"})
+        else:
+            self._facts = replace(self._facts, lacking={**self._facts.lacking, "prefixes": found})
+
+    def new_line(self) -> Line:
+        """A line that holds nothing yet."""
+        return Line(self._facts.num_layers)
+
+    def continued(self, query: Evaluate, line: Line) -> Answer:
+        """The answer to a plain row (see `continuing.can_continue`); only what the line does not hold is computed.
+
+        It then holds the row. A model without the capability "prefixes" refuses; what does not fit is `TooLarge`.
+        """
+        if self.continuable is None or not isinstance(self._network, Network):
+            raise NotCapable(f"rows of {self._facts.name} cannot be continued")
+        self._check_room(query)
+        return continued(query, line, self._network, self._executor.activation(query.read.kind))
 
     def _check_room(self, query: ModelQuery) -> None:
         if self.footprint is None or self.room is None:

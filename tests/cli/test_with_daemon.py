@@ -113,6 +113,21 @@ def test_without_the_daemon_the_answer_is_the_same(saliscope: Saliscope) -> None
     assert [f.score for f in private.features] == pytest.approx([f.score for f in shared.features], abs=1e-5)
 
 
+def test_what_is_kept_of_a_text_is_counted_and_forgotten(saliscope: Saliscope) -> None:
+    text = f"{TEXT} and so on, " * 12
+    for typed in (text, text + "and so on"):
+        assert saliscope("explain", typed, "--model", "demo-decoder", "--method", "sp-pi").returncode == 0
+    status = msgspec.json.decode(saliscope("status", "--json").stdout, type=StatusShape)
+    assert status.workers is not None
+    assert status.workers[0]["counters"]["prefix_hits"] == 1
+    assert status.memory is not None
+    assert status.memory["prefixes"] > 0
+    assert "of the daemon's memory" in saliscope("cache", "clear").stdout
+    status = msgspec.json.decode(saliscope("status", "--json").stdout, type=StatusShape)
+    assert status.memory is not None
+    assert status.memory["prefixes"] == 0
+
+
 def test_the_daemon_stops_and_says_so(saliscope: Saliscope) -> None:
     assert saliscope("daemon", "logs").stdout
     assert saliscope("daemon", "stop").stdout == "stopped\n"

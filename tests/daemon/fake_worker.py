@@ -103,6 +103,8 @@ class FakeWorker:
             self.answer(id, {"name": params["model"], "state": "ready"})
         elif method == "models/unload":
             self.answer(id, {"unloaded": params["model"] == "fake"})
+        elif method == "cache/clear":
+            self.answer(id, {"freed": 7})
         elif method == "tokenize":
             self.answer(id, {"tokens": [], "model": "fake", "max_tokens": len(params["text"] or "")})
         elif method == "predict":
@@ -119,7 +121,7 @@ class FakeWorker:
             "pid": os.getpid(),
             "device": "fake",
             "queue": {"waiting": len(self.hanging), "classes": {"interactive": {"begun": 3, "waited_s": 1.5}}},
-            "memory": {"rss": 1},
+            "memory": {"rss": 1, "prefixes": 7},
             "models": [{"name": "fake", "state": "ready"}],
             "counters": {**self.counters, "batches": 3, "rows": 30, "tokens": 300, "padded_tokens": 400},
         }

@@ -144,6 +144,7 @@ def test_over_tcp_nobody_ends_the_daemon(start: Start) -> None:
         (["--metrics", "0.0.0.0:0"], "TLS proxy"),
         (["--root", "/no/such/folder"], "no such folder"),
         (["--idle-timeout", "soon"], "no time"),
+        (["--prefix-cache", "much"], "--prefix-cache: 'much' is no size"),
     ],
 )
 def test_what_is_dangerous_or_wrong_is_refused_at_the_start(home: Path, options: list[str], words: str) -> None:

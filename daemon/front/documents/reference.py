@@ -66,7 +66,8 @@ was edited and what is near, then the rest in order, a few at a time.
 * **First an estimate**: one pass of the method that fits the model, of every record. Then the method that was chosen,
   with its own estimates while it runs. Each `document/attribution` names its method and whether a better one follows.
 * **Only what was touched** is asked of the model again; `document/change` counts it. An explanation is kept by what the
-  model saw, so that an edit that is undone costs nothing.
+  model saw, so that an edit that is undone costs nothing. Of a long record that a decoder explains by `sp-pi`, what is
+  before the edit is not computed again either ([memory](operations.md#memory)).
 * **Newest version only**: what an edit makes void is cancelled. Each notification names the version whose positions it
   has, and the opening whose ids of records.
 * **A long text** goes in parts: a message holds 4 MiB of text, so open the document with the first part and append the

@@ -19,6 +19,7 @@ from saliscope.daemon.worker.pool.keeping import kept
 from saliscope.daemon.worker.pool.loading import Loaded, Loading, OutOfMemory, Weighed
 from saliscope.daemon.worker.pool.room import Room
 from saliscope.daemon.worker.pool.wishes import Wishes
+from saliscope.daemon.worker.prefixes import Prefixes
 from saliscope.explainers.errors import ExplainerError, NoRoom
 from saliscope.explainers.models.finding import BUNDLED
 from saliscope.explainers.models.textmodel import TextModel
@@ -30,7 +31,8 @@ class ModelPool:
     """Loads models on threads; every callback runs through `post`, on the worker's own thread.
 
     `warm` is called with each model where it was loaded, before anybody else gets it. An owner uses a model from the
-    moment it gets it until `release`; a model in use never goes.
+    moment it gets it until `release`; a model in use never goes. The `prefixes` of texts go with their model, and
+    before any model where room is short.
     """
 
     def __init__(
@@ -40,11 +42,13 @@ class ModelPool:
         warm: Callable[[TextModel], None],
         budgets: Budgets | None = None,
         clock: Callable[[], float] = time.monotonic,
+        prefixes: Prefixes | None = None,
     ) -> None:
         self._wishes = Wishes(device)
         self._entries: dict[str, Entry] = {}
         self._used: dict[object, Entry] = {}
         self._clock = clock
+        self._prefixes = prefixes or Prefixes(0)
         self._loading = Loading(post, warm)
         self._room = Room(budgets or Budgets.of_environment())
         self._is_due = False
@@ -170,6 +174,8 @@ class ModelPool:
         for entry in list(self._entries.values()):
             if entry.is_idle and (entry.state == "draining" or entry.expires <= now):
                 self._let_go(entry)
+        if self._room.is_short and self._prefixes.clear():
+            reclaim()
         for weighed, entry in self._room.admit(now, self.idle, self._evict):
             self._load(entry, weighed)
         for entry, error in self._room.late(now, self._entries.values()):
@@ -201,6 +207,7 @@ class ModelPool:
             if isinstance(outcome, OutOfMemory) and not is_retry:
                 # What the reader said it needed was too little; everything that nobody uses makes room once.
                 self.counters["load_retries"] += 1
+                self._prefixes.clear()
                 for idle in self.idle():
                     self._evict(idle)
                 reclaim()
@@ -274,6 +281,8 @@ class ModelPool:
         ram, there = resident_bytes(), self._room.used(entry.place)
         del self._entries[entry.name]
         self._room.give_back(entry)
+        if entry.model is not None:
+            self._prefixes.drop(entry.model)
         entry.model = entry.verifying = None
         reclaim()
         freed = {"ram": max(0, ram - resident_bytes())}

@@ -44,6 +44,11 @@ class Room:
         """When the first of those that wait is told that there is no room; infinite if nobody waits."""
         return min((asked.deadline for asked in self._asked), default=math.inf)
 
+    @property
+    def is_short(self) -> bool:
+        """Whether a load waits that does not fit as things are."""
+        return any(self.budgets.of(asked.weighed.place).available() < asked.needed for asked in self._asked)
+
     def used(self, place: torch.device) -> int:
         """Bytes that this process holds on a device."""
         return self.budgets.of(place).meter.used()
