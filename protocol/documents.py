@@ -113,7 +113,8 @@ class DocumentChanged(Struct):
     """Answers `document/change`: what became of the records, by id; one in no list only moved with the text, if at all.
 
     A model sees something else of those `changed` and `added`, and the same of those `touched`. `num_computing` records
-    are explained because of this change; `num_known` have an explanation that is kept, which is sent again.
+    are explained because of this change; `num_known` have an explanation that is kept, which is sent again. What moved
+    otherwise than its edits say (`Edit.moved`) is in `moved`, as pairs of id and start.
     """
 
     document: str
@@ -125,6 +126,7 @@ class DocumentChanged(Struct):
     num_records: int
     num_computing: int
     num_known: int
+    moved: list[tuple[int, int]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -186,3 +188,11 @@ class DocumentFailed(Struct):
     version: int
     code: str
     message: str
+
+
+class DocumentSettled(Struct):
+    """Notified as `document/settled`: no record waits any more, and all that was found out was told of this version."""
+
+    document: str
+    opening: int
+    version: int

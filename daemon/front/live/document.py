@@ -19,6 +19,7 @@ from saliscope.daemon.front.live.places import Places
 from saliscope.protocol.documents import (
     DocumentFindings,
     DocumentOptions,
+    DocumentSettled,
     DocumentState,
     RecordFinding,
     RecordFindings,
@@ -46,6 +47,7 @@ class Document:
         self.kept = Kept(most_kept)
         self.running: dict[int, Run] = {}
         self.num_asked = 0
+        self._has_settled = False
         self._keys: dict[int, str] = {}
         self._verdicts: dict[int, tuple[Finding, ...]] = {}
         self._untold: dict[int, None] = {}
@@ -58,6 +60,7 @@ class Document:
         for id in changes.removed:
             self._forget(id)
             self._told.discard(id)
+        self._has_settled = False
         num_computing = num_known = 0
         for id in (*changes.changed, *changes.touched, *changes.added):
             located = self.store[id]
@@ -173,6 +176,13 @@ class Document:
     def has_news(self) -> bool:
         """Whether findings may have to be told."""
         return bool(self._untold)
+
+    def settled(self) -> DocumentSettled | None:
+        """That nothing waits and everything was told, once a version; None while something does."""
+        if self._has_settled or self.agenda or self.running or self._untold:
+            return None
+        self._has_settled = True
+        return DocumentSettled(self.name, self.number, self.store.version)
 
     def state(self) -> DocumentState:
         """How far it is explained."""

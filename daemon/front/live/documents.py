@@ -135,7 +135,7 @@ class Documents:
         num_computing, num_known = document.refresh(changes)
         return DocumentChanged(
             params.document, store.version, list(changes.changed), list(changes.touched), list(changes.added),
-            list(changes.removed), len(store), num_computing, num_known,
+            list(changes.removed), len(store), num_computing, num_known, list(changes.moved),
         )  # fmt: skip
 
     def _focus(self, params: FocusDocument) -> DocumentState:
