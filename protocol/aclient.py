@@ -54,6 +54,7 @@ from saliscope.protocol.watching import (
     OnAttribution,
     OnFailed,
     OnFindings,
+    OnSettled,
     Watcher,
     document_params,
     watcher_of,
@@ -245,15 +246,16 @@ class AsyncClient:
         on_attribution: OnAttribution | None = None,
         on_findings: OnFindings | None = None,
         on_failed: OnFailed | None = None,
+        on_settled: OnSettled | None = None,
         **options: Unpack[RecordOptions],
     ) -> DocumentState:
         """Open a live document under a path or a name; what is found out about its records goes to the callbacks.
 
         They run on the event loop. `options`: format, language, field, pair, label;
-        model, method, target, scale, granularity, seed, params, windows; low_margin; max_ms, max_rows.
+        model, method, target, scale, granularity, seed, params, windows; low_margin, shortcut; max_ms, max_rows, until.
         """
         fields = document_params(document, options, text=text, version=version)
-        self._watchers[document] = Watcher(on_attribution, on_findings, on_failed)
+        self._watchers[document] = Watcher(on_attribution, on_findings, on_failed, on_settled)
         return read(await self.call("document/open", fields), DocumentState)
 
     async def change_document(self, document: str, base: int, version: int, edits: Sequence[Edit]) -> DocumentChanged:

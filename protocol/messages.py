@@ -16,6 +16,7 @@ from saliscope.protocol.documents import (
     DocumentChanged,
     DocumentFailed,
     DocumentFindings,
+    DocumentSettled,
     DocumentState,
     FocusDocument,
     OpenDocument,
@@ -82,5 +83,6 @@ NOTIFICATIONS: Final[dict[str, type[Struct]]] = {
     "document/attribution": RecordAttribution,
     "document/findings": DocumentFindings,
     "document/failed": DocumentFailed,
+    "document/settled": DocumentSettled,
     "$/error": Failure,
 }

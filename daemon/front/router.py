@@ -243,7 +243,7 @@ class Router:
                 "workers_rss": sum(worker.get("memory", {}).get("rss", 0) for worker in workers),
                 "prefixes": sum(worker.get("memory", {}).get("prefixes", 0) for worker in workers),
             },
-            figures=self.figures.to_dict(workers),
+            figures=self.figures.to_dict(workers, [documents.figures for documents in self.documents.values()]),
         )
 
     async def _methods(self, notify: OnNotification | None) -> list[MethodInfo]:
