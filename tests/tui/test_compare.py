@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import pytest
+from textual.widgets import Static
+
+from saliscope.protocol.errors import SaliscopeError
+from saliscope.render.agreement import rank_agreement, top_overlap
+from saliscope.tui.app import TuiApp
+from saliscope.tui.contest import rows, verdict
+from saliscope.tui.screens.compare import CompareScreen
+from saliscope.tui.screens.main import MainScreen
+from saliscope.tui.screens.picker import Picker
+from tests.tui.conftest import TEXT, Make, session_of
+from tests.tui.fake import explanation
+
+
+async def compare(app: TuiApp, pilot: object, query: str) -> CompareScreen:
+    """Open the comparison and add the method that a query finds."""
+    await pilot.press("f7")  # type: ignore[attr-defined]
+    while not isinstance(app.screen, Picker):
+        await pilot.pause()  # type: ignore[attr-defined]
+    await pilot.press(*query, "enter")  # type: ignore[attr-defined]
+    await app.workers.wait_for_complete(
+        [worker for worker in app.workers if worker.group not in ("connect", "dialog")]
+    )
+    await pilot.pause()  # type: ignore[attr-defined]
+    assert isinstance(app.screen, CompareScreen)
+    return app.screen
+
+
+def text_of(app: TuiApp) -> str:
+    return str(app.screen.query_one("#contenders", Static).render())
+
+
+async def test_two_methods_stand_side_by_side_with_their_agreement(make: Make) -> None:
+    app = make()
+    async with app.run_test(size=(120, 50)) as pilot:
+        await pilot.pause()
+        await compare(app, pilot, "occ")
+        shown = text_of(app)
+        assert "demo-encoder · input-x-gradient" in shown
+        assert "demo-encoder · occlusion" in shown
+        assert "top 5:" in shown
+        assert shown.count(TEXT) == 2
+
+
+async def test_more_are_added_up_to_four_and_removed(make: Make) -> None:
+    app = make()
+    async with app.run_test(size=(120, 50)) as pilot:
+        await pilot.pause()
+        screen = await compare(app, pilot, "occ")
+        await pilot.press("a")
+        await pilot.press(*"attention", "enter")
+        await pilot.pause()
+        assert len(screen.explanations) == 3
+        await pilot.press("d")
+        assert len(screen.explanations) == 2
+        await pilot.press("escape")
+        await pilot.pause()
+        assert isinstance(app.screen, MainScreen)
+
+
+async def test_another_model_can_be_compared(make: Make) -> None:
+    app = make()
+    async with app.run_test(size=(120, 50)) as pilot:
+        await pilot.pause()
+        await compare(app, pilot, "occ")
+        await pilot.press("M")
+        await pilot.press(*"decoder", "enter")
+        await pilot.pause()
+        assert "demo-decoder" in text_of(app)
+        assert session_of(app).fake.calls[-1][2]["model"] == "demo-decoder"
+
+
+async def test_a_method_that_fails_says_why_beside_the_others(make: Make) -> None:
+    app = make()
+    async with app.run_test(size=(120, 50)) as pilot:
+        await pilot.pause()
+        await compare(app, pilot, "occ")
+        session_of(app).fake.failure = SaliscopeError("not_capable", "it has no attention maps")
+        await pilot.press("a")
+        while not isinstance(app.screen, Picker):
+            await pilot.pause()
+        await pilot.press(*"attention", "enter")
+        await pilot.pause()
+        assert "it has no attention maps" in text_of(app)
+        assert "occlusion" in text_of(app)
+
+
+def test_the_verdict_is_rank_correlation_and_shared_top() -> None:
+    one = explanation(TEXT)
+    other = explanation(TEXT, scores=[-score for score in one.scores])
+    found = verdict(one, other)
+    assert found.rank == pytest.approx(-1.0)
+    assert (found.shared, found.of) == (5, 5)
+
+
+def test_the_table_has_the_tokens_that_matter_most_first() -> None:
+    found = rows([explanation(TEXT), explanation(TEXT, method="occlusion")], 3)
+    assert [row.text for row in found][0] == "wonderful"
+    assert len(found) == 3
+
+
+def test_agreement_needs_three_shared_spans_and_some_order() -> None:
+    spans = [(0, 1), (1, 2), (2, 3)]
+    one = dict(zip(spans, (1.0, 2.0, 3.0), strict=True))
+    assert rank_agreement(one, {spans[0]: 1.0}) is None
+    assert rank_agreement(one, dict.fromkeys(spans, 1.0)) is None
+    assert rank_agreement(one, dict(zip(spans, (1.0, 3.0, 2.0), strict=True))) == pytest.approx(0.5)
+    assert top_overlap(one, {spans[0]: 9.0, spans[1]: 1.0, spans[2]: 2.0}, 1) == 0
