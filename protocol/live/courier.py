@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
 from saliscope.protocol.aclient import AsyncClient
 from saliscope.protocol.edits import Edit
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.live.choices import Choices
 from saliscope.protocol.live.document import LiveDocument, Told
 from saliscope.protocol.live.record import landed
 from saliscope.protocol.requests import DisconnectedError
@@ -25,11 +27,10 @@ _BUSY_S: Final = 2.0
 class Courier:
     """One document of a session; `serve` runs while there is a connection, and anew on the next one."""
 
-    def __init__(self, document: LiveDocument, on_change: OnChange, debounce_s: float, *, held: bool = False) -> None:
-        self.document = document
+    def __init__(self, document: LiveDocument, choices: Choices, on_change: OnChange, debounce_s: float) -> None:
+        self.document, self.choices = document, choices
         self._on_change, self._debounce_s = on_change, debounce_s
-        #: Whether edits wait for `flush`, and the opening with them.
-        self.holds_edits, self._holds_opening = held, held
+        self._holds_opening = choices.trigger == "manual"
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
         self._due: float | None = None
@@ -38,6 +39,8 @@ class Courier:
         self._is_reconfigured = self._is_closed = False
         self._same_records = True
         self._version = 0
+        #: The version of the text with which the document was opened last.
+        self._offered = -1
 
     # -- what the user of the session does --------------------------------------------------------
 
@@ -57,7 +60,7 @@ class Courier:
 
     def focus(self, at: int) -> None:
         """Have the record at `at` explained first."""
-        self._focus = at
+        self._focus = min(max(at, 0), len(self.document.text))
         self._wake.set()
 
     def flush(self) -> None:
@@ -66,13 +69,32 @@ class Courier:
         self._due = 0.0 if self.document.has_unsent else None
         self._wake.set()
 
-    def configure(self, options: dict[str, Any]) -> None:
+    def configure(self, asked: dict[str, Any]) -> None:
         """Explain the records so from now on."""
-        old = self.document.options
-        self._same_records &= all(old.get(name) == options.get(name) for name in _READING)
-        self.document.options = options
-        self._is_reconfigured = True
-        self._wake.set()
+        self.choices.asked = asked
+        self._choose()
+
+    def look_again(self) -> None:
+        """Explain the records as the workspace wants it, if its file says something else now."""
+        if not self.choices.refresh():
+            return
+        self._choose()
+        if not self.holds_edits and self.document.has_unsent:
+            self.flush()
+        self._tell(None)
+
+    @property
+    def holds_edits(self) -> bool:
+        """Whether edits wait for `flush`."""
+        return self.choices.trigger != "onType"
+
+    def _choose(self) -> None:
+        old, new = self.document.options, self.choices.options
+        self.document.choose(self.choices)
+        if old != new:
+            self._same_records &= all(old.get(name) == new.get(name) for name in _READING)
+            self._is_reconfigured = True
+            self._wake.set()
 
     def close(self) -> None:
         """Have the document closed; `serve` ends then."""
@@ -102,60 +124,60 @@ class Courier:
         """Open the document and follow it until it is closed or the connection is lost."""
         while not self._is_closed and client.is_open:
             try:
-                if await self._open(client):
-                    await self._follow(client)
-            except DisconnectedError:
-                return
+                await self._open(client)
+                await self._follow(client)
             except SaliscopeError as error:
-                if error.code == "shutting_down":
+                if isinstance(error, DisconnectedError) or error.code == "shutting_down" or not client.is_open:
                     return
-                # Whatever was not done: the daemon gets the whole text again.
-                continue
+                await self._refused(client, error)
 
-    async def _open(self, client: AsyncClient) -> bool:
-        """Whether the document is open; else it waits for another text, other options, or room."""
+    async def _open(self, client: AsyncClient) -> None:
         while self._holds_opening and not self._is_closed:
             await self._woken(None)
         if self._is_closed:
-            return False
+            return
         self._same_records, self._is_reconfigured, self._due = True, False, None
         document, text = self.document, self.document.begin()
         if document.has_unsent:
             self._due = 0.0
-        try:
-            state = await client.open_document(
-                document.name, text, on_attribution=self._hear, on_findings=self._hear, on_failed=self._hear,
-                on_settled=self._hear, **document.options,
-            )  # fmt: skip
-        except SaliscopeError as error:
-            if isinstance(error, DisconnectedError) or error.code == "shutting_down":
-                raise
-            document.problem = error
-            self._tell(None)
-            await self._woken(_BUSY_S if error.code == "busy" else None)
-            while self._due is not None and (left := self._due - asyncio.get_running_loop().time()) > 0:
-                await self._woken(left)
-            return False
+        self._offered = document.version
+        state = await client.open_document(
+            document.name, text, on_attribution=self._hear, on_findings=self._hear, on_failed=self._hear,
+            on_settled=self._hear, **document.options,
+        )  # fmt: skip
         self._version = state.version
         document.opened(state)
         self._tell(None)
-        return True
+
+    async def _refused(self, client: AsyncClient, error: SaliscopeError) -> None:
+        """Wait until it is worth trying again: at once for a text that the daemon has never seen whole."""
+        if error.code == "bad_request" and error.data.get("resync") and self._offered != self.document.version:
+            return
+        if self.document.opening is not None:
+            # What is left of it there is no use to anybody.
+            with contextlib.suppress(SaliscopeError):
+                await client.close_document(self.document.name)
+        self.document.problem, self._due = error, None
+        self._tell(None)
+        await self._woken(_BUSY_S if error.code == "busy" else None)
+        while (left := self._left()) is not None and left > 0:
+            await self._woken(left)
 
     async def _follow(self, client: AsyncClient) -> None:
         document = self.document
         while not self._is_closed:
-            now = asyncio.get_running_loop().time()
+            left = self._left()
             if self._is_reconfigured:
                 self._is_reconfigured, same, self._same_records = False, self._same_records, True
                 document.opened(await client.configure_document(document.name, **document.options), same_records=same)
                 self._tell(None)
-            elif document.has_unsent and self._due is not None and self._due <= now:
+            elif document.has_unsent and left is not None and left <= 0:
                 await self._send(client)
             elif self._focus is not None and not document.has_unsent:
                 at, self._focus = self._focus, None
                 await client.focus_document(document.name, self._version, at)
             else:
-                await self._woken(None if self._due is None else self._due - now)
+                await self._woken(left)
         await client.close_document(document.name)
 
     async def _send(self, client: AsyncClient) -> None:
@@ -166,6 +188,10 @@ class Courier:
         base, self._version = self._version, self._version + 1
         answer = await client.change_document(document.name, base, self._version, batch)
         self._tell(document.changed(answer))
+
+    def _left(self) -> float | None:
+        """The seconds until what was edited is due; None where nothing is."""
+        return None if self._due is None else self._due - asyncio.get_running_loop().time()
 
     async def _woken(self, timeout_s: float | None) -> None:
         """Wait for something to do, at most so long."""

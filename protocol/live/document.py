@@ -19,6 +19,7 @@ from saliscope.protocol.documents import (
 )
 from saliscope.protocol.edits import Edit, check_edits
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.live.choices import Choices
 from saliscope.protocol.live.record import LiveRecord, Places
 
 Told = RecordAttribution | DocumentFindings | DocumentFailed | DocumentSettled
@@ -38,8 +39,9 @@ class LiveDocument:
     Methods that take something in return the ids of the records concerned; None: all of them.
     """
 
-    def __init__(self, name: str, text: str, options: dict[str, Any]) -> None:
-        self.name, self.text, self.options = name, text, options
+    def __init__(self, name: str, text: str, choices: Choices) -> None:
+        self.name, self.text = name, text
+        self.choose(choices)
         self.version = 0
         self.format = ""
         self.failed: DocumentFailed | None = None
@@ -55,6 +57,12 @@ class LiveDocument:
         self._answered = 0
         self._early: list[Told] = []
         self._settled: int | None = None
+
+    def choose(self, choices: Choices) -> None:
+        """It is explained so from now on; `settings_problems` are lines of `settings_file` that are not used."""
+        self.options: dict[str, Any] = choices.options
+        self.trigger = choices.trigger
+        self.settings_file, self.settings_problems = choices.file, choices.problems
 
     @property
     def records(self) -> Sequence[LiveRecord]:
@@ -160,6 +168,8 @@ class LiveDocument:
         """The daemon has made the edits in flight: what became of the records."""
         self._answered, self._in_flight = answer.version, []
         self.num_records = answer.num_records
+        # What was computed in vain is tried again with another text.
+        self.failed = None if answer.num_computing else self.failed
         for id in answer.removed:
             self._drop(id)
         outdated = [id for id in answer.changed if id in self._records and self._records[id].version < answer.version]
@@ -216,12 +226,10 @@ class LiveDocument:
     def _displace_ghosts(self, record: LiveRecord) -> None:
         """Let go what a record of an earlier opening said of the same place."""
         at = self._index(record)
-        gone = []
-        for other in chain(self._ordered[at + 1 : at + 9], reversed(self._ordered[max(at - 8, 0) : at])):
-            if other.id < 0 and other.start < max(record.end, record.start + 1) and record.start < other.end:
-                gone.append(other.id)
-        for id in gone:
-            self._drop(id)
+        near = chain(self._ordered[at + 1 : at + 9], self._ordered[max(at - 8, 0) : at])
+        end = max(record.end, record.start + 1)
+        for other in [one for one in near if one.id < 0 and one.start < end and record.start < one.end]:
+            self._drop(other.id)
 
     def _drop(self, id: int) -> int:
         record = self._records.pop(id, None)

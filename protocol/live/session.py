@@ -11,9 +11,11 @@ from saliscope.protocol.aclient import AsyncClient
 from saliscope.protocol.edits import Edit
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.launch import aconnect
+from saliscope.protocol.live.choices import Choices
 from saliscope.protocol.live.courier import Courier, OnChange
 from saliscope.protocol.live.document import LiveDocument
 from saliscope.protocol.requests import RecordOptions
+from saliscope.protocol.workspace import Trigger
 
 SessionState = Literal["connecting", "connected", "lost", "failed"]
 OnState = Callable[[SessionState, str], None]
@@ -28,7 +30,7 @@ class LiveSession:
     `on_change` hears which records of a document have other scores, places or findings (None: all); that records only
     move with one's own edits is not told. `on_state` hears how the connection is, and why. Edits are sent when there
     was none for `debounce_s`. `socket` and `token` are the address of a daemon on TCP; without, it is that of this
-    user, which is started if need be, unless `start` is false.
+    user, which is started if need be, unless `start` is false. Files of the workspace are looked at every `look_s`.
     """
 
     def __init__(
@@ -40,31 +42,32 @@ class LiveSession:
         socket: str | None = None,
         token: str | None = None,
         start: bool = True,
+        look_s: float = 1.0,
     ) -> None:
         self._on_change = on_change or (lambda document, ids: None)
         self._on_state = on_state or (lambda state, message: None)
-        self._debounce_s = debounce_s
+        self._debounce_s, self._look_s = debounce_s, look_s
         self._socket, self._token, self._starts = socket, token, start
         self._couriers: dict[str, Courier] = {}
         self._errands: dict[str, asyncio.Task[None]] = {}
-        self._keeper: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._first_try = asyncio.Event()
         self.client: AsyncClient | None = None
         self.state: SessionState = "connecting"
 
     async def start(self) -> None:
         """Connect; returns when that was done or has failed (see `state`), and goes on trying until `stop`."""
-        if self._keeper is None:
-            self._keeper = asyncio.create_task(self._keep())
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(self._keep()), asyncio.create_task(self._watch())]
         await self._first_try.wait()
 
     async def stop(self) -> None:
         """Close the connection; the documents keep what they know."""
-        tasks = [*self._errands.values(), *filter(None, [self._keeper])]
+        tasks = [*self._errands.values(), *self._tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._keeper = None
+        self._tasks = []
         self._first_try.clear()
         for courier in self._couriers.values():
             courier.close()
@@ -74,14 +77,25 @@ class LiveSession:
 
     # -- documents --------------------------------------------------------------------------------
 
-    def open(self, name: str, text: str, **options: Unpack[RecordOptions]) -> LiveDocument:
+    def open(
+        self,
+        name: str,
+        text: str,
+        *,
+        path: Path | None = None,
+        trigger: Trigger | None = None,
+        **options: Unpack[RecordOptions],
+    ) -> LiveDocument:
         """Open a document under a path or a name (an open one of this name is closed); its records are told of later.
 
-        `options` are those of `open_document`.
+        `options` are those of `open_document`. What they leave out is as the `saliscope.toml` nearest to `path` says,
+        now and when it changes. `trigger` says when edits are sent: "onType", or at `flush` ("onSave"); "manual" lets
+        the opening, too, wait for `flush`.
         """
         if name in self._couriers:
             self._couriers.pop(name).close()
-        courier = Courier(LiveDocument(name, text, _known(options)), self._on_change, self._debounce_s)
+        choices = Choices(path, _known(options), trigger)
+        courier = Courier(LiveDocument(name, text, choices), choices, self._on_change, self._debounce_s)
         self._couriers[name] = courier
         self._send_out(courier)
         return courier.document
@@ -99,11 +113,11 @@ class LiveSession:
         self._find(name).focus(at)
 
     def flush(self, name: str) -> None:
-        """Send what was edited now, without the debounce."""
+        """Send now what was edited, and open what waits for it: the file was saved, or somebody asks."""
         self._find(name).flush()
 
     def configure(self, name: str, **options: Unpack[RecordOptions]) -> None:
-        """Explain a document otherwise; what is left out is the default."""
+        """Explain a document otherwise; what is left out is as its workspace says, or the default."""
         self._find(name).configure(_known(options))
 
     def close(self, name: str) -> None:
@@ -147,6 +161,13 @@ class LiveSession:
             self.client = None
             self._enter("lost", "the connection to the daemon was lost")
             await asyncio.sleep(wait_s)
+
+    async def _watch(self) -> None:
+        """Look now and then whether a `saliscope.toml` says something else, until cancelled."""
+        while True:
+            await asyncio.sleep(self._look_s)
+            for courier in list(self._couriers.values()):
+                courier.look_again()
 
     def _stage(self, loop: asyncio.AbstractEventLoop) -> Callable[[str], None]:
         """Tell what takes time while connecting, from whatever thread."""

@@ -1,7 +1,8 @@
 """A worker without a model that keeps the contract of daemon/worker: what a text says is what happens.
 
 `origin` answers with whose request it is, `crash` ends the process, `crash-once PATH` only while PATH is missing,
-`hang` waits for `$/cancel`, `partials N` sends N partial estimates, `fat N` answers with N scores, `busy` fails.
+`hang` waits for `$/cancel`, `partials N` sends N partial estimates, `fat N` answers with N scores, `busy` and
+`incapable` fail.
 Anything else is explained at once.
 """
 
@@ -145,8 +146,8 @@ class FakeWorker:
         if command in ("origin", "beside", "until"):
             self.answer(id, {**explanation(text, [1.0]), "diagnostics": origin})
             return
-        if command == "busy":
-            self.fail(id, "busy", "too much")
+        if command in ("busy", "incapable"):
+            self.fail(id, "busy" if command == "busy" else "not_capable", "too much")
             return
         scores = [1 / (n + 1) for n in range(int(argument) if command == "fat" else 3)]
         if command == "partials" and stream:
