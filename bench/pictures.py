@@ -29,12 +29,12 @@ def main() -> None:
         command = [sys.executable, "-m", "saliscope.cli", "explain", *arguments, "--svg", picture, "--no-daemon"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         print(picture)
-    asyncio.run(terminal(folder / "tui.svg"))
+    (folder / "tui.svg").write_text(asyncio.run(terminal()), encoding="utf-8")
     print(folder / "tui.svg")
 
 
-async def terminal(picture: Path) -> None:
-    """Write a picture of the terminal UI, with the daemon of this user."""
+async def terminal() -> str:
+    """A picture of the terminal UI, with the daemon of this user."""
     from saliscope.tui.app import TuiApp
     from saliscope.tui.store import Kept
 
@@ -43,7 +43,7 @@ async def terminal(picture: Path) -> None:
     async with app.run_test(size=(110, 26)) as pilot:
         while not (app.is_explained and app.desk.status is not None):
             await pilot.pause(0.1)
-        picture.write_text(app.export_screenshot(), encoding="utf-8")
+        return app.export_screenshot()
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from saliscope.tui.screens.compare import CompareScreen
 from saliscope.tui.screens.export import ExportScreen, Wish
 from saliscope.tui.screens.form import ParameterForm
 from saliscope.tui.screens.help import Help
+from saliscope.tui.screens.layers import LayersScreen
 from saliscope.tui.screens.log import LogScreen
 from saliscope.tui.screens.main import MainScreen
 from saliscope.tui.screens.picker import Choice, Picker
@@ -45,6 +46,8 @@ from saliscope.tui.widgets.strongest import Strongest
 
 #: How often the daemon is asked how it is, in seconds.
 ASK_EVERY_S: Final = 2.0
+#: The method that tells of every layer in one pass.
+LAYERED: Final = "decoded-grad-cam"
 #: What a text without a file is called.
 SCRATCH: Final = "text"
 
@@ -56,6 +59,7 @@ class TuiApp(App[None]):
 
     TITLE = "saliscope"
     CSS_PATH = "styles.tcss"
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-tiny"), (60, "-narrow"), (100, "-wide")]
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {Commands}
 
     class News(Message):
@@ -290,6 +294,23 @@ class TuiApp(App[None]):
 
         first = Contender(explanation.model, explanation.method)
         await self.push_screen(CompareScreen([first], explain, self._asked, self.inks))
+
+    @work(exclusive=True, group="dialog")
+    async def action_layers(self) -> None:
+        """Show what each layer makes of the text at the cursor, and explain with the one that is chosen."""
+        found, choices = self._explained(), self.desk.choices
+        if found is None:
+            return
+
+        async def explain() -> Explanation:
+            return await self.desk.client.explain(
+                found.text, model=found.model, method=LAYERED, target=read_target(choices.target),
+                granularity=choices.granularity, params={"layers": "all"}, priority="interactive",
+            )  # fmt: skip
+
+        layer = await self.push_screen_wait(LayersScreen(explain, self.inks))
+        if layer is not None:
+            self.choose(replace(choices, model=found.model, method=LAYERED, params={"layer": layer}))
 
     # -- files ------------------------------------------------------------------------------------
 

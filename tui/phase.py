@@ -62,6 +62,8 @@ def phase_of(
     loading = [model.name for model in status.models if model.state == "loading"] if status is not None else []
     if loading and (record is None or record.explanation is None):
         return Phase("loading", f"loading {loading[0]}")
+    if record is None and document.is_settled:
+        return Phase("ready", "ready")
     if record is None or record.explanation is None:
         waits = record is not None and record.state == "waiting"
         return Phase("waiting", "explaining") if waits or record is None else Phase("empty", "nothing to explain")

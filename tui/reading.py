@@ -14,7 +14,7 @@ MAX_BARS: Final = 5
 
 
 class TokenFacts(NamedTuple):
-    """What is known of one scored feature: `share` of all magnitude, `rank` from 1 `of` how many, `pieces` with their ids."""
+    """What is known of one feature: `share` of all magnitude, `rank` from 1 `of` how many, `pieces` with ids."""
 
     text: str
     score: float

@@ -23,7 +23,12 @@ class Terminal:
     def __init__(self, folder: Path, environment: dict[str, str], columns: int, rows: int) -> None:
         self._socket = folder / "tmux"
         given = {name: value for name, value in environment.items() if name not in ("NO_COLOR", "TMUX")}
-        given |= {"XDG_STATE_HOME": str(folder), "COLORTERM": "truecolor", "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
+        given |= {
+            "XDG_STATE_HOME": str(folder),
+            "COLORTERM": "truecolor",
+            "TERM": "xterm-256color",
+            "LC_ALL": "C.UTF-8",
+        }
         self._environment = given
         (folder / "conf").write_text(
             "set -g default-terminal tmux-256color\nset -ga terminal-overrides ',*:Tc'\nset -g remain-on-exit on\n"

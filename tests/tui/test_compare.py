@@ -4,10 +4,12 @@ import pytest
 from textual.widgets import Static
 
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.results import Explanation, Output
 from saliscope.render.agreement import rank_agreement, top_overlap
 from saliscope.tui.app import TuiApp
 from saliscope.tui.contest import rows, verdict
 from saliscope.tui.screens.compare import CompareScreen
+from saliscope.tui.screens.layers import LayersScreen
 from saliscope.tui.screens.main import MainScreen
 from saliscope.tui.screens.picker import Picker
 from tests.tui.conftest import TEXT, Make, session_of
@@ -20,9 +22,7 @@ async def compare(app: TuiApp, pilot: object, query: str) -> CompareScreen:
     while not isinstance(app.screen, Picker):
         await pilot.pause()  # type: ignore[attr-defined]
     await pilot.press(*query, "enter")  # type: ignore[attr-defined]
-    await app.workers.wait_for_complete(
-        [worker for worker in app.workers if worker.group not in ("connect", "dialog")]
-    )
+    await app.workers.wait_for_complete([worker for worker in app.workers if worker.group not in ("connect", "dialog")])
     await pilot.pause()  # type: ignore[attr-defined]
     assert isinstance(app.screen, CompareScreen)
     return app.screen
@@ -97,7 +97,7 @@ def test_the_verdict_is_rank_correlation_and_shared_top() -> None:
 
 def test_the_table_has_the_tokens_that_matter_most_first() -> None:
     found = rows([explanation(TEXT), explanation(TEXT, method="occlusion")], 3)
-    assert [row.text for row in found][0] == "wonderful"
+    assert found[0].text == "wonderful"
     assert len(found) == 3
 
 
@@ -108,3 +108,27 @@ def test_agreement_needs_three_shared_spans_and_some_order() -> None:
     assert rank_agreement(one, dict.fromkeys(spans, 1.0)) is None
     assert rank_agreement(one, dict(zip(spans, (1.0, 3.0, 2.0), strict=True))) == pytest.approx(0.5)
     assert top_overlap(one, {spans[0]: 9.0, spans[1]: 1.0, spans[2]: 2.0}, 1) == 0
+
+
+async def test_layers_are_a_heat_map_from_which_one_is_chosen(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        found = explanation(TEXT, method="decoded-grad-cam")
+        found.outputs = [Output(found.target, found.scores, layer=layer) for layer in (3, 0, 1, 2, 3)]
+
+        async def explain(text: str, **options: object) -> Explanation:
+            assert options["params"] == {"layers": "all"}
+            return found
+
+        monkeypatch.setattr(session_of(app).fake, "explain", explain)
+        await pilot.press("ctrl+l")
+        while not (isinstance(app.screen, LayersScreen) and "wonderful" in str(app.screen.heat())):
+            await pilot.pause()
+        assert "  0   1   2   3" in str(app.screen.heat())
+        await pilot.press("left", "enter")
+        while not isinstance(app.screen, MainScreen):
+            await pilot.pause()
+        await pilot.pause()
+        assert app.desk.choices.method == "decoded-grad-cam"
+        assert app.desk.choices.params == {"layer": 2}

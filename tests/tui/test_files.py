@@ -100,7 +100,7 @@ async def test_text_and_choices_are_there_the_next_time(make: Make, state: Path)
     assert kept.text == f"{TEXT}!"
     assert kept.cursor == len(TEXT) + 1
     assert kept.choices.method == "occlusion"
-    assert state.stat().st_mode & 0o777 == 0o600
+    assert os.stat(state).st_mode & 0o777 == 0o600
 
 
 def test_a_state_that_cannot_be_read_is_as_none(state: Path) -> None:

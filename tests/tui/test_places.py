@@ -29,4 +29,6 @@ def test_every_place_in_a_line_comes_back(lines: list[str], newline: str) -> Non
         for column in range(len(line) + 1):
             offset = places.offset(row, column)
             assert places.location(offset) == (row, column)
-            assert newline.join(lines)[offset : offset + 1] == (line + newline)[column : column + 1] or row + 1 == len(lines)
+            assert newline.join(lines)[offset : offset + 1] == (line + newline)[column : column + 1] or row + 1 == len(
+                lines
+            )

@@ -16,6 +16,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from saliscope.protocol import glance
+from saliscope.protocol.results import Explanation
 from saliscope.tui.app import TuiApp
 from saliscope.tui.choices import Choices
 from saliscope.tui.screens.compare import CompareScreen
@@ -59,6 +60,13 @@ def main_of(app: TuiApp) -> MainScreen:
     return screen
 
 
+def explained(app: TuiApp) -> Explanation:
+    """What is known of the text at the cursor."""
+    found = main_of(app).here.explanation
+    assert found is not None
+    return found
+
+
 async def test_what_is_typed_takes_colours_and_a_prediction() -> None:
     app = app_of()
     async with app.run_test(size=(120, 34)) as pilot:
@@ -72,9 +80,11 @@ async def test_what_is_typed_takes_colours_and_a_prediction() -> None:
         strong = {"a dull and boring film"[part.start : part.end] for part in colours.line("a dull and boring film", 0)
                   if part.bucket >= 2}  # fmt: skip
         assert "dull" in strong or "boring" in strong
-        await pilot.press("end", *", but wonderful and charming and great")
-        await until(pilot, lambda: app.is_explained and main_of(app).here.explanation is not found)
-        assert main_of(app).here.explanation.prediction.label == "positive"  # type: ignore[union-attr]
+        longer = "a dull and boring film, but wonderful"
+        await pilot.press("end", *longer[len(found.text) :])
+        await until(pilot, lambda: app.is_explained and explained(app).text == longer)
+        before, after = found.prediction.probabilities, explained(app).prediction.probabilities
+        assert after["positive"] > before["positive"]
 
 
 async def test_another_model_method_and_target_are_used() -> None:
@@ -84,14 +94,15 @@ async def test_another_model_method_and_target_are_used() -> None:
         await pilot.press("f3")
         await until(pilot, lambda: isinstance(app.screen, Picker))
         await pilot.press(*"sp-pi", "enter")
-        await until(pilot, lambda: app.is_explained and main_of(app).here.explanation.method == "sp-pi")  # type: ignore[union-attr]
+        await until(pilot, lambda: app.is_explained and explained(app).method == "sp-pi")
         await pilot.press("f4")
         await until(pilot, lambda: isinstance(app.screen, Picker))
         await pilot.press(*"positive", "enter")
         await until(
-            pilot, lambda: app.is_explained and main_of(app).here.explanation.target.label == "positive"  # type: ignore[union-attr]
+            pilot,
+            lambda: app.is_explained and explained(app).target.label == "positive",
         )
-        assert main_of(app).here.explanation.model == "demo-decoder"  # type: ignore[union-attr]
+        assert explained(app).model == "demo-decoder"
 
 
 async def test_a_masked_token_changes_the_prediction() -> None:
@@ -101,8 +112,9 @@ async def test_a_masked_token_changes_the_prediction() -> None:
         main_of(app).editor.go(3)
         await pilot.press("f8")
         await until(pilot, lambda: app.desk.without is not None)
-        before = main_of(app).here.explanation.prediction.probabilities["negative"]  # type: ignore[union-attr]
-        assert app.desk.without.probabilities["negative"] < before  # type: ignore[union-attr]
+        before = explained(app).prediction.probabilities["negative"]
+        assert app.desk.without is not None
+        assert app.desk.without.probabilities["negative"] < before
 
 
 async def test_methods_are_compared() -> None:
@@ -146,4 +158,4 @@ async def test_a_daemon_that_is_killed_while_typing_is_asked_again(home: dict[st
         await pilot.press("end", *" and a boring one")
         assert app.screen.query_one(Editor).text == "a dull film and a boring one"
         await until(pilot, lambda: app.is_explained and main_of(app).here.explanation is not None
-                    and main_of(app).here.explanation.text == "a dull film and a boring one")  # type: ignore[union-attr]  # fmt: skip
+                    and explained(app).text == "a dull film and a boring one")  # fmt: skip

@@ -39,7 +39,6 @@ class MainScreen(Screen[None]):
 
     app: TuiApp
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (100, "-wide")]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1,question_mark", "app.help", "Help", key_display="F1", tooltip="Every key and what it does"),
         Binding("f2,M", "app.pick('model')", "Model", tooltip="Choose another model"),
@@ -48,6 +47,7 @@ class MainScreen(Screen[None]):
         Binding("f5,g", "app.pick('granularity')", "Pieces", tooltip="Choose what gets a score: tokens, words, …"),
         Binding("f6,p", "app.parameters", "Parameters", tooltip="Set the parameters of the method"),
         Binding("f7,c", "app.compare", "Compare", tooltip="Put methods side by side"),
+        Binding("ctrl+l,l", "app.layers", "Layers", show=False, tooltip="Show what each layer makes of the text"),
         Binding("f8,x", "mask", "Mask", tooltip="Leave the token at the cursor out, and see what that changes"),
         Binding("f9,E", "app.export", "Export", tooltip="Write a picture, a page or JSON; or copy it"),
         Binding("ctrl+down,right_square_bracket", "strong(1)", "Next strong token", show=False,
