@@ -31,6 +31,7 @@ from saliscope.tui.external import edited_outside
 from saliscope.tui.inks import Inks
 from saliscope.tui.keys import key_name, keys_of
 from saliscope.tui.picking import Question, chosen, method_of, question
+from saliscope.tui.records import rows_of
 from saliscope.tui.screens.compare import CompareScreen
 from saliscope.tui.screens.export import ExportScreen, Wish
 from saliscope.tui.screens.form import ParameterForm
@@ -39,6 +40,7 @@ from saliscope.tui.screens.layers import LayersScreen
 from saliscope.tui.screens.log import LogScreen
 from saliscope.tui.screens.main import MainScreen
 from saliscope.tui.screens.picker import Choice, Picker
+from saliscope.tui.screens.records import RecordsScreen
 from saliscope.tui.store import Kept
 from saliscope.tui.themes import theme_name, themes
 from saliscope.tui.widgets.editor import Editor
@@ -59,7 +61,8 @@ class TuiApp(App[None]):
 
     TITLE = "saliscope"
     CSS_PATH = "styles.tcss"
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-tiny"), (60, "-narrow"), (100, "-wide")]
+    # Textual declares it as an instance's.
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (100, "-wide")]  # noqa: RUF012
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {Commands}
 
     class News(Message):
@@ -311,6 +314,21 @@ class TuiApp(App[None]):
         layer = await self.push_screen_wait(LayersScreen(explain, self.inks))
         if layer is not None:
             self.choose(replace(choices, model=found.model, method=LAYERED, params={"layer": layer}))
+
+    @work(exclusive=True, group="dialog")
+    async def action_records(self) -> None:
+        """Show the records in a table, and go to the one that is chosen."""
+        document = self.desk.document
+        if document is None:
+            return
+
+        def text_at(start: int) -> str:
+            record = document.record_at(start)
+            return "" if record is None else document.text[record.start : min(record.end, record.start + 400)]
+
+        place = await self.push_screen_wait(RecordsScreen(lambda: rows_of(document.records), text_at))
+        if place is not None:
+            self._main.editor.go(place)
 
     # -- files ------------------------------------------------------------------------------------
 

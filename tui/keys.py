@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 
 NAMES = {
     "question_mark": "?", "right_square_bracket": "]", "left_square_bracket": "[", "escape": "Esc", "enter": "Enter",
-    "down": "↓", "up": "↑",
+    "down": "↓", "up": "↑", "left": "←", "right": "→", "slash": "/",
 }  # fmt: skip
 
 

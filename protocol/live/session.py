@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final, Literal, Unpack
 
 from saliscope.protocol.aclient import AsyncClient

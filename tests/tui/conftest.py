@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 
 from saliscope.tui.app import TuiApp
 from saliscope.tui.store import Kept
@@ -50,3 +51,10 @@ def session_of(app: TuiApp) -> FakeSession:
     session = app.desk.session
     assert isinstance(session, FakeSession)
     return session
+
+
+async def until(pilot: Pilot[Any], is_so: Callable[[], object]) -> None:
+    """Wait for a condition; the limit of the test is the only one."""
+    while not is_so():
+        await pilot.pause(0.01)
+    await pilot.pause()

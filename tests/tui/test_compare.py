@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import Static
 
 from saliscope.protocol.errors import SaliscopeError
@@ -12,20 +13,23 @@ from saliscope.tui.screens.compare import CompareScreen
 from saliscope.tui.screens.layers import LayersScreen
 from saliscope.tui.screens.main import MainScreen
 from saliscope.tui.screens.picker import Picker
-from tests.tui.conftest import TEXT, Make, session_of
+from tests.tui.conftest import TEXT, Make, session_of, until
 from tests.tui.fake import explanation
 
 
-async def compare(app: TuiApp, pilot: object, query: str) -> CompareScreen:
+async def compare(app: TuiApp, pilot: Pilot[None], query: str) -> CompareScreen:
     """Open the comparison and add the method that a query finds."""
-    await pilot.press("f7")  # type: ignore[attr-defined]
-    while not isinstance(app.screen, Picker):
-        await pilot.pause()  # type: ignore[attr-defined]
-    await pilot.press(*query, "enter")  # type: ignore[attr-defined]
-    await app.workers.wait_for_complete([worker for worker in app.workers if worker.group not in ("connect", "dialog")])
-    await pilot.pause()  # type: ignore[attr-defined]
+    await pilot.press("f7")
+    await add(app, pilot, query)
     assert isinstance(app.screen, CompareScreen)
     return app.screen
+
+
+async def add(app: TuiApp, pilot: Pilot[None], query: str) -> None:
+    """Choose what a query finds in the picker that opens, and wait until it is asked."""
+    await until(pilot, lambda: isinstance(app.screen, Picker))
+    await pilot.press(*query, "enter")
+    await until(pilot, lambda: isinstance(app.screen, CompareScreen) and "asking" not in text_of(app))
 
 
 def text_of(app: TuiApp) -> str:
@@ -50,8 +54,7 @@ async def test_more_are_added_up_to_four_and_removed(make: Make) -> None:
         await pilot.pause()
         screen = await compare(app, pilot, "occ")
         await pilot.press("a")
-        await pilot.press(*"attention", "enter")
-        await pilot.pause()
+        await add(app, pilot, "attention")
         assert len(screen.explanations) == 3
         await pilot.press("d")
         assert len(screen.explanations) == 2
@@ -66,8 +69,7 @@ async def test_another_model_can_be_compared(make: Make) -> None:
         await pilot.pause()
         await compare(app, pilot, "occ")
         await pilot.press("M")
-        await pilot.press(*"decoder", "enter")
-        await pilot.pause()
+        await add(app, pilot, "decoder")
         assert "demo-decoder" in text_of(app)
         assert session_of(app).fake.calls[-1][2]["model"] == "demo-decoder"
 
@@ -79,10 +81,7 @@ async def test_a_method_that_fails_says_why_beside_the_others(make: Make) -> Non
         await compare(app, pilot, "occ")
         session_of(app).fake.failure = SaliscopeError("not_capable", "it has no attention maps")
         await pilot.press("a")
-        while not isinstance(app.screen, Picker):
-            await pilot.pause()
-        await pilot.press(*"attention", "enter")
-        await pilot.pause()
+        await add(app, pilot, "attention")
         assert "it has no attention maps" in text_of(app)
         assert "occlusion" in text_of(app)
 

@@ -10,7 +10,7 @@ from saliscope.tui.screens.main import MainScreen
 from saliscope.tui.widgets.editor import Editor
 from saliscope.tui.widgets.strongest import Strongest
 from saliscope.tui.widgets.token import TokenDetail
-from tests.tui.conftest import TEXT, Make, session_of
+from tests.tui.conftest import TEXT, Make, session_of, until
 
 
 def detail(app: TuiApp) -> str:
@@ -73,8 +73,7 @@ async def test_a_masked_token_shows_what_it_changes(make: Make) -> None:
         editor = app.screen.query_one(Editor)
         editor.go(TEXT.index("wonderful"))
         await pilot.press("f8")
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+        await until(pilot, lambda: app.desk.without is not None)
         asked = [call for call in session_of(app).fake.calls if call[0] == "predict"]
         assert asked[0][1] == "The plot is a mess, but the cast is."
         assert "1 token: positive" in detail(app)

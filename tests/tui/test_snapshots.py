@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input, Static
 
 from saliscope.tui.app import TuiApp
+from saliscope.tui.choices import Choices
 from saliscope.tui.screens.compare import CompareScreen
 from saliscope.tui.screens.export import ExportScreen
 from saliscope.tui.screens.form import ParameterForm
 from saliscope.tui.screens.picker import Picker
 from saliscope.tui.widgets.editor import Editor
-from tests.tui.conftest import TEXT, Make, session_of
+from tests.tui.conftest import TEXT, Make, session_of, until
 
 Snap = Callable[..., bool]
 SIZES = [(120, 32), (90, 30), (56, 22)]
@@ -29,8 +31,10 @@ async def settle(pilot: Pilot[None]) -> None:
     """Until nothing moves: no cursor blinks, nothing is asked."""
     app = pilot.app
     assert isinstance(app, TuiApp)
-    app.screen_stack[1].query_one(Editor).cursor_blink = False
-    await app.workers.wait_for_complete([worker for worker in app.workers if worker.group == "status"])
+    await until(pilot, lambda: app.desk.status is not None)
+    for screen in app.screen_stack:
+        for entry in [*screen.query(Editor), *screen.query(Input)]:
+            entry.cursor_blink = False
     await pilot.pause()
 
 
@@ -107,38 +111,35 @@ def test_masked(snap_compare: Snap, make: Make) -> None:
     async def before(pilot: Pilot[None]) -> None:
         app.screen.query_one(Editor).go(TEXT.index("wonderful"))
         await pilot.press("f8")
-        await app.workers.wait_for_complete([worker for worker in app.workers if worker.group == "mask"])
+        await until(pilot, lambda: app.desk.without is not None)
         await settle(pilot)
 
     assert snap_compare(app, terminal_size=SIZES[0], run_before=before)
 
 
-async def until(pilot: Pilot[None], kind: type) -> None:
-    while not isinstance(pilot.app.screen, kind):
-        await pilot.pause()
-    await pilot.pause()
-
-
 @pytest.mark.parametrize("key", ["f2", "f3", "f4", "f5"])
 def test_pickers(snap_compare: Snap, make: Make, key: str) -> None:
+    app = app_of(make)
+
     async def before(pilot: Pilot[None]) -> None:
         await settle(pilot)
         await pilot.press(key)
-        await until(pilot, Picker)
+        await until(pilot, lambda: isinstance(app.screen, Picker))
+        await settle(pilot)
 
-    assert snap_compare(app_of(make), terminal_size=SIZES[0], run_before=before)
+    assert snap_compare(app, terminal_size=SIZES[0], run_before=before)
 
 
 @pytest.mark.parametrize(("key", "kind"), [("f6", ParameterForm), ("f9", ExportScreen)])
 def test_dialogs(snap_compare: Snap, make: Make, key: str, kind: type) -> None:
-    from saliscope.tui.choices import Choices
+    app = app_of(make, choices=Choices(method="occlusion"))
 
     async def before(pilot: Pilot[None]) -> None:
         await settle(pilot)
         await pilot.press(key)
-        await until(pilot, kind)
+        await until(pilot, lambda: isinstance(app.screen, kind))
+        await settle(pilot)
 
-    app = app_of(make, choices=Choices(method="occlusion"))
     assert snap_compare(app, terminal_size=SIZES[0], run_before=before)
 
 
@@ -158,12 +159,9 @@ def test_comparison(snap_compare: Snap, make: Make) -> None:
     async def before(pilot: Pilot[None]) -> None:
         await settle(pilot)
         await pilot.press("f7")
-        await until(pilot, Picker)
+        await until(pilot, lambda: isinstance(app.screen, Picker))
         await pilot.press(*"occ", "enter")
-        await until(pilot, CompareScreen)
-        assert isinstance(app.screen, CompareScreen)
-        while len(app.screen.explanations) < 2:
-            await pilot.pause()
-        await pilot.pause()
+        await until(pilot, lambda: isinstance(app.screen, CompareScreen))
+        await until(pilot, lambda: "asking" not in str(app.screen.query_one("#contenders", Static).render()))
 
     assert snap_compare(app, terminal_size=SIZES[0], run_before=before)

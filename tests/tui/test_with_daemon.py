@@ -24,6 +24,7 @@ from saliscope.tui.screens.main import MainScreen
 from saliscope.tui.screens.picker import Picker
 from saliscope.tui.store import Kept
 from saliscope.tui.widgets.editor import Editor
+from tests.tui.conftest import until
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +43,6 @@ def home() -> Iterator[dict[str, str]]:
 def real(home: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in home.items():
         monkeypatch.setenv(name, value)
-
-
-async def until(pilot: Pilot[None], is_so: Callable[[], object]) -> None:
-    """Wait for a condition; the limit of the test is the only one."""
-    while not is_so():
-        await pilot.pause(0.02)
 
 
 def app_of(text: str = "", **choices: str) -> TuiApp:

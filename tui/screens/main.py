@@ -47,6 +47,8 @@ class MainScreen(Screen[None]):
         Binding("f5,g", "app.pick('granularity')", "Pieces", tooltip="Choose what gets a score: tokens, words, …"),
         Binding("f6,p", "app.parameters", "Parameters", tooltip="Set the parameters of the method"),
         Binding("f7,c", "app.compare", "Compare", tooltip="Put methods side by side"),
+        Binding("ctrl+r,r", "app.records", "Records", show=False,
+                tooltip="Show the records in a table: sort, narrow down, go to one"),
         Binding("ctrl+l,l", "app.layers", "Layers", show=False, tooltip="Show what each layer makes of the text"),
         Binding("f8,x", "mask", "Mask", tooltip="Leave the token at the cursor out, and see what that changes"),
         Binding("f9,E", "app.export", "Export", tooltip="Write a picture, a page or JSON; or copy it"),
@@ -65,6 +67,7 @@ class MainScreen(Screen[None]):
     def __init__(self, desk: Desk, inks: Inks) -> None:
         super().__init__()
         self._desk, self._inks = desk, inks
+        self._said = ""
 
     def compose(self) -> ComposeResult:
         """The bar, the editor with its legend, the panels, the keys."""
@@ -108,6 +111,7 @@ class MainScreen(Screen[None]):
             if isinstance(widget, kinds):
                 widget.inks = inks
         self.query_one(Strongest).redraw()
+        self.query_one(PredictionBars).redraw()
         self.show()
 
     def show(self) -> None:
@@ -130,9 +134,12 @@ class MainScreen(Screen[None]):
             bar.show_choice(name, value, own=own)
         bar.show_state(phase, explanation, desk.status)
         notice = self.query_one("#notice", Static)
-        notice.display = bool(phase.message)
-        notice.set_class(phase.kind in ("error", "oom"), "-bad")
-        notice.update(f"{phase.message}\n{phase.advice}" if phase.message else "")
+        said = f"{phase.message}\n{phase.advice}" if phase.message else ""
+        if said != self._said:
+            self._said = said
+            notice.display = bool(said)
+            notice.set_class(phase.kind in ("error", "oom"), "-bad")
+            notice.update(said)
         is_masked = bool(desk.masked) and desk.masked_of is explanation
         without = desk.without if is_masked else None
         self.editor.mark(*self._marked(here))

@@ -25,10 +25,14 @@ class Chip(Static):
     def __init__(self, name: str) -> None:
         super().__init__(id=f"chip-{name}", classes="chip")
         self.choice = name
+        self._shown: tuple[str, bool] | None = None
         self.tooltip = f"Choose another {name}"
 
     def show(self, value: str, *, own: bool) -> None:
         """Show a value; `own` if the reader chose it, not the daemon."""
+        if self._shown == (value, own):
+            return
+        self._shown = value, own
         line = Text(cut(one_line(value), MAX_CHIP), "bold" if own else "")
         line.append(" ▾", "dim")
         self.update(line)
@@ -64,4 +68,4 @@ class TopBar(Horizontal):
         memory = 0 if status is None else sum(status.memory.values())
         if memory and phase.kind != "lost" and self.size.width >= WIDE:
             parts.append(f"{memory / 1e6:.0f} MB" if memory < 1e9 else f"{memory / 1e9:.1f} GB")
-        state.update(Text("  ".join(parts), no_wrap=True))
+        state.update(Text("  ".join(parts), no_wrap=True), layout=False)

@@ -24,7 +24,7 @@ class Legend(Static):
 
     def show(self, explanation: Explanation | None, mark: str = "") -> None:
         """Say what the colours of an explanation mean; `mark` says how far it is."""
-        self.update(Text("") if explanation is None else self._line(explanation, mark))
+        self.update(Text("") if explanation is None else self._line(explanation, mark), layout=False)
 
     def _line(self, explanation: Explanation, mark: str) -> Text:
         goal = cut(one_line(goal_of(explanation)), MAX_GOAL)

@@ -25,12 +25,17 @@ class PredictionBars(Static):
 
     def show(self, explanation: Explanation | None, without: Prediction | None = None) -> None:
         """Show what the model says, and what it says without the masked tokens."""
-        self._shown = explanation, without
+        if self._shown != (explanation, without):
+            self._shown = explanation, without
+            self.update(self.draw())
+
+    def redraw(self) -> None:
+        """Draw again in other inks or another width."""
         self.update(self.draw())
 
     def on_resize(self) -> None:
         """Bars are as long as there is room."""
-        self.update(self.draw())
+        self.redraw()
 
     def draw(self) -> Text:
         """The lines of the widget."""

@@ -23,11 +23,16 @@ class TokenDetail(Static):
     def __init__(self, inks: Inks, id: str | None = None) -> None:
         super().__init__(id=id)
         self.inks = inks
+        self._shown: tuple[object, ...] = ()
 
     def show(
         self, explanation: Explanation | None, index: int | None, masked: int = 0, without: Prediction | None = None
     ) -> None:
         """Show feature number `index`; `masked` of them are left out, and the prediction is `without` them."""
+        shown = (explanation, index, masked, without, self.inks)
+        if shown == self._shown:
+            return
+        self._shown = shown
         if explanation is None or index is None:
             self.update(Text("Move to a token to see its score.", "dim"))
             return
