@@ -231,6 +231,7 @@ class TuiApp(App[None]):
                 if theme_name(palette.name, ground) == name:
                     self.inks = self.inks._replace(palette=palette, theme=ground)
         self.theme = name
+        self._kept.palette, self._kept.ground = self.inks.palette.name, self.inks.theme
         self._main.ink(self.inks)
 
     @work(exclusive=True, group="dialog")
@@ -412,10 +413,9 @@ class TuiApp(App[None]):
 
     async def action_quit(self) -> None:
         """Keep text and choices, and leave."""
-        editor, is_scratch = self._main.editor, self.file is None
-        self._kept.choices = self.desk.choices if is_scratch else replace(self.desk.choices, format=None)
-        self._kept.palette, self._kept.ground = self.inks.palette.name, self.inks.theme
-        if is_scratch:
+        if self.file is None:
+            editor = self._main.editor
+            self._kept.choices = self.desk.choices
             self._kept.text, self._kept.cursor = editor.text, editor.offset_of_cursor
         try:
             store.save(self._kept)

@@ -100,7 +100,9 @@ class Desk:
         return next((model for model in self.models if model.name == name), None)
 
     def heard(self, state: SessionState, message: str) -> None:
-        """The connection is otherwise."""
+        """The connection is otherwise; what was wrong stays said while it is only tried again."""
+        if state == "connecting" and not message and self.state in ("lost", "failed"):
+            return
         if (state, message) != (self.state, self.message):
             self.note(f"{state}: {message}" if message else state)
         self.state, self.message = state, message
@@ -167,7 +169,7 @@ def without(text: str, spans: list[tuple[int, int]]) -> str:
         if text[start:end][:1].isspace() and not text[start:end].isspace():
             start += 1
         before, after = text[:start], text[end:]
-        if before[-1:].isspace() and after[:1].isspace():
+        if (not before or before[-1:].isspace()) and after[:1].isspace():
             after = after[1:]
         text = before + after
     return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual.command import CommandList
 from textual.widgets import Input, OptionList, Static, Switch
 
 from saliscope.render.palettes import PALETTES
@@ -11,7 +12,7 @@ from saliscope.tui.screens.form import ParameterForm
 from saliscope.tui.screens.help import Help
 from saliscope.tui.screens.main import MainScreen
 from saliscope.tui.screens.picker import Picker
-from tests.tui.conftest import Make, session_of
+from tests.tui.conftest import Make, session_of, until
 from tests.tui.fake import DECODER, ENCODER, METHODS
 
 
@@ -174,10 +175,10 @@ async def test_the_palette_finds_commands(make: Make) -> None:
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("ctrl+p")
         await pilot.press(*"colours")
-        await pilot.pause(0.5)
-        await pilot.press("down", "enter")
+        await until(pilot, lambda: app.screen.query_one(CommandList).option_count)
         while not isinstance(app.screen, Picker):
-            await pilot.pause()
+            await pilot.press("enter")
+            await pilot.pause(0.1)
         await pilot.press(*"mono on light", "enter")
         await pilot.pause()
         assert app.inks.palette is PALETTES["mono"]

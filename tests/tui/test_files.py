@@ -79,7 +79,7 @@ async def test_a_file_is_opened_edited_and_saved(make: Make, tmp_path: Path) -> 
     async with app.run_test(size=(120, 30)) as pilot:
         await pilot.pause()
         assert session_of(app).documents[str(file)].options["format"] == "jsonl"
-        await pilot.press("ctrl+end", "x", "ctrl+s")
+        await pilot.press("down", "x", "ctrl+s")
         await pilot.pause()
         assert file.read_text() == '{"text": "dull"}\nx'
 
@@ -162,4 +162,4 @@ def test_every_form_of_export_holds_the_text() -> None:
 
 
 def test_markdown_keeps_marks_of_the_text_as_they_are() -> None:
-    assert markdown(explanation("a *dull* film")).startswith("a \\*dull\\* film")
+    assert "\\*dull\\*" in markdown(explanation("a *dull* film"))

@@ -72,6 +72,9 @@ async def test_no_daemon_at_all_says_what_to_do(make: Make) -> None:
         await pilot.pause()
         assert "nobody listens" in notice_of(app)
         assert "saliscope doctor" in notice_of(app)
+        session_of(app).on_state("connecting", "")
+        await pilot.pause()
+        assert "nobody listens" in notice_of(app)
 
 
 async def test_a_model_that_is_not_known_says_what_to_do(make: Make) -> None:

@@ -12,6 +12,7 @@ from textual.geometry import Offset
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
+from saliscope.render.buckets import bucket, peak_of
 from saliscope.tui.desk import Desk, Here
 from saliscope.tui.inks import Inks
 from saliscope.tui.reading import goal_of, strongest
@@ -26,7 +27,7 @@ from saliscope.tui.widgets.token import TokenDetail
 if TYPE_CHECKING:
     from saliscope.tui.app import TuiApp
 
-#: So many tokens count as strong, to go from one to the next.
+#: At most so many tokens, none of them neutral, count as strong, to go from one to the next.
 NUM_STRONG: Final = 12
 #: How far the scores of a record are, behind the legend.
 PROGRESS: Final = {"waiting": "◔ changing", "partial": "◑ estimate, better follows", "final": "● final"}
@@ -183,7 +184,9 @@ class MainScreen(Screen[None]):
         if here.record is None or here.explanation is None:
             return
         places = here.record.features
-        starts = sorted(place[0] for at in strongest(here.explanation, NUM_STRONG) if (place := places[at]) is not None)
+        scores, peak = here.explanation.scores, peak_of(here.explanation.scores)
+        strong = [at for at in strongest(here.explanation, NUM_STRONG) if bucket(scores[at], peak)]
+        starts = sorted(place[0] for at in strong if (place := places[at]) is not None)
         own = None if here.feature is None else places[here.feature]
         begin = now if own is None else own[0]
         ahead = [start for start in starts if start > begin]
