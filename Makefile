@@ -35,6 +35,7 @@ format: $(VENV)/.dev
 docs: $(VENV)/.dev ## regenerate the pages and pictures that come from the code's own tables
 	$(BIN)/python -m saliscope.protocol.schema --write docs
 	$(BIN)/python -m saliscope.cli.reference
+	$(BIN)/python -m saliscope.tui.keys
 	$(BIN)/python -m saliscope.explainers.reference docs/methods.md
 	$(BIN)/python -m saliscope.explainers.metrics.reference docs/metrics.md
 	$(BIN)/python -m saliscope.daemon.front.reference docs/operations.md

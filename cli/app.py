@@ -17,6 +17,7 @@ from saliscope.protocol.errors import SaliscopeError
 
 #: Every command with the line that `saliscope --help` shows, so that the help imports none of them.
 COMMANDS: Final[dict[str, str]] = {
+    "tui": "Open the terminal UI (as does `saliscope` alone, on a terminal).",
     "explain": "Show which tokens decided.",
     "predict": "Show what a model says about texts.",
     "tokenize": "Show the pieces that a model sees.",
@@ -139,10 +140,16 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> N
 @click.option("--connect", "address", metavar="tcp://HOST:PORT", envvar="SALISCOPE_CONNECT",
               help="Ask a daemon on TCP instead of your own; SALISCOPE_TOKEN has its token.")  # fmt: skip
 @click.pass_context
-def app(ctx: click.Context, address: str | None) -> None:
+def app(ctx: click.Context, address: str | None) -> int | None:
     """See which tokens decided what a text model said."""
     if address is not None:
         # The clients of this process, wherever they are made, look here.
         os.environ[CONNECT_VARIABLE] = address
-    if ctx.invoked_subcommand is None:
+    if ctx.invoked_subcommand is not None:
+        return None
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
         click.echo(ctx.get_help())
+        return None
+    from saliscope.cli.commands.tui import start
+
+    return start()
