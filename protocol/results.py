@@ -69,6 +69,14 @@ class Unloaded(Struct):
     warnings: list[str] = field(default_factory=list)
 
 
+class Cleared(Struct):
+    """Answers `cache/clear`: the bytes that were freed, in memory and on disk."""
+
+    memory: int
+    disk: int
+    warnings: list[str] = field(default_factory=list)
+
+
 class Models(Struct):
     """Answers `models/list`."""
 
@@ -208,6 +216,7 @@ class Output(Struct):
 class Explanation(Struct):
     """One finished (or partial) explanation; `scores` is the asked output's and aligns with `features`.
 
+    `cached`: it is that of an earlier request, whose cost and timing it tells.
     `segments` says where the texts of a pair or the messages of a chat lie in `text`; features never cross them.
     """
 
@@ -240,6 +249,7 @@ class Explanation(Struct):
     warnings: list[str] = field(default_factory=list)
     protocol: int = PROTOCOL_VERSION
     segments: list[Segment] = field(default_factory=list)
+    cached: bool = False
 
 
 class Explanations(Struct):
@@ -254,7 +264,8 @@ class Status(Struct):
 
     `figures` are counted since the daemon started: `requests` by method and outcome, `errors` by code, `connections`,
     what the living workers `computed`, how long queries waited in their `queue` by class, `restarts`, and durations
-    (`bounds` in seconds, `counts`, `sum`) of requests and to the first partial estimate.
+    (`bounds` in seconds, `counts`, `sum`) of requests and to the first partial estimate. `cache` are the results that
+    are kept: `entries`, bytes in `memory` and on `disk`, `hits`, `misses`, and `damaged` ones that were dropped.
     """
 
     pid: int
@@ -270,6 +281,7 @@ class Status(Struct):
     tcp: str | None = None
     figures: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    cache: dict[str, int] = field(default_factory=dict)
 
 
 class Progress(Struct):

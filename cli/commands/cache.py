@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from saliscope import protocol
 from saliscope.cli import options
 from saliscope.cli.status import ask, size
 from saliscope.protocol import paths
@@ -37,10 +38,14 @@ def info(as_json: bool) -> None:
 
 @command.command("clear")
 def clear() -> None:
-    """Remove logs and the kept catalogue; the token stays, and so does the log of a running daemon."""
+    """Remove kept results, logs and the kept catalogue; the token stays, and so does the log of a running daemon."""
     running, _ = ask()
-    spared = {paths.token_path()} | ({paths.log_path()} if running else set())
+    spared = {paths.token_path()} | ({paths.log_path(), *_results()} if running else set())
     removed = 0
+    if running:
+        # It has the file open; it begins a new one.
+        with protocol.connect(start=False) as client:
+            removed += client.clear_cache().disk
     for path in _files():
         if path not in spared:
             removed += path.stat().st_size
@@ -48,8 +53,17 @@ def clear() -> None:
     click.echo(f"removed {size(removed)}")
 
 
+def _results() -> list[Path]:
+    """The file of kept results, and those that SQLite has beside it."""
+    return [*paths.cache_dir().glob(f"{paths.RESULTS}*")]
+
+
 def _files() -> list[Path]:
     """The daemon's own files, by name: nothing else in that folder is ours to remove."""
     folder = paths.cache_dir()
-    kept = {path for pattern in ("daemon.log*", "methods-*", "tcp-token") for path in folder.glob(pattern)}
+    kept = {
+        path
+        for pattern in ("daemon.log*", "methods-*", "tcp-token", f"{paths.RESULTS}*")
+        for path in folder.glob(pattern)
+    }
     return sorted(path for path in kept if path.is_file() and not path.is_symlink())
