@@ -22,8 +22,10 @@ from saliscope.protocol.documents import (
     RecordAttribution,
 )
 from saliscope.protocol.evaluations import Evaluate, Evaluation
+from saliscope.protocol.jobs import Job, JobRef, JobResults, Jobs, SubmitJob
 from saliscope.protocol.parameters import Cancel, Empty, Explain, Initialize, LoadModel, Predict, Tokenize, UnloadModel
 from saliscope.protocol.results import (
+    Cleared,
     Explanation,
     Explanations,
     Failure,
@@ -70,7 +72,18 @@ METHODS: Final[dict[str, Method]] = {
     "document/configure": Method(ConfigureDocument, DocumentState, "Says anew how it is explained."),
     "document/close": Method(CloseDocument, DocumentState, "Closes it and cancels what was asked for it."),
     "evaluate": Method(Evaluate, Evaluation, "Compares methods by metrics on a data set, with progress."),
+    "jobs/submit": Method(SubmitJob, Job, "Begins to explain a data set into a file; answers when it was looked at."),
+    "jobs/list": Method(Empty, Jobs, "The jobs, also those that ended."),
+    "jobs/status": Method(JobRef, Job, "How a job is."),
+    "jobs/pause": Method(JobRef, Job, "Stops it; what was found is kept."),
+    "jobs/resume": Method(JobRef, Job, "Goes on with one that is paused, or has failed."),
+    "jobs/cancel": Method(JobRef, Job, "Ends it; what was found is removed."),
+    "jobs/results": Method(JobRef, JobResults, "What the rows of a job say together, when it is done."),
+    "cache/clear": Method(Empty, Cleared, "Forgets all results that were kept."),
 }
+
+#: Requests that only a daemon answers, no worker by itself.
+FRONT_ONLY: Final = ("document/", "jobs/", "cache/")
 
 #: Notifications: from the client `$/cancel`; to the client, if it asked for them, the others.
 NOTIFICATIONS: Final[dict[str, type[Struct]]] = {

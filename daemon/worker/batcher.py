@@ -95,7 +95,7 @@ class Batcher:
         key, together = (id(model), *batch_key(query)), rows_together(query)
         asked = Asked(model, query, deliver, together, on_seconds)
         rows, tokens = query.num_rows // together, together * len(query.encoding)
-        self.queue.add(Ticket(owner, key, rows, tokens, asked, self.budget(model)))
+        self.queue.add(Ticket(owner, key, rows, tokens, asked, Budget() if owner.fixed else self.budget(model)))
 
     def cancel(self, owner: Owner) -> None:
         """Drop what an owner still has in the queue; nothing more is delivered to it."""
