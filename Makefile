@@ -63,6 +63,7 @@ bench-load: $(VENV)/.dev ## many clients, short requests beside long ones, kills
 	$(BIN)/python -m bench.load.merging
 	$(BIN)/python -m bench.load.waiting
 	$(BIN)/python -m bench.load.kills
+	$(BIN)/python -m bench.load.jobs
 
 bench-peers: $(VENV)/.dev ## speed beside Captum, shap and Interpreto, and beside one forward (an hour on two processors)
 	$(BIN)/python -m bench.peers

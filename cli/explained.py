@@ -81,6 +81,8 @@ def cost_of(explanation: Explanation) -> str:
         parts.append(f"{explanation.timing_ms['total']:.0f} ms")
     if explanation.estimate == "partial":
         parts.append("an estimate, stopped before its end")
+    if explanation.cached:
+        parts.append("kept from an earlier time")
     return ", ".join(parts)
 
 

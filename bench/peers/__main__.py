@@ -28,9 +28,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[16, 64, 128], help="tokens of the texts")
     parser.add_argument("--models", nargs="+", choices=SHAPES, default=list(SHAPES))
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument(
-        "--contests", nargs="+", metavar="NAME", help="beside Captum: only these"
-    )
+    parser.add_argument("--contests", nargs="+", metavar="NAME", help="beside Captum: only these")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()

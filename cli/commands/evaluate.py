@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from saliscope.cli import options
-from saliscope.cli.data import Fields, read_data
 from saliscope.cli.session import session, with_download
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.sources import Fields, read_data
 
 if TYPE_CHECKING:
     from saliscope.protocol.evaluations import Evaluation
@@ -27,7 +27,7 @@ Choice = str | dict[str, Any]
     "--data",
     metavar="FILE|HUB-ID",
     required=True,
-    help="Texts (or pairs, or chats) and labels: .jsonl, .json, .csv, .tsv, .txt.",
+    help="Texts (or pairs, or chats) and labels: .jsonl, .json, .csv, .tsv, .txt, .parquet.",
 )
 @click.option("--methods", metavar="A,B,…", help="Methods to compare; default: every one that fits.")
 @click.option("--metrics", metavar="A,B,…", help="Metrics to measure; default: every one that fits.")

@@ -26,6 +26,9 @@ from saliscope.protocol.codec import (
     encode_response,
 )
 
+#: Texts that begin so and are explained in a list.
+ALONE = ("crash", "crash-once", "fail", "until")
+
 METHOD = {
     "name": "fake",
     "summary": "Scores one over the position.",
@@ -69,12 +72,18 @@ def explanation(text: str, scores: list[float], estimate: str = "final") -> dict
     }
 
 
+def listed(text: str) -> dict[str, Any]:
+    feature = {"text": text, "start": 0, "end": len(text), "tokens": [0]}
+    return {**explanation(text, [1.0]), "features": [feature]}
+
+
 class FakeWorker:
     def __init__(self, sock: socket.socket, marks: Marks) -> None:
         self.sock = sock
         self.marks = marks
         self.batch: set[int] = set()
         self.hanging: set[int] = set()
+        self.listed: set[int] = set()
         self.counters = {"requests": 0, "cancelled": 0, "loads": 0}
 
     def serve(self) -> None:
@@ -105,7 +114,7 @@ class FakeWorker:
         elif method == "models/unload":
             self.answer(id, {"unloaded": params["model"] == "fake"})
         elif method == "cache/clear":
-            self.answer(id, {"freed": 7})
+            self.answer(id, {"prefixes": 7})
         elif method == "tokenize":
             self.answer(id, {"tokens": [], "model": "fake", "max_tokens": len(params["text"] or "")})
         elif method == "predict":
@@ -128,9 +137,16 @@ class FakeWorker:
         }
 
     def explain(self, id: int, text: str | list[str], stream: bool, origin: dict[str, Any]) -> None:
-        if isinstance(text, list):
-            self.answer(id, {"explanations": [explanation(each, [1.0]) for each in text]})
+        if isinstance(text, list) and not any(one.partition(" ")[0] in ALONE for one in text):
+            self.answer(id, {"explanations": [listed(each) for each in text]})
             return
+        if isinstance(text, list):
+            # One that does as it says is alone in its list, or the list fails.
+            if len(text) > 1 or text[0] == "fail":
+                self.fail(id, "bad_request", "as asked")
+                return
+            text = text[0]
+            self.listed.add(id)
         command, _, argument = text.partition(" ")
         if command == "crash" or (command == "crash-once" and not Path(argument).exists()):
             if argument:
@@ -159,6 +175,9 @@ class FakeWorker:
         self.answer(id, explanation(text, scores))
 
     def answer(self, id: int, result: dict[str, Any]) -> None:
+        if id in self.listed:
+            self.listed.remove(id)
+            result = {"explanations": [listed(result["text"])]}
         self.sock.sendall(encode_response(id, None, result))
 
     def fail(self, id: int, code: str, message: str) -> None:
