@@ -86,7 +86,7 @@ METHODS: Final[dict[str, Method]] = {
 }
 
 #: Requests that only a daemon answers, no worker by itself.
-FRONT_ONLY: Final = ("document/", "jobs/", "cache/")
+FRONT_ONLY: Final = ("document/", "jobs/")
 
 #: Notifications: from the client `$/cancel`; to the client, if it asked for them, the others.
 NOTIFICATIONS: Final[dict[str, type[Struct]]] = {
