@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import Result
+from tests.cli.conftest import FakeClient, explanation
 
 from saliscope.cli.contrast import Contrast, Contrasting, Reading, Scored, rank_correlation
-from tests.cli.conftest import FakeClient, explanation
 
 Run = Callable[..., Result]
 TEXT = "a dull film"

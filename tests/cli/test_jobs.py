@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import Result
+from tests.cli.conftest import FakeClient
 
 from saliscope.cli import jobs
 from saliscope.protocol.errors import SaliscopeError
@@ -21,7 +22,6 @@ from saliscope.protocol.jobs import (
     Slice,
     TopType,
 )
-from tests.cli.conftest import FakeClient
 
 Run = Callable[..., Result]
 
@@ -116,7 +116,12 @@ def test_json_is_all_of_it(run: Run, desk: Callable[..., Desk]) -> None:
 @pytest.mark.parametrize(
     ("state", "reason", "code", "said"),
     [
-        ("paused", "as asked", 8, "job j1 was paused; 1,200 of 5,000 rows are kept; `saliscope jobs resume j1` goes on"),
+        (
+            "paused",
+            "as asked",
+            8,
+            "job j1 was paused; 1,200 of 5,000 rows are kept; `saliscope jobs resume j1` goes on",
+        ),
         ("paused", "the disk is full", 14, "job j1 is paused: the disk is full; 1,200 of 5,000 rows are kept"),
         ("failed", "the model has gone", 2, "job j1 has failed: the model has gone"),
         ("cancelled", "as asked", 8, "job j1 was cancelled"),
@@ -151,7 +156,7 @@ def test_detached_the_job_is_told(run: Run, desk: Callable[..., Desk]) -> None:
 
 
 def test_jobs_are_listed(run: Run, desk: Callable[..., Desk]) -> None:
-    desk(job("running", rows_per_s=250.0, eta_s=15.2, failed=3), job("done", job="j0"))
+    desk(job("running", rows_per_s=250.0, eta_s=15.2, failed=3), job("done"))
     lines = run("jobs", "list").output.splitlines()
     assert lines[0].split() == ["job", "state", "rows", "out"]
     assert "j1   running  1,200 of 5,000 rows, 3 failed, 250 rows/s, 15 s left" in " ".join(lines)

@@ -31,7 +31,9 @@ def test_a_table_is_explained_into_parquet_with_the_librarys_scores(
     saliscope: Saliscope, table: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.parquet"
-    shown = saliscope("dataset", "explain", str(table), "--out", str(out), "-m", "occlusion", "--id-field", "name").stdout
+    shown = saliscope(
+        "dataset", "explain", str(table), "--out", str(out), "-m", "occlusion", "--id-field", "name"
+    ).stdout
     assert "12 rows, 12 explained by occlusion of demo-encoder" in shown
     assert "speaks for negative" in shown
     rows: list[dict[str, Any]] = parquet.read_table(out).to_pylist()
