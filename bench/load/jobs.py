@@ -67,9 +67,9 @@ class Kills:
         """The figures, for people."""
         killed = ", ".join(f"{count} of the {name}" for name, count in self.kills.items())
         return [
-            f"{self.num_rows:,} rows, {sum(self.kills.values())} kills ({killed}) in {self.seconds:.0f} s: "
-            f"{self.missing} rows missing, {self.doubled} doubled, {self.failed} failed, {self.wrong} wrong; "
-            f"largest difference {self.worst:.1e}"
+            f"{self.num_rows:,} rows, {sum(self.kills.values())} kills ({killed}) in {self.seconds:.0f} s:",
+            f"  {self.missing} rows missing, {self.doubled} doubled, {self.failed} failed, {self.wrong} wrong",
+            f"  largest difference {self.worst:.1e}",
         ]
 
 
@@ -247,8 +247,9 @@ def main() -> None:
         print("\n".join(run_kills(given.job, given.kills, given.method).lines()), flush=True)
     if "again" in given.what:
         first, second, same = run_again(given.job, given.method)
-        print(f"{given.job:,} rows by {given.method}: {first:.1f} s, then {second:.1f} s, {first / second:.0f} times as "
-              f"fast; outputs {'the same' if same else 'DIFFERENT'}", flush=True)  # fmt: skip
+        outputs = "the same" if same else "DIFFERENT"
+        print(f"{given.job:,} rows by {given.method}, twice: {first:.1f} s, then {second:.1f} s; outputs {outputs}")
+        print(f"  {first / second:.0f} times as fast")
 
 
 if __name__ == "__main__":

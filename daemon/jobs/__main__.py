@@ -31,8 +31,10 @@ async def run(home: Path, sock: socket.socket, reporter: Reporter) -> int:
     asked = msgspec.json.decode((home / "asked.json").read_bytes(), type=SubmitJob)
     client = await AsyncClient.adopt(sock)
     await client.initialize(client="saliscope-job", notifications=False)
+    telling = asyncio.create_task(reporter.run())
     job = asyncio.create_task(Driver(asked, home, client, reporter).run())
     await client.closed(unless=job)
+    telling.cancel()
     if not job.done():
         # Threads may be reading or writing; nothing of theirs counts until it is renamed.
         os._exit(LEFT_ALONE)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import time
 from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
-#: Progress is told so often at most.
+#: So often counts are told.
 _EVERY_S: Final = 0.2
 
 
@@ -26,12 +26,19 @@ class Report(Struct, omit_defaults=True):
 
 
 class Reporter:
-    """Counts, and tells the front now and then."""
+    """Counts, and tells the front of every stage, and now and then of the counts."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._last = 0.0
+        self._told = (0, 0)
         self.now = Report("checking")
+
+    async def run(self) -> None:
+        """Tell what has changed, now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            if self._told != (self.now.done, self.now.failed):
+                self._tell()
 
     def stage(self, stage: str) -> None:
         """Say what begins now."""
@@ -42,8 +49,6 @@ class Reporter:
         """Count rows."""
         self.now.done += done
         self.now.failed += failed
-        if time.monotonic() - self._last >= _EVERY_S:
-            self._tell()
 
     def end(self, end: Literal["done", "paused", "failed"], code: str = "", reason: str = "") -> None:
         """Say that this is all."""
@@ -51,5 +56,5 @@ class Reporter:
         self._tell()
 
     def _tell(self) -> None:
-        self._last = time.monotonic()
+        self._told = (self.now.done, self.now.failed)
         os.write(self._fd, msgspec.json.encode(self.now) + b"\n")

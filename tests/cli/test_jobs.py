@@ -156,7 +156,7 @@ def test_detached_the_job_is_told(run: Run, desk: Callable[..., Desk]) -> None:
 
 
 def test_jobs_are_listed(run: Run, desk: Callable[..., Desk]) -> None:
-    desk(job("running", rows_per_s=250.0, eta_s=15.2, failed=3), job("done", job="j0"))
+    desk(job("running", rows_per_s=250.0, eta_s=15.2, failed=3), job("done"))
     lines = run("jobs", "list").output.splitlines()
     assert lines[0].split() == ["job", "state", "rows", "out"]
     assert "j1   running  1,200 of 5,000 rows, 3 failed, 250 rows/s, 15 s left" in " ".join(lines)

@@ -41,6 +41,8 @@ class Model:
         if method == "models/load":
             self.loads += 1
             return {"name": params["model"], "fingerprint": self.fingerprint, "device": "cpu"}
+        if method == "models/unload":
+            return {"unloaded": True}
         many = isinstance(params["text"], list)
         texts = params["text"] if many else [params["text"]]
         self.texts += texts
