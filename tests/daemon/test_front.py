@@ -51,7 +51,8 @@ def test_status_ping_and_models_start_no_worker(daemon: Any) -> None:
         ("demo-encoder", "available"),
         ("demo-decoder", "available"),
     ]
-    assert client.call("cache/clear") == {"memory": 0, "disk": 0, "prefixes": 0, "warnings": []}
+    cleared = client.clear_cache()
+    assert (cleared.memory, cleared.prefixes) == (0, 0)
     assert client.status().workers == []
 
 
