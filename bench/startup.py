@@ -65,6 +65,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="sal-", dir="/tmp") as folder:
         os.environ["SALISCOPE_RUNTIME_DIR"] = f"{folder}/run"
         os.environ["SALISCOPE_CACHE_DIR"] = f"{folder}/cache"
+        os.environ["SALISCOPE_DAEMON_OPTIONS"] = "--cache=0"
         print(f"daemon accepts connections   {median([accept_time() for _ in range(REPETITIONS)])}")
         start = time.perf_counter()
         with connect() as client:

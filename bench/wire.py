@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     ready_fd: int | None = parser.parse_args().serve
     if ready_fd is not None:
-        sys.exit(run(Echo(), ready_fd, Options(tcp=Address("127.0.0.1", 0))))
+        sys.exit(run(Echo(), ready_fd, Options(tcp=Address("127.0.0.1", 0), cache=0)))
     with tempfile.TemporaryDirectory(prefix="sal-", dir="/tmp") as folder:
         os.environ |= {"SALISCOPE_RUNTIME_DIR": f"{folder}/run", "SALISCOPE_CACHE_DIR": f"{folder}/cache"}
         readable, writable = os.pipe()

@@ -17,15 +17,20 @@ from saliscope.protocol.errors import SaliscopeError
 
 #: Every command with the line that `saliscope --help` shows, so that the help imports none of them.
 COMMANDS: Final[dict[str, str]] = {
+    "tui": "Open the terminal UI (as does `saliscope` alone, on a terminal).",
     "explain": "Show which tokens decided.",
     "predict": "Show what a model says about texts.",
     "tokenize": "Show the pieces that a model sees.",
     "evaluate": "Compare methods on a data set, by faithfulness and cost.",
+    "dataset": "Explain every row of a data set into a file.",
+    "jobs": "Look at data-set jobs; pause, resume and cancel them.",
+    "diff": "Show what changes between two models, prompts or outputs.",
     "models": "List models; load and unload them.",
     "load": "Load a model now, and say how.",
     "unload": "Free a model.",
     "ps": "Show the models in memory.",
     "methods": "List explanation methods, or describe one.",
+    "lsp": "Serve an editor (Language Server Protocol, over stdio).",
     "status": "Show how the daemon is; never starts it.",
     "daemon": "Start, stop and watch the daemon.",
     "cache": "Look at what the daemon keeps on disk; remove it.",
@@ -139,10 +144,16 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> N
 @click.option("--connect", "address", metavar="tcp://HOST:PORT", envvar="SALISCOPE_CONNECT",
               help="Ask a daemon on TCP instead of your own; SALISCOPE_TOKEN has its token.")  # fmt: skip
 @click.pass_context
-def app(ctx: click.Context, address: str | None) -> None:
+def app(ctx: click.Context, address: str | None) -> int | None:
     """See which tokens decided what a text model said."""
     if address is not None:
         # The clients of this process, wherever they are made, look here.
         os.environ[CONNECT_VARIABLE] = address
-    if ctx.invoked_subcommand is None:
+    if ctx.invoked_subcommand is not None:
+        return None
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
         click.echo(ctx.get_help())
+        return None
+    from saliscope.cli.commands.tui import start
+
+    return start()

@@ -18,6 +18,7 @@ from saliscope.cli.tables import columns, wrapped
 from saliscope.cli.targets import target_name
 from saliscope.cli.terminal import Terminal
 from saliscope.protocol.results import Explanation
+from saliscope.render.agreement import rank_agreement
 from saliscope.render.ansi import codes_of, legend, paint, style
 from saliscope.render.buckets import bucket, peak_of
 from saliscope.render.graphemes import cut, pad, width
@@ -43,30 +44,7 @@ def compare(explanations: Sequence[Explanation], terminal: Terminal, top: int) -
 
 def agreement(one: Explanation, other: Explanation) -> float | None:
     """Spearman's rank correlation of two explanations over the features they share; None for fewer than three."""
-    theirs = _by_span(other)
-    pairs = [(score, theirs[span]) for span, score in _by_span(one).items() if span in theirs]
-    if len(pairs) < 3:
-        return None
-    left, right = _ranks([pair[0] for pair in pairs]), _ranks([pair[1] for pair in pairs])
-    mean = (len(pairs) + 1) / 2
-    covariance = sum((a - mean) * (b - mean) for a, b in zip(left, right, strict=True))
-    spread = sum((a - mean) ** 2 for a in left) * sum((b - mean) ** 2 for b in right)
-    return float(covariance / spread**0.5) if spread > 0 else None
-
-
-def _ranks(values: list[float]) -> list[float]:
-    """Ranks from 1, equal values sharing their mean."""
-    order = sorted(range(len(values)), key=values.__getitem__)
-    ranks = [0.0] * len(values)
-    at = 0
-    while at < len(order):
-        end = at
-        while end + 1 < len(order) and values[order[end + 1]] == values[order[at]]:
-            end += 1
-        for index in order[at : end + 1]:
-            ranks[index] = (at + end) / 2 + 1
-        at = end + 1
-    return ranks
+    return rank_agreement(_by_span(one), _by_span(other))
 
 
 def _by_span(explanation: Explanation) -> dict[Span, float]:

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 from saliscope.cli.tables import columns, wrapped
-from saliscope.cli.targets import shown_label, target_name
+from saliscope.cli.targets import target_name
 from saliscope.cli.terminal import Terminal
 from saliscope.protocol.results import Explanation, Prediction
 from saliscope.render.ansi import codes_of, legend, paint, style
 from saliscope.render.bars import bar, percent, two_sided
 from saliscope.render.graphemes import cut, width
+from saliscope.render.labels import shown_label
 from saliscope.render.painting import Mark, Painting
 from saliscope.render.panel import Bar, Panel, Row
 from saliscope.render.text import one_line, signed, visible
@@ -80,6 +81,8 @@ def cost_of(explanation: Explanation) -> str:
         parts.append(f"{explanation.timing_ms['total']:.0f} ms")
     if explanation.estimate == "partial":
         parts.append("an estimate, stopped before its end")
+    if explanation.cached:
+        parts.append("kept from an earlier time")
     return ", ".join(parts)
 
 

@@ -137,6 +137,13 @@ class Granularity(click.ParamType):  # type: ignore[type-arg]
         return [CompletionItem(name) for name in (*self.names, "regex:") if name.startswith(incomplete)]
 
 
+#: The option `--granularity`.
+granularity = click.option(
+    "-g", "--granularity", type=Granularity(), default="token", show_default=True,
+    help="What gets a score: token, word, sentence, line, or each match of regex:PATTERN.",
+)  # fmt: skip
+
+
 class Seconds(click.ParamType):  # type: ignore[type-arg]
     """A time: seconds, or with a unit; anything negative is for ever."""
 

@@ -31,7 +31,7 @@ _ENVIRONMENT: Final = (
     ("COLORTERM, TERM", "`truecolor` or `24bit`; `256` in the name of the terminal; else 16 colours."),
     ("SALISCOPE_THEME", "`light` or `dark` ground of the terminal (default: what COLORFGBG says, else dark)."),
     ("SALISCOPE_RUNTIME_DIR", "Folder of the socket (default: `saliscope` in XDG_RUNTIME_DIR, else in the cache)."),
-    ("SALISCOPE_CACHE_DIR", "Folder of the log, the token and the kept catalogue."),
+    ("SALISCOPE_CACHE_DIR", "Folder of the log, the token, kept results, the states of jobs and the kept catalogue."),
     ("SALISCOPE_DAEMON_OPTIONS", "Options of every daemon started here, as for `saliscope daemon start`."),
     ("SALISCOPE_CONNECT", "`tcp://HOST:PORT` of a daemon on TCP; as `--connect`."),
     ("SALISCOPE_TOKEN", "Its token (default: the one in this user's cache folder)."),

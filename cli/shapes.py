@@ -8,7 +8,9 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
+from saliscope.cli.contrast import Contrast
 from saliscope.protocol.evaluations import Evaluation
+from saliscope.protocol.jobs import Job, JobResults, Jobs
 from saliscope.protocol.results import (
     Explanation,
     MethodInfo,
@@ -82,6 +84,7 @@ class ExplainShape(Struct):
     warnings: list[str]
     protocol: int
     segments: list[Segment]
+    cached: bool
 
 
 class ExplainManyShape(Struct):
@@ -160,6 +163,7 @@ class StatusShape(Struct):
     memory: dict[str, int] | None = None
     tcp: str | None = None
     figures: dict[str, Any] | None = None
+    cache: dict[str, int] | None = None
     warnings: list[str] | None = None
 
 
@@ -206,6 +210,11 @@ SHAPES: Final[dict[str, tuple[type[Struct], ...]]] = {
     "predict": (PredictShape,),
     "tokenize": (TokenizeShape,),
     "evaluate": (Evaluation,),
+    "dataset explain": (JobResults,),
+    "diff": (Contrast,),
+    "jobs list": (Jobs,),
+    "jobs status": (Job,),
+    "jobs results": (JobResults,),
     "models": (ModelsShape,),
     "load": (ModelsShape,),
     "ps": (PsShape,),

@@ -10,7 +10,7 @@ from saliscope.protocol.errors import SaliscopeError
 #: In the order of `shapes.StatusShape`, which is not imported for its own cost.
 _FIELDS = (
     "pid", "version", "protocol", "uptime_s", "socket", "sessions", "requests", "workers", "models", "memory",
-    "tcp", "figures", "warnings",
+    "tcp", "figures", "cache", "warnings",
 )  # fmt: skip
 
 
@@ -103,6 +103,10 @@ def _lines(status: dict[str, Any]) -> list[str]:
         ("requests", ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in status["requests"].items())),
         ("memory", ", ".join(f"{_memory_name(name)} {size(count)}" for name, count in status["memory"].items())),
     ]
+    cache = status.get("cache")
+    if cache:
+        told = f"{cache['entries']:,} results, {size(cache['disk'])} on disk, {size(cache['memory'])} in memory"
+        rows.append(("cache", f"{told}, {cache['hits']:,} hits, {cache['misses']:,} misses"))
     rows += [(f"worker {at}", _worker(worker)) for at, worker in enumerate(status["workers"])]
     rows += [(model["name"], model_line(model)) for model in status["models"]]
     if not status["models"]:

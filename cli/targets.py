@@ -1,90 +1,11 @@
-"""Targets on the command line: how they are typed, and how they are named."""
+"""How the command line names targets."""
 
 from __future__ import annotations
 
-import json
-from typing import Any, Final
-
-from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.results import TargetInfo
-from saliscope.render.text import one_line
-
-#: What `--target` takes beside a label or an index.
-FORMS: Final = (
-    "next-token[:TEXT|:#ID]",
-    "contrast[:LABEL vs LABEL]",
-    "label-words:LABEL=WORD,WORD;LABEL=WORD",
-    "continuation[:TEXT]",
-    "contrast-continuation:TEXT vs TEXT",
-    '{"kind": …}',
-)
-_VERSUS: Final = " vs "
-
-
-def read_target(target: str | None) -> Any:
-    """A label or index as it is; the forms of `FORMS` as the target of that kind."""
-    if target is not None and target.startswith("{"):
-        return _read_json(target)
-    kind, colon, rest = (target or "").partition(":")
-    if colon and not rest and kind in ("next-token", "contrast", "label-words", "continuation"):
-        raise SaliscopeError("bad_request", f"target: nothing follows `{kind}:`; --target takes {', '.join(FORMS)}")
-    match kind:
-        case "next-token":
-            is_id = rest.startswith("#") and rest[1:].isdecimal() and len(rest) < 12
-            return {"kind": kind, "label": int(rest[1:]) if is_id else rest or None}
-        case "contrast":
-            label, against = _two(rest, required=False)
-            return {"kind": kind, "label": label, "against": against}
-        case "continuation":
-            return {"kind": kind, "text": rest or None}
-        case "contrast-continuation":
-            text, against = _two(rest, required=True)
-            return {"kind": kind, "text": text, "against": against}
-        case "label-words":
-            return {"kind": kind, "labels": _labels(rest)}
-    return target
+from saliscope.render import labels
 
 
 def target_name(target: TargetInfo) -> str:
-    """A target as people read it, on one line: spaces at the ends of what is to follow show, as they make a difference.
-
-    A contrast names both sides.
-    """
-    names = [name for name in (target.label, target.against) if name is not None]
-    return " rather than ".join(one_line(shown_label(target.kind, name)) for name in names)
-
-
-def shown_label(kind: str, label: str) -> str:
-    """A label as people read it: the spaces of a token show, and those at the ends of a continuation."""
-    if kind == "next-token":
-        return label.replace(" ", "␣")
-    if kind not in ("continuation", "contrast-continuation"):
-        return label
-    inner = label.strip(" ")
-    before = len(label) - len(label.lstrip(" "))
-    return "␣" * before + inner + "␣" * (len(label) - before - len(inner))
-
-
-def _read_json(target: str) -> Any:
-    try:
-        return json.loads(target)
-    except ValueError as error:
-        raise SaliscopeError("bad_request", f"target: this is not JSON ({error})") from error
-
-
-def _two(rest: str, *, required: bool) -> tuple[str | None, str | None]:
-    label, versus, against = rest.partition(_VERSUS)
-    if required and not (versus and label and against):
-        raise SaliscopeError("bad_request", f"target: expected two texts with `{_VERSUS.strip()}` between them")
-    return label or None, against or None
-
-
-def _labels(rest: str) -> dict[str, list[str]]:
-    """`good=good,great;bad=bad` as a map."""
-    found = {}
-    for part in rest.split(";"):
-        label, equals, words = part.partition("=")
-        if not equals or not label.strip():
-            raise SaliscopeError("bad_request", f"target: {part!r} is not LABEL=WORD,WORD")
-        found[label.strip()] = [word.strip() for word in words.split(",") if word.strip()]
-    return found
+    """A target as people read it, on one line; a contrast names both sides."""
+    return labels.target_name(target.kind, target.label, target.against)

@@ -24,11 +24,13 @@ from saliscope.protocol.documents import DocumentChanged, DocumentState
 from saliscope.protocol.edits import Edit
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluation
+from saliscope.protocol.jobs import Job, JobResults, Jobs
 from saliscope.protocol.repeating import asked_again, may_repeat
 from saliscope.protocol.requests import (
     DisconnectedError,
     EvaluateOptions,
     ExplainOptions,
+    JobOptions,
     LoadOptions,
     OnNotification,
     OnPartial,
@@ -39,6 +41,7 @@ from saliscope.protocol.requests import (
     read,
 )
 from saliscope.protocol.results import (
+    Cleared,
     Explanation,
     Initialized,
     MethodInfo,
@@ -54,6 +57,7 @@ from saliscope.protocol.watching import (
     OnAttribution,
     OnFailed,
     OnFindings,
+    OnSettled,
     Watcher,
     document_params,
     watcher_of,
@@ -236,6 +240,43 @@ class AsyncClient:
         fields = requests.evaluate_params(texts, options)
         return read(await self.call("evaluate", fields, requests.listener(None, on_progress)), Evaluation)
 
+    async def submit_job(self, data: str, out: str, **options: Unpack[JobOptions]) -> Job:
+        """Have every row of a data set (a file, or a hub id) explained into `out` (.jsonl or .parquet).
+
+        Answers when the data were looked at; the job goes on without this client. `options`: model, method, target,
+        scale, granularity, seed, params, windows, download; split, limit, text_field, label_field, pair_field,
+        id_field, slices; deterministic, engine, resume, overwrite, and `job`, an id of one's own.
+        """
+        return read(await self.call("jobs/submit", requests.job_params(data, out, options)), Job)
+
+    async def list_jobs(self) -> list[Job]:
+        """The jobs, newest first, also those that ended."""
+        return read(await self.call("jobs/list"), Jobs).jobs
+
+    async def job_status(self, job: str) -> Job:
+        """How a job is: rows done, failed and in all, rows a second, and the seconds that are left."""
+        return read(await self.call("jobs/status", {"job": job}), Job)
+
+    async def pause_job(self, job: str) -> Job:
+        """Stop a job; what was found is kept."""
+        return read(await self.call("jobs/pause", {"job": job}), Job)
+
+    async def resume_job(self, job: str) -> Job:
+        """Go on with a job that is paused, or has failed."""
+        return read(await self.call("jobs/resume", {"job": job}), Job)
+
+    async def cancel_job(self, job: str) -> Job:
+        """End a job and remove what it has found; an output that was finished stays."""
+        return read(await self.call("jobs/cancel", {"job": job}), Job)
+
+    async def job_results(self, job: str) -> JobResults:
+        """What the rows of a finished job say together: failures, confusion, top types, overlap, slices, shortcuts."""
+        return read(await self.call("jobs/results", {"job": job}), JobResults)
+
+    async def clear_cache(self) -> Cleared:
+        """Have the daemon forget all results that it keeps: the bytes that this has freed."""
+        return read(await self.call("cache/clear"), Cleared)
+
     async def open_document(
         self,
         document: str,
@@ -245,15 +286,16 @@ class AsyncClient:
         on_attribution: OnAttribution | None = None,
         on_findings: OnFindings | None = None,
         on_failed: OnFailed | None = None,
+        on_settled: OnSettled | None = None,
         **options: Unpack[RecordOptions],
     ) -> DocumentState:
         """Open a live document under a path or a name; what is found out about its records goes to the callbacks.
 
         They run on the event loop. `options`: format, language, field, pair, label;
-        model, method, target, scale, granularity, seed, params, windows; low_margin; max_ms, max_rows.
+        model, method, target, scale, granularity, seed, params, windows; low_margin, shortcut; max_ms, max_rows, until.
         """
         fields = document_params(document, options, text=text, version=version)
-        self._watchers[document] = Watcher(on_attribution, on_findings, on_failed)
+        self._watchers[document] = Watcher(on_attribution, on_findings, on_failed, on_settled)
         return read(await self.call("document/open", fields), DocumentState)
 
     async def change_document(self, document: str, base: int, version: int, edits: Sequence[Edit]) -> DocumentChanged:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+#: Endings of the files that hold data sets.
+DATA_SUFFIXES: Final = (".jsonl", ".json", ".csv", ".tsv", ".txt", ".parquet")
 #: In this order; the first that is there is the text.
 TEXT_FIELDS: Final = (
     "text", "sentence", "prompt", "content", "review", "document", "body", "comment", "message", "input", "instruction",

@@ -16,12 +16,14 @@ from saliscope.protocol.documents import (
     DocumentChanged,
     DocumentFailed,
     DocumentFindings,
+    DocumentSettled,
     DocumentState,
     FocusDocument,
     OpenDocument,
     RecordAttribution,
 )
 from saliscope.protocol.evaluations import Evaluate, Evaluation
+from saliscope.protocol.jobs import Job, JobRef, JobResults, Jobs, SubmitJob
 from saliscope.protocol.parameters import Cancel, Empty, Explain, Initialize, LoadModel, Predict, Tokenize, UnloadModel
 from saliscope.protocol.results import (
     Cleared,
@@ -61,7 +63,6 @@ METHODS: Final[dict[str, Method]] = {
     "models/list": Method(Empty, Models, "Loaded and bundled models."),
     "models/load": Method(LoadModel, ModelInfo, "Loads a model, with progress."),
     "models/unload": Method(UnloadModel, Unloaded, "Frees a model when nobody uses it, and says what that gave back."),
-    "cache/clear": Method(Empty, Cleared, "Forgets what was kept of texts that are being written."),
     "methods/list": Method(Empty, Methods, "The catalogue of explanation methods."),
     "tokenize": Method(Tokenize, Tokenized, "Pieces of a text with their spans."),
     "predict": Method(Predict, Predictions, "Probabilities for texts."),
@@ -72,7 +73,20 @@ METHODS: Final[dict[str, Method]] = {
     "document/configure": Method(ConfigureDocument, DocumentState, "Says anew how it is explained."),
     "document/close": Method(CloseDocument, DocumentState, "Closes it and cancels what was asked for it."),
     "evaluate": Method(Evaluate, Evaluation, "Compares methods by metrics on a data set, with progress."),
+    "jobs/submit": Method(SubmitJob, Job, "Begins to explain a data set into a file; answers when it was looked at."),
+    "jobs/list": Method(Empty, Jobs, "The jobs, also those that ended."),
+    "jobs/status": Method(JobRef, Job, "How a job is."),
+    "jobs/pause": Method(JobRef, Job, "Stops it; what was found is kept."),
+    "jobs/resume": Method(JobRef, Job, "Goes on with one that is paused, or has failed."),
+    "jobs/cancel": Method(JobRef, Job, "Ends it; what was found is removed."),
+    "jobs/results": Method(JobRef, JobResults, "What the rows of a job say together, when it is done."),
+    "cache/clear": Method(
+        Empty, Cleared, "Forgets all kept results, and what was kept of texts that are being written."
+    ),
 }
+
+#: Requests that only a daemon answers, no worker by itself.
+FRONT_ONLY: Final = ("document/", "jobs/")
 
 #: Notifications: from the client `$/cancel`; to the client, if it asked for them, the others.
 NOTIFICATIONS: Final[dict[str, type[Struct]]] = {
@@ -82,5 +96,6 @@ NOTIFICATIONS: Final[dict[str, type[Struct]]] = {
     "document/attribution": RecordAttribution,
     "document/findings": DocumentFindings,
     "document/failed": DocumentFailed,
+    "document/settled": DocumentSettled,
     "$/error": Failure,
 }

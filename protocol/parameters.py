@@ -161,8 +161,9 @@ class Explain(Struct):
     `windows`: a text that is too long is cut, or explained in overlapping windows.
     `priority` says who waits for whom. After `max_ms` milliseconds, or where more than `max_rows` rows of the model
     would be needed, the best estimate so far is the answer (`estimate` "partial"). A newer request of the same client
-    with the same `supersede` ends this one. `keep_alive`, here and elsewhere, is how many seconds the model then stays
-    unused (negative: for ever).
+    with the same `supersede` ends this one. `deterministic`: its rows share no micro-batch with others', so that the
+    same is computed in the same way, to the last bit on one machine, and more slowly. `keep_alive`, here and
+    elsewhere, is how many seconds the model then stays unused (negative: for ever).
     """
 
     text: str | list[str] | None = None
@@ -184,6 +185,7 @@ class Explain(Struct):
     max_rows: Rows | None = None
     supersede: Key | None = None
     keep_alive: KeepAlive | None = None
+    deterministic: bool = False
 
     def __post_init__(self) -> None:
         check_source(self.text, self.pair, self.messages)

@@ -13,6 +13,8 @@ from saliscope.protocol.errors import SaliscopeError
 RUNTIME_VARIABLE: Final = "SALISCOPE_RUNTIME_DIR"
 CACHE_VARIABLE: Final = "SALISCOPE_CACHE_DIR"
 
+#: The file of kept results, in the cache folder; SQLite keeps others beside it.
+RESULTS: Final = "results.sqlite"
 #: Longest socket path in bytes: macOS has 104, Linux 108, both with a closing zero.
 MAX_SOCKET_PATH: Final = 100
 

@@ -8,10 +8,27 @@ from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.requests import DisconnectedError
 
-#: Requests that leave nothing behind in the daemon (an evaluation goes on in its folder): asked twice, they are as good
-#: as once. The others are about the very daemon that was asked.
+#: Requests that leave nothing behind in the daemon (an evaluation goes on in its folder, a job has its id): asked
+#: twice, they are as good as once. The others are about the very daemon that was asked.
 REPEATABLE: Final = frozenset(
-    {"explain", "evaluate", "predict", "tokenize", "models/list", "models/load", "models/unload", "methods/list"}
+    {
+        "explain",
+        "evaluate",
+        "predict",
+        "tokenize",
+        "models/list",
+        "models/load",
+        "models/unload",
+        "methods/list",
+        "jobs/submit",
+        "jobs/list",
+        "jobs/status",
+        "jobs/pause",
+        "jobs/resume",
+        "jobs/cancel",
+        "jobs/results",
+        "cache/clear",
+    }
 )
 #: How many daemons one request may lose before it fails.
 MAX_REPEATS: Final = 3

@@ -10,6 +10,7 @@ import msgspec
 
 from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.fields import DATA_SUFFIXES
 from saliscope.protocol.messages import BUNDLED
 from saliscope.protocol.parameters import Target
 from saliscope.protocol.results import Explanation, Explanations, Partial, Progress
@@ -52,6 +53,7 @@ class ExplainOptions(RunOptions, total=False):
     add_generation_prompt: bool | None
     windows: str | None
     keep_alive: float | None
+    deterministic: bool
 
 
 class RecordOptions(TypedDict, total=False):
@@ -71,6 +73,8 @@ class RecordOptions(TypedDict, total=False):
     params: dict[str, Any]
     windows: str
     low_margin: float
+    shortcut: float | None
+    until: str
     max_ms: float | None
     max_rows: int | None
 
@@ -104,6 +108,49 @@ class EvaluateOptions(RunOptions, total=False):
     out: str | None
     download: bool
     keep_alive: float | None
+
+
+class JobOptions(TypedDict, total=False):
+    """What to explain and how (`jobs.SubmitJob` has the meaning of each)."""
+
+    job: str | None
+    model: str | None
+    method: str | None
+    target: Target | str | int | None
+    scale: str | None
+    granularity: str | None
+    seed: int
+    params: dict[str, Any] | None
+    windows: str | None
+    download: bool
+    split: str | None
+    limit: int | None
+    text_field: str | None
+    label_field: str | None
+    pair_field: str | None
+    id_field: str | None
+    slices: Sequence[str]
+    deterministic: bool
+    engine: str
+    resume: bool
+    overwrite: bool
+
+
+def job_params(data: str, out: str, options: JobOptions) -> dict[str, Any]:
+    """The parameters of `jobs/submit` as a map, with an id and absolute paths; a misspelt option is a TypeError."""
+    for name in options:
+        if name not in JobOptions.__annotations__:
+            raise TypeError(f"submit_job() got an unexpected keyword argument {name!r}")
+    fields = given(**options)
+    if isinstance(fields.get("target"), Target):
+        fields["target"] = msgspec.to_builtins(fields["target"])
+    if "slices" in fields:
+        fields["slices"] = list(fields["slices"])
+    # The daemon has another working directory.
+    path = os.path.expanduser(data)
+    data = os.path.abspath(path) if os.path.exists(path) or path.lower().endswith(DATA_SUFFIXES) else data
+    job = fields.pop("job", None) or os.urandom(4).hex()
+    return {**fields, "job": job, "data": data, "out": os.path.abspath(os.path.expanduser(out))}
 
 
 def evaluate_params(

@@ -70,9 +70,13 @@ class Unloaded(Struct):
 
 
 class Cleared(Struct):
-    """Answers `cache/clear`: the bytes that were kept of texts."""
+    """Answers `cache/clear`: the bytes that were freed, of kept results in `memory` and on `disk`, and of what workers
+    kept of texts that are being written (`prefixes`).
+    """
 
-    freed: int = 0
+    memory: int = 0
+    disk: int = 0
+    prefixes: int = 0
     warnings: list[str] = field(default_factory=list)
 
 
@@ -215,6 +219,7 @@ class Output(Struct):
 class Explanation(Struct):
     """One finished (or partial) explanation; `scores` is the asked output's and aligns with `features`.
 
+    `cached`: it is that of an earlier request, whose cost and timing it tells.
     `segments` says where the texts of a pair or the messages of a chat lie in `text`; features never cross them.
     """
 
@@ -247,6 +252,7 @@ class Explanation(Struct):
     warnings: list[str] = field(default_factory=list)
     protocol: int = PROTOCOL_VERSION
     segments: list[Segment] = field(default_factory=list)
+    cached: bool = False
 
 
 class Explanations(Struct):
@@ -260,8 +266,10 @@ class Status(Struct):
     """Answers `status`; never starts a worker.
 
     `figures` are counted since the daemon started: `requests` by method and outcome, `errors` by code, `connections`,
-    what the living workers `computed`, how long queries waited in their `queue` by class, `restarts`, and durations
-    (`bounds` in seconds, `counts`, `sum`) of requests and to the first partial estimate.
+    what the living workers `computed`, how long queries waited in their `queue` by class, what live `documents` hold
+    (with `kept_bytes` of explanations), `restarts`, and durations (`bounds` in seconds, `counts`, `sum`) of requests and
+    to the first partial estimate. `cache` are the results that are kept: `entries`, bytes in `memory` and on `disk`,
+    `hits`, `misses`, and `damaged` ones that were dropped.
     """
 
     pid: int
@@ -277,6 +285,7 @@ class Status(Struct):
     tcp: str | None = None
     figures: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    cache: dict[str, int] = field(default_factory=dict)
 
 
 class Progress(Struct):

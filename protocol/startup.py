@@ -26,6 +26,7 @@ OPTIONS: Final = (
     Option("allow-remote", None, "Let --tcp and --metrics listen beyond loopback; put a TLS proxy in front."),
     Option("root", "DIR", "A folder in which clients on TCP may name files; repeatable.", many=True),
     Option("metrics", "HOST:PORT", "Serve Prometheus metrics there (extra `metrics`)."),
+    Option("cache", "SIZE", "Keep results on disk, texts and all, up to this size: 512MiB, 2GiB; 0: none.", "1GiB"),
     Option("log-format", "text|json", "How a line of the log looks.", "text"),
     Option("log-texts", None, "Write the texts of requests into the log."),
     Option(

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from saliscope.protocol.codec import Notification
-from saliscope.protocol.documents import DocumentFailed, DocumentFindings, RecordAttribution
+from saliscope.protocol.documents import DocumentFailed, DocumentFindings, DocumentSettled, RecordAttribution
 from saliscope.protocol.edits import Edit
 from saliscope.protocol.requests import RecordOptions, given, read
 
 OnAttribution = Callable[[RecordAttribution], None]
 OnFindings = Callable[[DocumentFindings], None]
 OnFailed = Callable[[DocumentFailed], None]
+OnSettled = Callable[[DocumentSettled], None]
 
 
 class Watcher(NamedTuple):
@@ -23,6 +24,7 @@ class Watcher(NamedTuple):
     on_attribution: OnAttribution | None = None
     on_findings: OnFindings | None = None
     on_failed: OnFailed | None = None
+    on_settled: OnSettled | None = None
 
     def hear(self, notification: Notification) -> None:
         """Hand on what a notification says, typed."""
@@ -32,6 +34,8 @@ class Watcher(NamedTuple):
             self.on_findings(read(notification.params, DocumentFindings))
         elif notification.method == "document/failed" and self.on_failed is not None:
             self.on_failed(read(notification.params, DocumentFailed))
+        elif notification.method == "document/settled" and self.on_settled is not None:
+            self.on_settled(read(notification.params, DocumentSettled))
 
 
 def watcher_of(watchers: dict[str, Watcher], notification: Notification) -> Watcher | None:

@@ -42,6 +42,13 @@ class Settings(Struct, frozen=True, omit_defaults=True):
     trigger: Trigger | UnsetType = UNSET
     thresholds: Thresholds = Thresholds()
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """What of it are options of a document (`requests.RecordOptions`)."""
+        said = {name: getattr(self, name) for name in self.__struct_fields__ if name not in ("trigger", "thresholds")}
+        said |= {name: getattr(self.thresholds, name) for name in self.thresholds.__struct_fields__}
+        return {name: value for name, value in said.items() if value is not UNSET}
+
 
 #: key -> what it says.
 KEYS: Final[Mapping[str, str]] = {
@@ -55,7 +62,7 @@ KEYS: Final[Mapping[str, str]] = {
     "label": "The field of the label.",
     "trigger": "When it is explained: `onType`, `onSave`, or `manual`.",
     "thresholds.low-margin": "Below this difference of the first two probabilities (0 to 1) a margin is low.",
-    "thresholds.shortcut": "A token that decides this share of a class's records (0 to 1) is suspicious.",
+    "thresholds.shortcut": "A token that is the strongest in this share of a class's records (0 to 1) is suspicious.",
 }
 
 

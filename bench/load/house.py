@@ -18,10 +18,14 @@ WORDS: Final = ("the", "plot", "cast", "film", "is", "was", "dull", "funny", "wa
 
 
 @contextmanager
-def own_daemon() -> Iterator[None]:
-    """Clients inside find, or start, a daemon that nobody else uses; it ends with the block."""
+def own_daemon(cache: str = "0") -> Iterator[None]:
+    """Clients inside find, or start, a daemon that nobody else uses; it ends with the block.
+
+    It keeps no results, unless `cache` says how large they may get: what is measured must be computed.
+    """
     folder = Path(tempfile.mkdtemp(prefix="sal-", dir="/tmp"))
     mine = {"SALISCOPE_RUNTIME_DIR": str(folder / "run"), "SALISCOPE_CACHE_DIR": str(folder / "cache")}
+    mine["SALISCOPE_DAEMON_OPTIONS"] = f"--cache={cache}"
     before = {name: os.environ.get(name) for name in mine}
     os.environ |= mine
     try:

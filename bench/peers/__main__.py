@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[16, 64, 128], help="tokens of the texts")
     parser.add_argument("--models", nargs="+", choices=SHAPES, default=list(SHAPES))
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--contests", nargs="+", metavar="NAME", help="beside Captum: only these")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
@@ -51,7 +52,7 @@ def _lines(shape: str, folder: Path, asked: argparse.Namespace) -> Iterator[str]
     if "captum" in asked.parts:
         yield f"\nCaptum's time over ours; kernel-shap has {SAMPLES[shape]} rows\n{beside_captum.TITLE}"
         for case in cases:
-            yield from beside_captum.compare(case, SAMPLES[shape], repetitions)
+            yield from beside_captum.compare(case, SAMPLES[shape], repetitions, asked.contests)
         yield beside_captum.NOTE
     if "forward" in asked.parts:
         yield f"\nIn forwards of one row (F1)\n{one_forward.TITLE}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,10 +62,11 @@ def contests(subject: Subject, samples: int) -> list[Contest]:
     ]
 
 
-def compare(subject: Subject, samples: int, repetitions: int) -> Iterator[str]:
-    """One line a contest."""
+def compare(subject: Subject, samples: int, repetitions: int, names: Collection[str] | None = None) -> Iterator[str]:
+    """One line a contest; only those of these names, where some are given."""
     for contest in contests(subject, samples):
-        yield _line(subject, contest, repetitions)
+        if names is None or contest.name in names:
+            yield _line(subject, contest, repetitions)
 
 
 def _line(subject: Subject, contest: Contest, repetitions: int) -> str:

@@ -38,26 +38,38 @@ def info(as_json: bool) -> None:
 
 @command.command("clear")
 def clear() -> None:
-    """Remove logs and the kept catalogue; the token stays, and so does the log of a running daemon.
+    """Remove kept results, logs and the kept catalogue; the token stays, and so does the log of a running daemon.
 
-    A running daemon also forgets what it keeps in memory of texts that are being written.
+    A running daemon also forgets what it keeps in memory of results and of texts that are being written.
     """
     running, _ = ask()
-    spared = {paths.token_path()} | ({paths.log_path()} if running else set())
-    removed = 0
+    spared = {paths.token_path()} | ({paths.log_path(), *_results()} if running else set())
+    removed = freed = 0
+    if running:
+        # It has the file open; it begins a new one.
+        with protocol.connect(start=False) as client:
+            cleared = client.clear_cache()
+        removed, freed = cleared.disk, cleared.memory + cleared.prefixes
     for path in _files():
         if path not in spared:
             removed += path.stat().st_size
             path.unlink(missing_ok=True)
     click.echo(f"removed {size(removed)}")
     if running:
-        with protocol.connect(start=False) as client:
-            freed = client.call("cache/clear")["freed"]
         click.echo(f"freed {size(freed)} of the daemon's memory")
+
+
+def _results() -> list[Path]:
+    """The file of kept results, and those that SQLite has beside it."""
+    return [*paths.cache_dir().glob(f"{paths.RESULTS}*")]
 
 
 def _files() -> list[Path]:
     """The daemon's own files, by name: nothing else in that folder is ours to remove."""
     folder = paths.cache_dir()
-    kept = {path for pattern in ("daemon.log*", "methods-*", "tcp-token") for path in folder.glob(pattern)}
+    kept = {
+        path
+        for pattern in ("daemon.log*", "methods-*", "tcp-token", f"{paths.RESULTS}*")
+        for path in folder.glob(pattern)
+    }
     return sorted(path for path in kept if path.is_file() and not path.is_symlink())

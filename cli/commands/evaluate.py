@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from saliscope.cli import options
-from saliscope.cli.data import Fields, read_data
 from saliscope.cli.session import session, with_download
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.sources import Fields, read_data
 
 if TYPE_CHECKING:
     from saliscope.protocol.evaluations import Evaluation
+
+Choice = str | dict[str, Any]
 
 
 @click.command("evaluate")
@@ -24,10 +27,18 @@ if TYPE_CHECKING:
     "--data",
     metavar="FILE|HUB-ID",
     required=True,
-    help="Texts (or pairs, or chats) and labels: .jsonl, .json, .csv, .tsv, .txt.",
+    help="Texts (or pairs, or chats) and labels: .jsonl, .json, .csv, .tsv, .txt, .parquet.",
 )
 @click.option("--methods", metavar="A,B,…", help="Methods to compare; default: every one that fits.")
 @click.option("--metrics", metavar="A,B,…", help="Metrics to measure; default: every one that fits.")
+@click.option(
+    "-p",
+    "--param",
+    "params",
+    metavar="NAME.KEY=VALUE",
+    multiple=True,
+    help="A parameter of one of the named --methods or --metrics; repeatable.",
+)
 @click.option("--out", metavar="DIR", help="Keep records and tables there; the same command goes on where it ended.")
 @click.option(
     "--target",
@@ -77,6 +88,7 @@ def command(
     data: str,
     methods: str | None,
     metrics: str | None,
+    params: tuple[str, ...],
     out: str | None,
     limit: int | None,
     split: str | None,
@@ -97,12 +109,12 @@ def command(
     command again. DIR then holds records.jsonl, table.json and table.csv.
     """
     texts = read_data(data, Fields(text_field, label_field, pair_field), split, limit)
+    chosen = _with_params(_names(methods), _names(metrics), options.read_params(params))
     fields: dict[str, Any] = {
         **asked,
+        **chosen,
         "model": model,
         "out": out,
-        "methods": _names(methods),
-        "metrics": _names(metrics),
         "precomputed": _read_scores(scores),
         "background": _read_background(background),
     }
@@ -128,6 +140,30 @@ def command(
 
 def _names(given: str | None) -> list[str] | None:
     return None if given is None else [name.strip() for name in given.split(",") if name.strip()]
+
+
+def _with_params(
+    methods: list[str] | None, metrics: list[str] | None, params: dict[str, Any]
+) -> dict[str, list[Choice] | None]:
+    """Methods and metrics as the daemon takes them, those with parameters as maps."""
+    named: dict[str, dict[str, Any]] = {}
+    for path, value in params.items():
+        name, dot, key = path.partition(".")
+        if not dot or not key:
+            raise click.BadParameter(f"{path!r} is not NAME.KEY, as in hiding.steps=20", param_hint="--param")
+        if name not in {*(methods or ()), *(metrics or ())}:
+            raise click.BadParameter(
+                f"{name!r} is not among --methods and --metrics; name it there", param_hint="--param"
+            )
+        named.setdefault(name, {})[key] = value
+    return {
+        "methods": _choices(methods, lambda name: {"method": name, "params": named[name]} if name in named else name),
+        "metrics": _choices(metrics, lambda name: {"metric": name, **named[name]} if name in named else name),
+    }
+
+
+def _choices(names: list[str] | None, choice: Callable[[str], Choice]) -> list[Choice] | None:
+    return None if names is None else [choice(name) for name in names]
 
 
 def _read_scores(file: str | None) -> dict[str, list[list[float]]] | None:

@@ -11,13 +11,11 @@ import click
 
 from saliscope.cli import options
 from saliscope.cli.session import Session, session, with_download
-from saliscope.cli.targets import FORMS, read_target
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.targets import FORMS, read_target
 
 if TYPE_CHECKING:
     from saliscope.protocol.results import Explanation
-
-GRANULARITY = options.Granularity()
 
 
 class Asked(NamedTuple):
@@ -39,14 +37,7 @@ class Asked(NamedTuple):
     help=f"The class to explain (name or index; default: the predicted one), or {', '.join(FORMS)}.",
 )
 @options.scale
-@click.option(
-    "-g",
-    "--granularity",
-    type=GRANULARITY,
-    default="token",
-    show_default=True,
-    help="What gets a score: token, word, sentence, line, or each match of regex:PATTERN.",
-)
+@options.granularity
 @click.option("--pair", metavar="TEXT", help="A second text, for models that read two.")
 @click.option(
     "--messages", "messages_file", metavar="FILE", help="A chat instead of TEXT: JSON, [{role, content}] (`-`: stdin)."

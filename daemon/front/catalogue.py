@@ -34,7 +34,7 @@ def load() -> list[MethodInfo] | None:
     except (OSError, SaliscopeError, msgspec.DecodeError) as error:
         log.warning("cannot read the kept catalogue: %s", error)
         return None
-    return kept.methods if kept.stamp == _stamp() else None
+    return kept.methods if kept.stamp == stamp() else None
 
 
 def store(methods: list[MethodInfo]) -> None:
@@ -43,7 +43,7 @@ def store(methods: list[MethodInfo]) -> None:
         path = _path()
         draft = path.with_suffix(f".{os.getpid()}")
         try:
-            draft.write_bytes(msgspec.json.encode(Catalogue(_stamp(), methods)))
+            draft.write_bytes(msgspec.json.encode(Catalogue(stamp(), methods)))
             draft.replace(path)
         finally:
             # What a full disk has kept of it.
@@ -56,7 +56,7 @@ def _path() -> Path:
     return paths.cache_dir() / f"methods-{saliscope.__version__}.json"
 
 
-def _stamp() -> str:
+def stamp() -> str:
     """A fingerprint of the explainers' files: a working tree changes within one version."""
     folder = Path(saliscope.__file__).parent / "explainers"
     digest = hashlib.sha256()

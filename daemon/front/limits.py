@@ -25,6 +25,7 @@ class FrontLimits(Struct, frozen=True):
     )
     explaining: Annotated[int, Meta(description="records of one connection asked of the model at once")] = 8
     kept: Annotated[int, Meta(description="bytes of explanations kept for one open document")] = 32 << 20
+    jobs: Annotated[int, Meta(description="data-set jobs that run at once; one more is `busy`")] = 4
     frame_s: Annotated[float, Meta(description="seconds for a frame to arrive whole")] = 30.0
     handshake_s: Annotated[float, Meta(description="seconds for `initialize` to arrive on TCP")] = 10.0
     refusal_s: Annotated[float, Meta(description="seconds before a wrong token is answered")] = 1.0

@@ -31,6 +31,7 @@ class Options(Struct, frozen=True):
     prefix_cache: str | None = None
     allow_pickle: bool = False
     trust_remote_code: bool = False
+    cache: int = 1 << 30
 
     def to_environment(self) -> None:
         """Tell the workers to be what the loading of models may do, and what they may keep."""
@@ -76,6 +77,7 @@ def read(found: argparse.Namespace) -> Options:
         prefix_cache=_size("--prefix-cache", given["prefix_cache"] or DEFAULT_PREFIX_CACHE),
         allow_pickle=given["allow_pickle"],
         trust_remote_code=given["trust_remote_code"],
+        cache=num_bytes(given["cache"]),
     )
 
 
@@ -85,6 +87,14 @@ def seconds(text: str) -> float:
     if found is None:
         raise SaliscopeError("bad_request", f"--idle-timeout: {text!r} is no time; write 90s, 30m, 3h, or 0 for never")
     return float(found[1]) * _UNITS[found[2]]
+
+
+def num_bytes(text: str) -> int:
+    """A size like 512MiB or 2GiB in bytes."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(|k|M|G|T)(?:i?B)?", text.strip())
+    if found is None:
+        raise SaliscopeError("bad_request", f"--cache: {text!r} is no size; write 512MiB, 2GiB, or 0 for no cache")
+    return int(float(found[1]) * 1024 ** ("", "k", "M", "G", "T").index(found[2]))
 
 
 def _address(option: str, text: str | None, allow_remote: bool) -> Address | None:

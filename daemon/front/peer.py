@@ -14,8 +14,8 @@ from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.messages import BUNDLED
 from saliscope.protocol.origin import Origin
 
-#: Fields of a request, and of a method's parameters in it, that name a model or a file.
-_MODELS: Final = ("model", "lm_head_from")
+#: Fields of a request, and of a method's parameters in it, that name a model (or a data set) or a file.
+_MODELS: Final = ("model", "lm_head_from", "data")
 _FILES: Final = ("out", "adapter")
 
 

@@ -15,7 +15,9 @@ from msgspec import Struct
 from saliscope import __version__
 from saliscope.daemon.engines import Engine
 from saliscope.daemon.front import catalogue
+from saliscope.daemon.front.cache.results import Results
 from saliscope.daemon.front.figures import Figures
+from saliscope.daemon.front.jobs.desk import JobDesk
 from saliscope.daemon.front.limits import FrontLimits
 from saliscope.daemon.front.live.documents import Documents
 from saliscope.daemon.front.peer import Peer
@@ -30,7 +32,7 @@ from saliscope.protocol.results import Cleared, Initialized, MethodInfo, Methods
 from saliscope.protocol.terms import PROTOCOL_VERSION
 from saliscope.protocol.validate import parse
 
-_CAPABILITIES: Final = ["partials", "progress", "cancel", "floats:f32", "notify", "documents"]
+_CAPABILITIES: Final = ["partials", "progress", "cancel", "floats:f32", "notify", "documents", "jobs"]
 #: What is still answered while the daemon shuts down.
 _ALWAYS: Final = frozenset({"ping", "status", "shutdown"})
 
@@ -38,7 +40,14 @@ _ALWAYS: Final = frozenset({"ping", "status", "shutdown"})
 class Router:
     """Answers requests of all sessions; `stopped` is set when the daemon is to end."""
 
-    def __init__(self, engine: Engine, socket: str, limits: FrontLimits, tcp: Address | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        socket: str,
+        limits: FrontLimits,
+        tcp: Address | None = None,
+        results: Results | None = None,
+    ) -> None:
         self.num_sessions = 0
         self.figures = Figures()
         self._num_clients = 0
@@ -48,9 +57,11 @@ class Router:
         self._used = time.monotonic()
         #: The live documents of each client, by its number.
         self.documents: dict[int, Documents] = {}
+        self.jobs: JobDesk
         self.closing = asyncio.Event()
         self.stopped = asyncio.Event()
         self._engine = engine
+        self._results = results
         self._socket = socket
         self._started = time.monotonic()
         self._running: set[asyncio.Task[Any]] = set()
@@ -211,10 +222,12 @@ class Router:
                 return _plain(Methods(await self._methods(notify)))
             case "models/list":
                 return await self._models()
-            case "cache/clear" if self._engine.catalogue() is None:
-                return _plain(Cleared())
+            case "cache/clear":
+                return _plain(await self._clear(peer))
         if method.startswith("document/"):
             return await self._document(msgspec.convert(plain, METHODS[method].params), notify, peer)
+        if method.startswith("jobs/"):
+            return _plain(await self.jobs.handle(method, msgspec.convert(plain, METHODS[method].params)))
         if notify is None and "stream" in plain:
             plain["stream"] = False
         return _map(await self._engine.call(method, plain, notify, peer.origin))
@@ -243,8 +256,17 @@ class Router:
                 "workers_rss": sum(worker.get("memory", {}).get("rss", 0) for worker in workers),
                 "prefixes": sum(worker.get("memory", {}).get("prefixes", 0) for worker in workers),
             },
-            figures=self.figures.to_dict(workers),
+            figures=self.figures.to_dict(workers, [documents.figures for documents in self.documents.values()]),
+            cache={} if self._results is None else await self._results.told(),
         )
+
+    async def _clear(self, peer: Peer) -> Cleared:
+        """Forget kept results here, and what the workers keep of texts; starts none."""
+        memory, disk = (0, 0) if self._results is None else await self._results.clear()
+        if self._engine.catalogue() is None:
+            return Cleared(memory, disk)
+        told = await self._engine.call("cache/clear", {}, None, peer.origin)
+        return Cleared(memory, disk, told["prefixes"])
 
     async def _methods(self, notify: OnNotification | None) -> list[MethodInfo]:
         kept = catalogue.load()

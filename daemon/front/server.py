@@ -13,6 +13,9 @@ from pathlib import Path
 from saliscope import __version__
 from saliscope.daemon.engines import Engine
 from saliscope.daemon.front import logs
+from saliscope.daemon.front.cache.remembering import Remembering
+from saliscope.daemon.front.cache.results import Results
+from saliscope.daemon.front.jobs.desk import JobDesk
 from saliscope.daemon.front.limits import FrontLimits
 from saliscope.daemon.front.listening import BACKLOG, is_own_user
 from saliscope.daemon.front.metrics import Exposition
@@ -20,7 +23,9 @@ from saliscope.daemon.front.options import Options
 from saliscope.daemon.front.router import Router
 from saliscope.daemon.front.session import Session
 from saliscope.daemon.front.systemd import Notifier
+from saliscope.protocol import paths
 from saliscope.protocol.address import Address
+from saliscope.protocol.paths import RESULTS
 from saliscope.protocol.token import make
 
 log = logging.getLogger(__name__)
@@ -47,7 +52,10 @@ class Server:
         """Serve until `shutdown`, SIGTERM or idleness; the socket's file is gone afterwards if we `owns_path`."""
         path = local.getsockname()
         tcp = None if remote is None else Address(*remote.getsockname()[:2])
-        self.router = router = Router(self._engine, path, self._limits, tcp)
+        results = Results(paths.cache_dir() / RESULTS, self._options.cache) if self._options.cache else None
+        engine: Engine = self._engine if results is None else Remembering(self._engine, results)
+        self.router = router = Router(engine, path, self._limits, tcp, results)
+        router.jobs = jobs = JobDesk(self._accept_job, self._limits.jobs)
         servers = [await asyncio.start_unix_server(self._accept_local, sock=local, backlog=BACKLOG)]
         if remote is not None:
             servers.append(await asyncio.start_server(self._accept_remote, sock=remote, backlog=BACKLOG))
@@ -59,6 +67,7 @@ class Server:
         if tcp is not None:
             log.info("clients with the token reach it at %s too", tcp)
         on_ready()
+        jobs.start()
         notifier.tell(READY="1", STATUS=router.summary())
         chores = [
             asyncio.create_task(chore)
@@ -71,13 +80,15 @@ class Server:
             remove(Path(path))
         for server in servers:
             server.close()
+        # Their requests are not waited for: the next daemon goes on with them.
+        await jobs.stop()
         await router.stopped.wait()
         await asyncio.gather(*(session.finish() for session in self._sessions))
         for chore in chores:
             chore.cancel()
         if exposition is not None:
             await asyncio.to_thread(exposition.close)
-        await self._engine.close()
+        await engine.close()
         log.info("ended")
 
     async def _accept_local(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -102,6 +113,11 @@ class Server:
             self.router.figures.connections["refused"] += 1
         else:
             await self._run(session, rest)
+
+    async def _accept_job(self, sock: socket.socket) -> None:
+        """Serve the process of a job at the other end of `sock`, a client as any other."""
+        reader, writer = await asyncio.open_connection(sock=sock)
+        await self._run(Session(reader, writer, self.router, self._limits, self.router.new_peer(), self._options))
 
     async def _run(self, session: Session, rest: bytes = b"") -> None:
         if len(self._sessions) >= self._limits.sessions:

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 #: How long a closing connection may take to read what is queued for it.
 FLUSH_S: Final = 2.0
-_CHATTER: Final = frozenset({"ping", "status"})
+_CHATTER: Final = frozenset({"ping", "status", "jobs/status"})
 
 
 class Outcome(NamedTuple):

@@ -112,7 +112,8 @@ class Batcher:
             num_new = self.prefixes.num_new(model, query.encoding.ids)
             if self._is_better_alone(owner, tokens, num_new):
                 asked.continues, tokens = True, num_new
-        self.queue.add(Ticket(owner, key, rows, tokens, asked, self.budget(model), alone=asked.continues))
+        budget = Budget() if owner.fixed else self.budget(model)
+        self.queue.add(Ticket(owner, key, rows, tokens, asked, budget, alone=asked.continues))
 
     def _is_better_alone(self, owner: Owner, num_tokens: int, num_new: int) -> bool:
         """Whether a text is computed from what is kept, of which `num_new` tokens are left, and not merged with others.

@@ -136,9 +136,12 @@ class Desk:
     def _run(self, asker: Asker, params: Explain | Predict | Tokenize | Evaluate, origin: Origin, start: Start) -> None:
         """Have a request computed when its model is there, with those that ask the same."""
 
+        fixed = isinstance(params, Explain) and params.deterministic
+
         def run(model: TextModel) -> None:
             def make(shared: Shared) -> Computation:
-                return start(Owner(origin.client, asker.level, origin.alone, shared.askers.keys()), model, shared)
+                alone = origin.alone or fixed
+                return start(Owner(origin.client, asker.level, alone, shared.askers.keys(), fixed), model, shared)
 
             same = asker.id if origin.alone else _digest(params)
             self.askers.compute(asker, (id(model), same), make)

@@ -23,7 +23,7 @@ from saliscope.explainers.registry import methods
 from saliscope.protocol.codec import Notification, Request
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluate
-from saliscope.protocol.messages import METHODS
+from saliscope.protocol.messages import FRONT_ONLY, METHODS
 from saliscope.protocol.origin import Origin
 from saliscope.protocol.parameters import Explain, LoadModel, Predict, Tokenize, UnloadModel
 from saliscope.protocol.terms import PROTOCOL_VERSION
@@ -106,6 +106,8 @@ class Worker:
     def _request(self, request: Request) -> None:
         self._marks.set((request.id,))
         try:
+            if request.method.startswith(FRONT_ONLY):
+                raise SaliscopeError("bad_request", f"{request.method!r} needs a daemon; connect without `private`")
             if request.method not in METHODS or request.params is None:
                 raise SaliscopeError("bad_request", f"{request.method!r} with one map of parameters is no request here")
             origin = Origin.taken_from(request.params)
@@ -166,7 +168,7 @@ class Worker:
             case "models/list":
                 return {"models": self._pool.models()}
             case "cache/clear":
-                return {"freed": self._prefixes.clear()}
+                return {"prefixes": self._prefixes.clear()}
             case "shutdown":
                 return {"stopping": True}
         raise AssertionError(f"{method} is in the table of methods and is not served")

@@ -14,22 +14,23 @@ FEWER_ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     "decoded-integrated-gradients": {"steps": 16, "max_steps": 32},
     "gradient-shap": {"samples": 16},
     "integrated-gradients": {"steps": 16, "max_steps": 32},
-    "kernel-shap": {"samples": 96},
-    "lime": {"samples": 96},
-    "mase": {"samples": 96},
-    "partition-shap": {"samples": 64},
+    "kernel-shap": {"samples": 64},
+    "lime": {"samples": 64},
+    "mase": {"samples": 64},
+    "partition-shap": {"samples": 48},
     "permutation": {"repeats": 2},
-    "shapley-sampling": {"permutations": 3},
+    "shapley-sampling": {"permutations": 2},
 }
 
 #: Parameters of the metrics that take most rows a method, or explain texts again.
 FEWER_POINTS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "activation": {"points": 11},
-    "hiding": {"steps": 10},
-    "inverse-activation": {"points": 11},
-    "revealing": {"steps": 10},
-    "sensitivity-max": {"texts": 3},
-    "stability": {"texts": 5},
+    "activation": {"points": 9},
+    "hiding": {"steps": 8},
+    "infidelity": {"samples": 100},
+    "inverse-activation": {"points": 9},
+    "revealing": {"steps": 8},
+    "sensitivity-max": {"texts": 2},
+    "stability": {"texts": 4},
 }
 
 

@@ -14,7 +14,7 @@ from saliscope.explainers.texts.encoding import BoolArray
 Orders = np.ndarray[Any, np.dtype[np.int64]]
 
 #: Orders over which the random control is averaged: half of them drawn, and the reverse of each.
-RANDOM_ORDERS: Final = 20
+RANDOM_ORDERS: Final = 8
 
 By = Annotated[
     Literal["signed", "abs"], msgspec.Meta(description="signed: what supports the target most; abs: what matters most")

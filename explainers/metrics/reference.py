@@ -29,7 +29,7 @@ print(found.ranking("activation"), found.to_csv())
 * **Scores are used with their signs**: first what supports the target most; `by=abs` takes what matters most either
   way. Equal scores are ordered by the signed ones of methods that cut them off (`decoded-*`, `grad-cam`,
   `mase-sparse`), then at random by the seed, never as they stand in the text.
-* **`random` is any order**: its curves are means over 20 orders, half of them the others' reverses.
+* **`random` is any order**: its curves are means over 8 orders, half of them the others' reverses.
 * **Texts, sentence pairs and chats** may stand in one evaluation. A model that reads no pairs, or has no chat template,
   refuses them at once; what fails on single ones is in the table with the reason.
 * **What hiding means** is `hide`: beside masking and leaving out, `zero` takes the word embeddings away, `unk` puts the

@@ -85,6 +85,21 @@ def test_options_reach_the_daemon(run: Run, fake: FakeClient, data: Path, tmp_pa
     assert fake.connections[0]["private"] is True
 
 
+def test_methods_and_metrics_take_parameters(run: Run, fake: FakeClient, data: Path) -> None:
+    arguments = ["--methods", "lime,gae", "--metrics", "hiding,cost", "-p", "lime.samples=32", "-p", "hiding.by=l2"]
+    assert run("evaluate", "--data", str(data), *arguments, "-p", "hiding.steps=20").exit_code == 0
+    asked = fake.calls[-1][1]
+    assert asked["methods"] == [{"method": "lime", "params": {"samples": 32}}, "gae"]
+    assert asked["metrics"] == [{"metric": "hiding", "by": "l2", "steps": 20}, "cost"]
+
+
+@pytest.mark.parametrize(("param", "reason"), [("steps=3", "NAME.KEY"), ("gae.steps=3", "name it there")])
+def test_a_parameter_of_nothing_that_was_named_is_an_error(run: Run, data: Path, param: str, reason: str) -> None:
+    failed = run("evaluate", "--data", str(data), "--metrics", "hiding", "-p", param)
+    assert failed.exit_code == BAD_REQUEST
+    assert reason in failed.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -187,7 +202,8 @@ def test_a_limit_leaves_what_follows_unread(asked: Callable[..., list[dict[str, 
         ("a.jsonl", '{"text": "a", "pair": 3}', "the second text of"),
         ("a.jsonl", '{"text": "a", "messages": []}', "has messages and text; use --text-field"),
         ("a.txt", b"\xff\xfe", "it is not UTF-8"),
-        ("a.parquet", "PAR1", "ends in none of .jsonl, .json, .csv, .tsv, .txt"),
+        ("a.parquet", "PAR1", "as Parquet"),
+        ("a.xlsx", "PK", "ends in none of .jsonl, .json, .csv, .tsv, .txt"),
         ("data", "text", "ends in none of"),
     ],
 )

@@ -1,7 +1,8 @@
 """A worker without a model that keeps the contract of daemon/worker: what a text says is what happens.
 
 `origin` answers with whose request it is, `crash` ends the process, `crash-once PATH` only while PATH is missing,
-`hang` waits for `$/cancel`, `partials N` sends N partial estimates, `fat N` answers with N scores, `busy` fails.
+`hang` waits for `$/cancel`, `partials N` sends N partial estimates, `fat N` answers with N scores, `busy` and
+`incapable` fail.
 Anything else is explained at once.
 """
 
@@ -24,6 +25,9 @@ from saliscope.protocol.codec import (
     encode_notification,
     encode_response,
 )
+
+#: Texts that begin so and are explained in a list.
+ALONE = ("crash", "crash-once", "fail", "until")
 
 METHOD = {
     "name": "fake",
@@ -68,12 +72,18 @@ def explanation(text: str, scores: list[float], estimate: str = "final") -> dict
     }
 
 
+def listed(text: str) -> dict[str, Any]:
+    feature = {"text": text, "start": 0, "end": len(text), "tokens": [0]}
+    return {**explanation(text, [1.0]), "features": [feature]}
+
+
 class FakeWorker:
     def __init__(self, sock: socket.socket, marks: Marks) -> None:
         self.sock = sock
         self.marks = marks
         self.batch: set[int] = set()
         self.hanging: set[int] = set()
+        self.listed: set[int] = set()
         self.counters = {"requests": 0, "cancelled": 0, "loads": 0}
 
     def serve(self) -> None:
@@ -104,7 +114,7 @@ class FakeWorker:
         elif method == "models/unload":
             self.answer(id, {"unloaded": params["model"] == "fake"})
         elif method == "cache/clear":
-            self.answer(id, {"freed": 7})
+            self.answer(id, {"prefixes": 7})
         elif method == "tokenize":
             self.answer(id, {"tokens": [], "model": "fake", "max_tokens": len(params["text"] or "")})
         elif method == "predict":
@@ -127,9 +137,16 @@ class FakeWorker:
         }
 
     def explain(self, id: int, text: str | list[str], stream: bool, origin: dict[str, Any]) -> None:
-        if isinstance(text, list):
-            self.answer(id, {"explanations": [explanation(each, [1.0]) for each in text]})
+        if isinstance(text, list) and not any(one.partition(" ")[0] in ALONE for one in text):
+            self.answer(id, {"explanations": [listed(each) for each in text]})
             return
+        if isinstance(text, list):
+            # One that does as it says is alone in its list, or the list fails.
+            if len(text) > 1 or text[0] == "fail":
+                self.fail(id, "bad_request", "as asked")
+                return
+            text = text[0]
+            self.listed.add(id)
         command, _, argument = text.partition(" ")
         if command == "crash" or (command == "crash-once" and not Path(argument).exists()):
             if argument:
@@ -147,8 +164,8 @@ class FakeWorker:
         if command in ("origin", "beside", "until"):
             self.answer(id, {**explanation(text, [1.0]), "diagnostics": origin})
             return
-        if command == "busy":
-            self.fail(id, "busy", "too much")
+        if command in ("busy", "incapable"):
+            self.fail(id, "busy" if command == "busy" else "not_capable", "too much")
             return
         scores = [1 / (n + 1) for n in range(int(argument) if command == "fat" else 3)]
         if command == "partials" and stream:
@@ -158,6 +175,9 @@ class FakeWorker:
         self.answer(id, explanation(text, scores))
 
     def answer(self, id: int, result: dict[str, Any]) -> None:
+        if id in self.listed:
+            self.listed.remove(id)
+            result = {"explanations": [listed(result["text"])]}
         self.sock.sendall(encode_response(id, None, result))
 
     def fail(self, id: int, code: str, message: str) -> None:

@@ -40,7 +40,7 @@ def test_every_verb_works_end_to_end(daemon: Any) -> None:
     assert (status.pid, status.version, status.sessions) == (daemon.process.pid, __version__, 1)
     assert status.workers[0]["device"] == "fake"
     assert status.memory["prefixes"] == 7
-    assert client.call("cache/clear") == {"freed": 7}
+    assert client.clear_cache().prefixes == 7
     assert [model.name for model in status.models] == ["fake"]
 
 
@@ -51,7 +51,8 @@ def test_status_ping_and_models_start_no_worker(daemon: Any) -> None:
         ("demo-encoder", "available"),
         ("demo-decoder", "available"),
     ]
-    assert client.call("cache/clear") == {"freed": 0, "warnings": []}
+    cleared = client.clear_cache()
+    assert (cleared.memory, cleared.prefixes) == (0, 0)
     assert client.status().workers == []
 
 

@@ -26,6 +26,8 @@ def environment() -> Iterator[dict[str, str]]:
     folder = Path(tempfile.mkdtemp(prefix="sal-e2e-", dir="/tmp"))
     mine = {"SALISCOPE_RUNTIME_DIR": str(folder / "run"), "SALISCOPE_CACHE_DIR": str(folder / "cache")}
     environment = {**os.environ, **mine, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"}
+    # What these tests ask twice is to be computed twice.
+    environment["SALISCOPE_DAEMON_OPTIONS"] = "--cache=0"
     environment.pop("FORCE_COLOR", None)
     yield environment
     subprocess.run([*COMMAND, "daemon", "stop"], env=environment, capture_output=True, check=False)

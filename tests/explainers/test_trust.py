@@ -64,9 +64,12 @@ def with_code(copied: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> A
             "import pathlib\nfrom transformers import BertConfig, BertForSequenceClassification\n"
             f"pathlib.Path({str(ran)!r}).touch()\n"
             f"class TheirConfig(BertConfig):\n    model_type = {model_type!r}\n"
-            "class TheirModel(BertForSequenceClassification):\n    config_class = TheirConfig\n"
+            "class TheirForSequenceClassification(BertForSequenceClassification):\n    config_class = TheirConfig\n"
         )
-        auto = {"AutoConfig": "theirs.TheirConfig", "AutoModelForSequenceClassification": "theirs.TheirModel"}
+        auto = {
+            "AutoConfig": "theirs.TheirConfig",
+            "AutoModelForSequenceClassification": "theirs.TheirForSequenceClassification",
+        }
         edit_config(folder, auto_map=auto, model_type=model_type)
         return folder, ran
 
@@ -95,6 +98,6 @@ def test_code_in_a_model_folder_runs_once_it_is_trusted(with_code: Any, tiny_fol
     folder, ran = with_code("their-own")
     model = load(str(folder), "cpu", trust_remote_code=True)
     assert ran.exists()
-    assert type(model.network.model).__name__ == "TheirModel"
+    assert type(model.network.model).__name__ == "TheirForSequenceClassification"
     ours = explain(load(str(tiny_folder("bert")), "cpu"), TEXT)
     assert explain(model, TEXT).scores == pytest.approx(ours.scores, abs=1e-6)

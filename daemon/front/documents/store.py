@@ -135,7 +135,7 @@ class Store:
         for edit, text in zip(edits, texts[1:], strict=True):
             self._apply(edit, text, swap)
         self.version = version
-        return swap.changes(version)
+        return swap.changes(version, lambda id: self[id].start)
 
     def _check(self, text: str, breaks: int, edit: Edit) -> None:
         try:
@@ -147,6 +147,7 @@ class Store:
 
     def _apply(self, edit: Edit, text: str, swap: Swap) -> None:
         context = self.format.context(text, self.names)
+        asked = edit
         first, start = self._tape.find(edit.start)
         if context != self._context:
             first = 0
@@ -161,6 +162,7 @@ class Store:
         self._tape.replace(first, first + len(replaced), pieces)
         self.text = text
         swap.attach(replaced, pieces)
+        swap.watch(asked, start, replaced, pieces)
 
     def _cut(self, text: str, start: int, behind: _Behind | None) -> tuple[list[Piece], list[Piece]]:
         """The pieces from `start` on until one ends where an old one behind the edit did; and those they replace."""

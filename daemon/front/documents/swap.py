@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from saliscope.daemon.front.documents.identity import Duplicates, align
 from saliscope.daemon.front.documents.record import Record
 from saliscope.daemon.front.documents.tape import Entry, Piece
+from saliscope.protocol.edits import Edit
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Changes:
     """A model sees the same: its spans, its label or its findings are to be sent again."""
     added: tuple[int, ...] = ()
     removed: tuple[int, ...] = ()
+    moved: tuple[tuple[int, int], ...] = ()
+    """Ids of records in no other list that do not stand where the edits move them, and where they start."""
 
 
 class Swap:
@@ -32,6 +35,7 @@ class Swap:
         self._ids = ids
         self._before: dict[int, Record | None] = {}
         self._was_duplicate: dict[int, bool] = {}
+        self._strayed: set[int] = set()
 
     def detach(self, pieces: Sequence[Piece]) -> None:
         """Take the records of old pieces out."""
@@ -55,14 +59,24 @@ class Swap:
                 self._was_duplicate.setdefault(entry.id, False)
                 self._flipped(self._duplicates.add(entry.record.key, entry.id), False)
 
-    def changes(self, version: int) -> Changes:
-        """What became of every record that was taken out or put in."""
+    def watch(self, edit: Edit, start: int, old: Sequence[Piece], new: Sequence[Piece]) -> None:
+        """Find out which records of new pieces, attached from `start` on, do not stand where the edit moves the old."""
+        before = {id: edit.moved(at, at + record.length) for id, at, record in _placed(old, start)}
+        for id, at, _ in _placed(new, start):
+            moved = before.get(id)
+            if moved is None or moved[0] != at:
+                self._strayed.add(id)
+
+    def changes(self, version: int, start_of: Callable[[int], int]) -> Changes:
+        """What became of every record that was taken out or put in; `start_of` tells where one stands."""
         kinds: dict[str, list[int]] = {"changed": [], "touched": [], "added": [], "removed": []}
         for id in {**self._before, **self._was_duplicate}:
             kind = self._fate(id)
             if kind is not None:
                 kinds[kind].append(id)
-        return Changes(version, **{kind: tuple(ids) for kind, ids in kinds.items()})
+        told = {id for ids in kinds.values() for id in ids}
+        moved = tuple((id, start_of(id)) for id in sorted(self._strayed - told) if id in self._entries)
+        return Changes(version, moved=moved, **{kind: tuple(ids) for kind, ids in kinds.items()})
 
     def _fate(self, id: int) -> str | None:
         now = self._entries[id].record if id in self._entries else None
@@ -77,6 +91,14 @@ class Swap:
     def _flipped(self, id: int | None, was: bool) -> None:
         if id is not None:
             self._was_duplicate.setdefault(id, was)
+
+
+def _placed(pieces: Sequence[Piece], start: int) -> Iterator[tuple[int, int, Record]]:
+    """Id, start and record of each entry."""
+    for piece in pieces:
+        for entry in piece.entries:
+            yield entry.id, start + entry.offset, entry.record
+        start += piece.length
 
 
 def _entries_of(pieces: Sequence[Piece]) -> list[Entry]:

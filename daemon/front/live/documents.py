@@ -67,6 +67,17 @@ class Documents:
         """Code points of all open documents."""
         return sum(len(document.store.text) for document in self._documents.values())
 
+    @property
+    def figures(self) -> dict[str, int]:
+        """How many documents are open, and what they hold."""
+        documents = self._documents.values()
+        return {
+            "open": len(documents),
+            "characters": self.num_characters,
+            "records": sum(len(document.store) for document in documents),
+            "kept_bytes": sum(document.kept.num_bytes for document in documents),
+        }
+
     def close(self) -> None:
         """Close all documents, and cancel everything."""
         for document in self._documents.values():
@@ -135,7 +146,7 @@ class Documents:
         num_computing, num_known = document.refresh(changes)
         return DocumentChanged(
             params.document, store.version, list(changes.changed), list(changes.touched), list(changes.added),
-            list(changes.removed), len(store), num_computing, num_known,
+            list(changes.removed), len(store), num_computing, num_known, list(changes.moved),
         )  # fmt: skip
 
     def _focus(self, params: FocusDocument) -> DocumentState:

@@ -14,14 +14,15 @@ P = TypeVar("P")
 
 @dataclass(slots=True, eq=False)
 class Owner:
-    """One computation that asks for rows: its client's number, its class, whether it shares micro-batches, and the
-    ids of the requests that wait for it.
+    """One computation that asks for rows: its client's number, its class, whether it shares micro-batches, the ids of
+    the requests that wait for it, and whether nothing measured may decide how its rows are cut into micro-batches.
     """
 
     client: int = 0
     level: Level = Level.REQUEST
     alone: bool = False
     requests: Collection[int] = ()
+    fixed: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -47,7 +47,9 @@ def test_moved_records_keep_their_ids() -> None:
     one = store()
     gone_and_back = one.change(0, 1, [Edit(0, 4, ""), Edit(4, 4, "one\n")])
     assert gone_and_back == Changes(1, removed=(0,), added=(4,))
-    assert edited(one, 0, 8, "one\ntwo\n") == Changes(2)
+    # They swap places, which no edit by itself would tell.
+    assert edited(one, 0, 8, "one\ntwo\n") == Changes(2, moved=((1, 4), (4, 0)))
+    assert edited(one, 0, 0, "\n") == Changes(3)
 
 
 def test_the_same_text_spelled_otherwise_is_touched_and_not_changed() -> None:

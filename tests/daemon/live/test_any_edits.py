@@ -38,7 +38,7 @@ class Reader:
                 if told["state"] == "final":
                     self.texts[told["record"]] = told["explanation"]["text"]
                 self.findings[told["record"]] = [one["kind"] for one in told["findings"]]
-            else:
+            elif method == "document/findings":
                 for row in told["records"]:
                     self.findings[row["record"]] = [one["kind"] for one in row["findings"]]
         desk.told.clear()

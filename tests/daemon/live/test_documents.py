@@ -263,7 +263,7 @@ def test_the_notifications_of_another_opening_can_be_told_apart() -> None:
         told = desk.take("document/attribution")
         assert [each["opening"] for each in told] == [first.opening] * 3 + [second.opening] * 3
         assert second.opening > first.opening
-        assert len(set(desk.keys)) == 6
+        assert len({key for key in desk.keys if isinstance(key, tuple)}) == 6
 
     on_a_desk(run)
 

@@ -325,7 +325,7 @@ def test_a_text_is_explained_as_ever_while_it_is_written(peer: Peer) -> None:
     status = peer.call("status")
     assert status["counters"]["prefix_hits"] == 4
     assert 0 < status["prefixes"]["bytes"] == status["memory"]["prefixes"] <= status["prefixes"]["limit"]
-    assert peer.call("cache/clear")["freed"] == status["prefixes"]["bytes"]
+    assert peer.call("cache/clear")["prefixes"] == status["prefixes"]["bytes"]
     assert peer.call("status")["prefixes"]["bytes"] == 0
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from saliscope.explainers import explain
-from saliscope.explainers.metrics.ordering import counts_at, orders_of, random_orders
+from saliscope.explainers.metrics.ordering import RANDOM_ORDERS, counts_at, orders_of, random_orders
 from saliscope.explainers.metrics.running import evaluate
 from saliscope.explainers.metrics.subject import Scores, Subject
 from tests.explainers.metrics.studies import known_model
@@ -50,9 +50,10 @@ def test_by_abs_takes_what_matters_most_either_way() -> None:
 
 def test_half_of_the_random_orders_are_the_others_reverses() -> None:
     orders = random_orders(subject())
-    assert orders.shape == (20, 6)
-    np.testing.assert_array_equal(orders[10:], orders[:10, ::-1])
-    assert len({tuple(order) for order in orders}) > 15
+    assert orders.shape == (RANDOM_ORDERS, 6)
+    drawn, reverses = np.split(orders, 2)
+    np.testing.assert_array_equal(reverses, drawn[:, ::-1])
+    assert len({tuple(order) for order in orders}) > RANDOM_ORDERS - 2
 
 
 def test_counts_are_those_nearest_to_a_fraction() -> None:

@@ -1,0 +1,128 @@
+;;; saliscope.el --- See why a text model said what it said  -*- lexical-binding: t; -*-
+
+;; Package-Requires: ((emacs "28.1") (eglot "1.9"))
+
+;;; Commentary:
+
+;; Starts `saliscope lsp' by eglot, and draws its scores as overlays:
+;;
+;;   (require 'saliscope)
+;;   (setq saliscope-settings '(:model "demo-encoder"))
+;;   (add-hook 'text-mode-hook #'saliscope-ensure)
+
+;;; Code:
+
+(require 'eglot)
+(require 'cl-lib)
+
+(defgroup saliscope nil "See why a text model said what it said." :group 'tools)
+
+(defcustom saliscope-command '("saliscope" "lsp") "The server." :type '(repeat string))
+
+(defcustom saliscope-settings nil
+  "What the settings `saliscope.*' say, as a property list."
+  :type 'plist)
+
+(defcustom saliscope-modes '(text-mode)
+  "The modes that get the server; those derived from them do too."
+  :type '(repeat symbol))
+
+(defface saliscope-for-1 '((((background light)) :background "#d8e8f8") (t :background "#15324e")) "Weak, for.")
+(defface saliscope-for-2 '((((background light)) :background "#90bfec") (t :background "#1f62a4")) "Medium, for.")
+(defface saliscope-for-3
+  '((((background light)) :background "#1c66ac" :foreground "#ffffff")
+    (t :background "#74bcff" :foreground "#0a121b"))
+  "Strong, for.")
+(defface saliscope-against-1 '((((background light)) :background "#fde6cf") (t :background "#46290f")) "Weak, against.")
+(defface saliscope-against-2 '((((background light)) :background "#f6b26b") (t :background "#a0500f")) "Medium, against.")
+(defface saliscope-against-3
+  '((((background light)) :background "#b85000" :foreground "#ffffff")
+    (t :background "#ffad61" :foreground "#0a121b"))
+  "Strong, against.")
+(defface saliscope-stale '((t :underline t)) "A word of a record that is being explained anew.")
+
+(defclass saliscope-server (eglot-lsp-server) () "A server that draws.")
+
+(cl-defmethod eglot-client-capabilities ((_server saliscope-server))
+  "Ask for decorations too."
+  (let ((own (copy-sequence (cl-call-next-method))))
+    (plist-put own :experimental '(:saliscope (:decorations t)))))
+
+(cl-defmethod eglot-initialization-options ((_server saliscope-server))
+  "The settings of the user."
+  (list :saliscope (or saliscope-settings (make-hash-table))))
+
+(defvar-local saliscope--overlays nil "Id of a record -> its overlays.")
+
+(defun saliscope--face (bucket stale)
+  "The face of BUCKET, or that of words that are STALE."
+  (if (eq stale t) 'saliscope-stale
+    (intern (format "saliscope-%s-%d" (if (> bucket 0) "for" "against") (abs bucket)))))
+
+(defun saliscope--erase (id)
+  "Delete the overlays of record ID."
+  (mapc #'delete-overlay (gethash id saliscope--overlays))
+  (remhash id saliscope--overlays))
+
+(defun saliscope--point (line column)
+  "The place of LINE and COLUMN, both from 0, in the units of the server."
+  (eglot--lsp-position-to-point (list :line line :character column)))
+
+(defun saliscope--draw (record)
+  "Draw RECORD."
+  (let ((stale (plist-get record :stale)) (made nil))
+    (seq-doseq (token (plist-get record :tokens))
+      (let* ((line (elt token 0))
+             (made-one (make-overlay (saliscope--point line (elt token 1)) (saliscope--point line (elt token 2)))))
+        (overlay-put made-one 'face (saliscope--face (elt token 3) stale))
+        (overlay-put made-one 'saliscope t)
+        (overlay-put made-one 'evaporate t)
+        (push made-one made)))
+    (puthash (plist-get record :id) made saliscope--overlays)))
+
+(defun saliscope--path (uri)
+  "The file of URI, in whatever way this eglot says it."
+  (if (fboundp 'eglot-uri-to-path) (eglot-uri-to-path uri) (eglot--uri-to-path uri)))
+
+(defun saliscope--is-current (version)
+  "Whether VERSION of the document is what this buffer has."
+  (and (null (bound-and-true-p eglot--recent-changes))
+       (equal version (or (bound-and-true-p eglot--docver) (bound-and-true-p eglot--versioned-identifier)))))
+
+(defun saliscope--ask-again (buffer server uri)
+  "Have SERVER send everything that is drawn in URI again, if BUFFER is still there."
+  (when (buffer-live-p buffer)
+    (jsonrpc-async-request
+     server :workspace/executeCommand (list :command "saliscope.decorations" :arguments (vector uri)))))
+
+(cl-defmethod eglot-handle-notification
+  ((server saliscope-server) (_method (eql saliscope/decorations))
+   &key uri version reset records removed &allow-other-keys)
+  "Draw what is new in the document URI; ask again where the text has moved on since VERSION."
+  (let ((buffer (find-buffer-visiting (saliscope--path uri))))
+    (cond
+     ((null buffer))
+     ((not (with-current-buffer buffer (saliscope--is-current version)))
+      (run-with-idle-timer 0.5 nil #'saliscope--ask-again buffer server uri))
+     (t
+      (with-current-buffer buffer
+        (when (or (eq reset t) (null saliscope--overlays))
+          (remove-overlays nil nil 'saliscope t)
+          (setq saliscope--overlays (make-hash-table :test #'eql)))
+        (seq-doseq (id removed) (saliscope--erase id))
+        (save-excursion
+          (save-restriction
+            (widen)
+            (seq-doseq (record records)
+              (saliscope--erase (plist-get record :id))
+              (saliscope--draw record)))))))))
+
+;;;###autoload
+(defun saliscope-ensure ()
+  "Have the server for this buffer."
+  (interactive)
+  (add-to-list 'eglot-server-programs (cons saliscope-modes (cons 'saliscope-server saliscope-command)))
+  (eglot-ensure))
+
+(provide 'saliscope)
+;;; saliscope.el ends here

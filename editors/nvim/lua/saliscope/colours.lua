@@ -1,0 +1,121 @@
+-- Scores as extmarks, record by record; between two messages they move with the text.
+local M = {}
+
+local namespace = vim.api.nvim_create_namespace("saliscope")
+-- buffer -> id of a record -> ids of its extmarks
+local drawn = {}
+
+-- The palettes of `saliscope explain`: bucket -> { ground, text }.
+M.palettes = {
+  ["blue-orange"] = {
+    light = {
+      [-3] = { "#b85000", "#ffffff" }, [-2] = { "#f6b26b", "#0a121b" }, [-1] = { "#fde6cf", "#0a121b" },
+      [1] = { "#d8e8f8", "#0a121b" }, [2] = { "#90bfec", "#0a121b" }, [3] = { "#1c66ac", "#ffffff" },
+    },
+    dark = {
+      [-3] = { "#ffad61", "#0a121b" }, [-2] = { "#a0500f", "#ffffff" }, [-1] = { "#46290f", "#f6e4d2" },
+      [1] = { "#15324e", "#dcebfa" }, [2] = { "#1f62a4", "#ffffff" }, [3] = { "#74bcff", "#0a121b" },
+    },
+  },
+  ["red-green"] = {
+    light = {
+      [-3] = { "#b3261e", "#ffffff" }, [-2] = { "#f29b94", "#0a121b" }, [-1] = { "#fbe0de", "#0a121b" },
+      [1] = { "#d9f0dc", "#0a121b" }, [2] = { "#86cf93", "#0a121b" }, [3] = { "#1f7a37", "#ffffff" },
+    },
+    dark = {
+      [-3] = { "#ff8b82", "#0a121b" }, [-2] = { "#a3302a", "#ffffff" }, [-1] = { "#47201e", "#f8dedc" },
+      [1] = { "#173a22", "#daf3df" }, [2] = { "#216e36", "#ffffff" }, [3] = { "#6fdc8c", "#0a121b" },
+    },
+  },
+}
+
+-- The highlight group of a bucket, -3 to 3 without 0.
+function M.group(bucket)
+  return "Saliscope" .. (bucket > 0 and "For" or "Against") .. math.abs(bucket)
+end
+
+-- Define the groups for the background of now; a colour scheme may define them first.
+function M.define(palette)
+  local inks = (M.palettes[palette] or M.palettes["blue-orange"])[vim.o.background == "light" and "light" or "dark"]
+  for bucket, ink in pairs(inks) do
+    vim.api.nvim_set_hl(0, M.group(bucket), { bg = ink[1], fg = ink[2], default = true })
+  end
+  vim.api.nvim_set_hl(0, "SaliscopeStale", { underline = true, default = true })
+end
+
+local function byte(buf, line, column, encoding)
+  if encoding == "utf-8" then
+    return column
+  end
+  local text = vim.api.nvim_buf_get_lines(buf, line, line + 1, false)[1] or ""
+  local ok, at = pcall(vim.str_byteindex, text, column, encoding == "utf-16")
+  return ok and at or #text
+end
+
+local function erase(buf, id)
+  for _, mark in ipairs(drawn[buf][id] or {}) do
+    vim.api.nvim_buf_del_extmark(buf, namespace, mark)
+  end
+  drawn[buf][id] = nil
+end
+
+-- Draw what `saliscope/decorations` tells; false where the buffer has another text by now.
+function M.draw(buf, told, encoding)
+  if not vim.api.nvim_buf_is_loaded(buf) then
+    return true
+  end
+  if vim.lsp.util.buf_versions[buf] ~= told.version then
+    return false
+  end
+  if told.reset or not drawn[buf] then
+    M.clear(buf)
+    drawn[buf] = {}
+  end
+  for _, id in ipairs(told.removed) do
+    erase(buf, id)
+  end
+  for _, record in ipairs(told.records) do
+    erase(buf, record.id)
+    local marks = {}
+    for _, token in ipairs(record.tokens) do
+      local line, from, to, bucket = token[1], token[2], token[3], token[4]
+      local ok, mark = pcall(vim.api.nvim_buf_set_extmark, buf, namespace, line, byte(buf, line, from, encoding), {
+        end_row = line,
+        end_col = byte(buf, line, to, encoding),
+        hl_group = record.stale and "SaliscopeStale" or M.group(bucket),
+        priority = 150,
+      })
+      if ok then
+        marks[#marks + 1] = mark
+      end
+    end
+    drawn[buf][record.id] = marks
+  end
+  return true
+end
+
+-- What is coloured now: { { text, group }, … } in order of place.
+function M.spans(buf)
+  local found = {}
+  for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(buf, namespace, 0, -1, { details = true })) do
+    local row, column, details = mark[2], mark[3], mark[4]
+    local line = vim.api.nvim_buf_get_lines(buf, row, row + 1, false)[1]
+    found[#found + 1] = { line:sub(column + 1, details.end_col), details.hl_group }
+  end
+  return found
+end
+
+function M.clear(buf)
+  drawn[buf] = nil
+  if vim.api.nvim_buf_is_valid(buf) then
+    vim.api.nvim_buf_clear_namespace(buf, namespace, 0, -1)
+  end
+end
+
+function M.clear_all()
+  for buf in pairs(drawn) do
+    M.clear(buf)
+  end
+end
+
+return M

@@ -1,0 +1,156 @@
+-- saliscope in Neovim: a language server, its colours as extmarks, and a command.
+local colours = require("saliscope.colours")
+
+local M = {}
+
+M.options = {
+  cmd = { "saliscope", "lsp" },
+  filetypes = { "text", "markdown", "json", "jsonl", "csv", "tsv", "yaml", "prompt" },
+  -- What `saliscope.*` settings say; `:help saliscope-settings`.
+  settings = {},
+  palette = "blue-orange",
+  -- Tell the server where the caret rests, so that what is there is explained first.
+  focus = true,
+}
+
+local function clients(buf)
+  local get = vim.lsp.get_clients or vim.lsp.get_active_clients
+  return get({ bufnr = buf, name = "saliscope" })
+end
+
+-- The client of a buffer; nil without one.
+function M.client(buf)
+  return clients(buf or vim.api.nvim_get_current_buf())[1]
+end
+
+local function notify(client, method, params)
+  if vim.fn.has("nvim-0.11") == 1 then
+    client:notify(method, params)
+  else
+    client.notify(method, params)
+  end
+end
+
+-- Run a command of the server; `done(error, result)` hears what it answers.
+function M.execute(name, arguments, done, buf)
+  local client = M.client(buf)
+  if not client then
+    vim.notify("saliscope: no server for this buffer; `:checkhealth saliscope` says why", vim.log.levels.WARN)
+    return
+  end
+  local params = { command = "saliscope." .. name, arguments = arguments }
+  local function answered(err, result)
+    if err then
+      vim.notify("saliscope: " .. err.message, vim.log.levels.ERROR)
+    end
+    if done then
+      done(err, result)
+    end
+  end
+  if vim.fn.has("nvim-0.11") == 1 then
+    client:request("workspace/executeCommand", params, answered, buf or 0)
+  else
+    client.request("workspace/executeCommand", params, answered, buf or 0)
+  end
+end
+
+-- Where the caret is, in the columns of the server.
+function M.place(client)
+  local window = vim.api.nvim_get_current_win()
+  return vim.lsp.util.make_position_params(window, client.offset_encoding).position
+end
+
+local function decorations(_, told, context)
+  local client = vim.lsp.get_client_by_id(context.client_id)
+  if not client or not told then
+    return
+  end
+  local buf = vim.uri_to_bufnr(told.uri)
+  if colours.draw(buf, told, client.offset_encoding) then
+    return
+  end
+  -- The text has moved on: ask again when the typing pauses.
+  vim.defer_fn(function()
+    if vim.api.nvim_buf_is_valid(buf) and M.client(buf) then
+      M.execute("decorations", { told.uri }, nil, buf)
+    end
+  end, 200)
+end
+
+local function status(_, told)
+  vim.g.saliscope_status = told and told.state or ""
+  vim.cmd("redrawstatus")
+end
+
+local function capabilities()
+  local own = vim.lsp.protocol.make_client_capabilities()
+  own.experimental = vim.tbl_extend("force", own.experimental or {}, {
+    saliscope = { decorations = true, status = true },
+  })
+  return own
+end
+
+local function root(buf)
+  local name = vim.api.nvim_buf_get_name(buf)
+  local start = name ~= "" and vim.fn.fnamemodify(name, ":p:h") or vim.fn.getcwd()
+  local found = vim.fn.findfile("saliscope.toml", vim.fn.escape(start, " ") .. ";")
+  return found ~= "" and vim.fn.fnamemodify(found, ":p:h") or start
+end
+
+local function configuration(buf)
+  return {
+    name = "saliscope",
+    cmd = M.options.cmd,
+    root_dir = root(buf),
+    capabilities = capabilities(),
+    -- Colours come as extmarks; as semantic tokens they would come twice.
+    init_options = { saliscope = vim.tbl_extend("keep", M.options.settings, { semanticTokens = false }) },
+    handlers = { ["saliscope/decorations"] = decorations, ["saliscope/status"] = status },
+    on_exit = function()
+      vim.schedule(colours.clear_all)
+    end,
+  }
+end
+
+-- Start the server for a buffer, or join it to the one that runs.
+function M.start(buf)
+  buf = buf or vim.api.nvim_get_current_buf()
+  local config = configuration(buf)
+  if vim.lsp.start then
+    return vim.lsp.start(config, { bufnr = buf })
+  end
+  -- Neovim 0.7 has neither `start` nor a filter of clients by name.
+  M._id = M._id or vim.lsp.start_client(config)
+  vim.lsp.buf_attach_client(buf, M._id)
+  return M._id
+end
+
+function M.setup(options)
+  M.options = vim.tbl_deep_extend("force", M.options, options or {})
+  colours.define(M.options.palette)
+  local group = vim.api.nvim_create_augroup("saliscope", { clear = true })
+  vim.api.nvim_create_autocmd("FileType", {
+    group = group,
+    pattern = M.options.filetypes,
+    callback = function(event)
+      M.start(event.buf)
+    end,
+  })
+  vim.api.nvim_create_autocmd("ColorScheme", {
+    group = group,
+    callback = function()
+      colours.define(M.options.palette)
+    end,
+  })
+  vim.api.nvim_create_autocmd({ "CursorHold", "CursorHoldI" }, {
+    group = group,
+    callback = function(event)
+      local client = M.options.focus and M.client(event.buf)
+      if client then
+        notify(client, "saliscope/focus", { uri = vim.uri_from_bufnr(event.buf), position = M.place(client) })
+      end
+    end,
+  })
+end
+
+return M

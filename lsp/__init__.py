@@ -1,0 +1,1 @@
+"""The language server: a thin client of the daemon for editors, over stdio."""

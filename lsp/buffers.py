@@ -1,0 +1,64 @@
+"""One open document of the editor: its text and version, how it is explained, and what is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pygls.uris import to_fs_path
+
+from saliscope.lsp.positions import Lines
+from saliscope.lsp.settings import Settings
+from saliscope.lsp.tokens import Encoder
+from saliscope.protocol.live import LiveDocument, LiveRecord
+from saliscope.protocol.results import Explanation
+
+
+@dataclass(eq=False)
+class Buffer:
+    """`live` is None while it is not explained; `limit` says why it never is."""
+
+    uri: str
+    version: int
+    language: str
+    lines: Lines
+    settings: Settings = field(default_factory=Settings)
+    live: LiveDocument | None = None
+    limit: str | None = None
+    commanded: dict[str, Any] = field(default_factory=dict)
+    encoder: Encoder = field(default_factory=Encoder)
+    compared: dict[str, dict[str, Explanation]] = field(default_factory=dict)
+    """What other methods said of a text: text -> method -> explanation."""
+    ignored: set[tuple[str, str]] = field(default_factory=set)
+    """Findings that nobody wants to see again: code and text of the record."""
+
+    @property
+    def path(self) -> Path | None:
+        """Where it lies on disk; None for a buffer without a file."""
+        found = to_fs_path(self.uri) if self.uri.startswith("file:") else None
+        return None if found is None else Path(found)
+
+    @property
+    def text(self) -> str:
+        """The text as the editor has it."""
+        return self.lines.text
+
+    @property
+    def records(self) -> list[LiveRecord]:
+        """The records that are known, in order of place."""
+        return [] if self.live is None else list(self.live.records)
+
+    def record_at(self, offset: int) -> LiveRecord | None:
+        """The record at a code point."""
+        return None if self.live is None else self.live.record_at(offset)
+
+    def source_of(self, record: LiveRecord) -> str:
+        """The text of a record as it stands in the document."""
+        return self.text[record.start : record.end]
+
+    def others(self, record: LiveRecord) -> dict[str, Explanation]:
+        """What other methods said of the text that the record has now."""
+        if record.explanation is None or record.stale:
+            return {}
+        return self.compared.get(record.explanation.text, {})

@@ -1,0 +1,350 @@
+"""`workspace/executeCommand`: each command takes a list of arguments and answers with plain JSON."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+import msgspec
+from lsprotocol import types
+from msgspec import Struct
+
+from saliscope import __version__
+from saliscope.lsp.buffers import Buffer
+from saliscope.lsp.painting import piece_at
+from saliscope.lsp.progress import Progress
+from saliscope.lsp.service import Service
+from saliscope.lsp.words import named, prediction_of
+from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.live import LiveRecord
+from saliscope.protocol.results import Explanation, Prediction
+
+T = TypeVar("T")
+Token = types.ProgressToken | None
+Command = Callable[[Service, list[Any], Token], Awaitable[Any]]
+
+
+class Place(Struct, array_like=True):
+    """A document, and a position or range in it; without one the whole document."""
+
+    uri: str
+    at: dict[str, Any] | None = None
+
+
+class At(Struct, array_like=True):
+    """A position or range in a document, and what to do there."""
+
+    uri: str
+    at: dict[str, Any]
+    what: str = ""
+
+
+class Choice(Struct, array_like=True):
+    """What is chosen, for one document; null: for all."""
+
+    uri: str | None
+    what: str | int | None
+
+
+class Named(Struct, array_like=True):
+    """A name, or none."""
+
+    name: str | None = None
+
+
+async def explain(service: Service, arguments: list[Any], token: Token) -> Any:
+    """Explain now what is at a place, or the whole document, and say it."""
+    place = _read(arguments, Place)
+    buffer = service.buffer(place.uri)
+    _live(buffer)
+    service.flush(buffer)
+    if place.at is None:
+        return await run_file(service, [place.uri], token)
+    offset = _offset(buffer, place.at)
+    service.focus(buffer, offset)
+    record = await _final(service, buffer, offset)
+    return _described(buffer, record) | {"explanation": msgspec.to_builtins(record.explanation)}
+
+
+async def run_file(service: Service, arguments: list[Any], token: Token) -> Any:
+    """Explain the whole document, and say what is predicted of each record."""
+    buffer = service.buffer(_read(arguments, Place).uri)
+    live = _live(buffer)
+    service.flush(buffer)
+    bar = Progress(service.server, "Explaining the document", shown=service.abilities.progress, token=token)
+    service.tasks.name_progress(bar.token)
+
+    def report() -> bool:
+        done = sum(record.state == "final" for record in live.records)
+        bar.report(done, live.num_explainable, f"{done} of {live.num_explainable} records")
+        return False
+
+    async with bar:
+        await service.wait(buffer, report)
+    if (problem := live.problem) is not None:
+        raise problem
+    if live.failed is not None:
+        raise SaliscopeError(live.failed.code, live.failed.message)
+    rows = [_described(buffer, record) for record in live.records]
+    wrong = sum(any(one.kind == "mismatch" for one in record.findings) for record in live.records)
+    return {"uri": buffer.uri, "version": buffer.version, "mispredicted": wrong, "records": rows}
+
+
+async def set_model(service: Service, arguments: list[Any], token: Token) -> Any:
+    """Choose the model."""
+    return _choose(service, "model", _read(arguments, Choice))
+
+
+async def set_method(service: Service, arguments: list[Any], token: Token) -> Any:
+    """Choose the method."""
+    return _choose(service, "method", _read(arguments, Choice))
+
+
+async def set_target(service: Service, arguments: list[Any], token: Token) -> Any:
+    """Choose what is explained."""
+    return _choose(service, "target", _read(arguments, Choice))
+
+
+async def compare(service: Service, arguments: list[Any], token: Token) -> Any:
+    """Explain a record with another method too; its scores stand beside the others in the hover."""
+    wish = _read(arguments, At)
+    buffer, record, explanation = _explained(service, wish)
+    source = _source(explanation)
+    found = await service.client.explain(
+        source.pop("text", None),
+        **source,
+        model=explanation.model,
+        method=wish.what,
+        granularity=explanation.granularity,
+        target=explanation.target.label if explanation.target.kind == "class" else None,
+    )
+    buffer.compared.setdefault(explanation.text, {})[wish.what] = found
+    service.news.add(buffer, [record.id])
+    return msgspec.to_builtins(found)
+
+
+async def mask(service: Service, arguments: list[Any], token: Token) -> Any:
+    """Predict the record without the word at a place, and say what that changes."""
+    wish = _read(arguments, At)
+    buffer, record, explanation = _explained(service, wish)
+    offset = _offset(buffer, wish.at)
+    piece = piece_at(record, buffer.text, offset)
+    if piece is None or record.stale:
+        raise SaliscopeError("bad_request", "there is no word with a score at this place")
+    feature = explanation.features[piece.number]
+    source = _source(explanation, (feature.start, feature.end))
+    texts = source.pop("text", None)
+    found = (await service.client.predict(texts, **source, model=explanation.model)).predictions[0]
+    before, after = _share(explanation.prediction), _share(found, explanation.prediction.label)
+    word = named(buffer.text, piece)
+    message = f"without “{word}”: {prediction_of(found)}, before {prediction_of(explanation.prediction)}"
+    service.server.window_show_message(types.ShowMessageParams(types.MessageType.Info, f"saliscope: {message}"))
+    delta = None if before is None or after is None else after - before
+    return {
+        "word": word, "before": msgspec.to_builtins(explanation.prediction), "after": msgspec.to_builtins(found),
+        "delta": delta, "message": message,
+    }  # fmt: skip
+
+
+async def ignore(service: Service, arguments: list[Any], token: Token) -> Any:
+    """Show a finding of a record no more, as long as its text stays and the server runs."""
+    wish = _read(arguments, At)
+    buffer = service.buffer(wish.uri)
+    record = buffer.record_at(_offset(buffer, wish.at))
+    if record is None:
+        raise SaliscopeError("bad_request", "there is no record at this place")
+    buffer.ignored.add((wish.what, buffer.source_of(record)))
+    service.news.add(buffer, [record.id])
+    return {"ignored": wish.what}
+
+
+async def copy_json(service: Service, arguments: list[Any], token: Token) -> Any:
+    """The explanation of the record at a place."""
+    buffer, record, explanation = _explained(service, _read(arguments, At))
+    return _described(buffer, record) | {"explanation": msgspec.to_builtins(explanation)}
+
+
+async def decorations(service: Service, arguments: list[Any], token: Token) -> Any:
+    """Have all that is drawn in a document sent again, to a client that had another text when it came."""
+    service.news.add(service.buffer(_read(arguments, Place).uri), None)
+    return {}
+
+
+async def download(service: Service, arguments: list[Any], token: Token) -> Any:
+    """Fetch a model from its hub, and load it."""
+    name = _read(arguments, Named).name
+    if not name:
+        raise SaliscopeError("bad_request", "say which model")
+    return msgspec.to_builtins(await service.models.load(service.client, name, download=True, token=token))
+
+
+async def models(service: Service, arguments: list[Any], token: Token) -> Any:
+    """The models that there are."""
+    return msgspec.to_builtins(await service.client.models())
+
+
+async def methods(service: Service, arguments: list[Any], token: Token) -> Any:
+    """The methods that there are."""
+    return msgspec.to_builtins(await service.client.methods())
+
+
+async def cancel(service: Service, arguments: list[Any], token: Token) -> Any:
+    """Cancel what has a progress bar: all of it, or what has this token."""
+    name = _read(arguments, Named).name
+    if name is None:
+        return {"cancelled": service.tasks.cancel_work()}
+    return {"cancelled": [name] if service.tasks.cancel_progress(name) else []}
+
+
+async def status(service: Service, arguments: list[Any], token: Token) -> Any:
+    """How the session and the daemon are."""
+    session = service.session
+    found = None if session is None or session.client is None else msgspec.to_builtins(await session.client.status())
+    return {"session": None if session is None else session.state, "daemon": found, "tasks": service.tasks.names}
+
+
+async def restart_daemon(service: Service, arguments: list[Any], token: Token) -> Any:
+    """End the daemon; the session starts the next one and opens its documents there."""
+    return await service.client.shutdown()
+
+
+async def print_debug_information(service: Service, arguments: list[Any], token: Token) -> Any:
+    """Versions, settings and documents, without a word of their texts."""
+    session = service.session
+    return {
+        "version": __version__,
+        "python": sys.version.split()[0],
+        "session": None if session is None else session.state,
+        "abilities": {name: getattr(service.abilities, name) for name in service.abilities.__slots__},
+        "documents": [_debug(buffer) for buffer in service.buffers.values()],
+    }
+
+
+COMMANDS: Final[dict[str, Command]] = {
+    "saliscope.explain": explain,
+    "saliscope.runFile": run_file,
+    "saliscope.setModel": set_model,
+    "saliscope.setMethod": set_method,
+    "saliscope.setTarget": set_target,
+    "saliscope.compare": compare,
+    "saliscope.mask": mask,
+    "saliscope.ignore": ignore,
+    "saliscope.copyJson": copy_json,
+    "saliscope.decorations": decorations,
+    "saliscope.download": download,
+    "saliscope.models": models,
+    "saliscope.methods": methods,
+    "saliscope.cancel": cancel,
+    "saliscope.status": status,
+    "saliscope.restartDaemon": restart_daemon,
+    "saliscope.printDebugInformation": print_debug_information,
+}
+
+
+def _read(arguments: list[Any], kind: type[T]) -> T:
+    try:
+        return msgspec.convert(arguments, kind)
+    except msgspec.ValidationError as error:
+        raise SaliscopeError("bad_request", f"these are not the arguments: {error}") from error
+
+
+def _choose(service: Service, name: str, choice: Choice) -> dict[str, Any]:
+    chosen = service.commanded if choice.uri is None else service.buffer(choice.uri).commanded
+    if choice.what is None:
+        chosen.pop(name, None)
+    else:
+        chosen[name] = choice.what
+    concerned = list(service.buffers.values()) if choice.uri is None else [service.buffer(choice.uri)]
+    for buffer in concerned:
+        service.explain(buffer)
+    return {name: choice.what, "documents": [buffer.uri for buffer in concerned]}
+
+
+def _live(buffer: Buffer) -> Any:
+    if buffer.live is None:
+        raise SaliscopeError("bad_request", buffer.limit or "no model is chosen; set saliscope.model")
+    return buffer.live
+
+
+def _offset(buffer: Buffer, at: dict[str, Any]) -> int:
+    """The code point of a position, or of the beginning of a range."""
+    try:
+        place = at.get("start", at)
+        return buffer.lines.offset(types.Position(int(place["line"]), int(place["character"])))
+    except (KeyError, TypeError, ValueError) as error:
+        raise SaliscopeError("bad_request", "a place is {line, character}, or a range of such") from error
+
+
+def _explained(service: Service, wish: At) -> tuple[Buffer, LiveRecord, Explanation]:
+    buffer = service.buffer(wish.uri)
+    record = buffer.record_at(_offset(buffer, wish.at))
+    if record is None or record.explanation is None:
+        raise SaliscopeError("bad_request", "there is no explained record at this place")
+    return buffer, record, record.explanation
+
+
+async def _final(service: Service, buffer: Buffer, offset: int) -> LiveRecord:
+    """The record at a place when nothing better follows."""
+    live = _live(buffer)
+
+    def is_final() -> bool:
+        record = live.record_at(offset)
+        return record is not None and record.state == "final" and not live.has_unsent
+
+    await service.wait(buffer, is_final)
+    record: LiveRecord | None = live.record_at(offset)
+    if record is None or record.explanation is None:
+        told = [one.message for one in record.findings] if record else []
+        raise SaliscopeError("bad_request", "; ".join(told) or "there is nothing to explain at this place")
+    return record
+
+
+def _source(explanation: Explanation, without: tuple[int, int] = (0, 0)) -> dict[str, Any]:
+    """What was asked about, as `explain` and `predict` take it, without a stretch of its text."""
+    cut = {(one.start, one.end): _cut(explanation.text, one.start, one.end, without) for one in explanation.segments}
+    parts = [(one.name, cut[one.start, one.end]) for one in explanation.segments]
+    if not parts:
+        return {"text": _cut(explanation.text, 0, len(explanation.text), without)}
+    if [name for name, _ in parts] == ["text", "pair"]:
+        return {"text": parts[0][1], "pair": parts[1][1]}
+    return {"messages": [{"role": name, "content": text} for name, text in parts]}
+
+
+def _cut(text: str, start: int, end: int, without: tuple[int, int]) -> str:
+    begin, stop = max(start, without[0]), min(end, without[1])
+    return text[start:end] if begin >= stop else text[start:begin] + text[stop:end]
+
+
+def _share(prediction: Prediction, label: str | None = None) -> float | None:
+    return prediction.probabilities.get(label or prediction.label, prediction.value)
+
+
+def _described(buffer: Buffer, record: LiveRecord) -> dict[str, Any]:
+    explanation = record.explanation
+    place = buffer.lines.range(record.start, record.end)
+    ends = [{"line": end.line, "character": end.character} for end in (place.start, place.end)]
+    return {
+        "uri": buffer.uri,
+        "range": {"start": ends[0], "end": ends[1]},
+        "state": record.state,
+        "stale": record.stale,
+        "label": record.label,
+        "prediction": None if explanation is None else msgspec.to_builtins(explanation.prediction),
+        "findings": [{"code": one.kind, "message": one.message} for one in record.findings],
+    }
+
+
+def _debug(buffer: Buffer) -> dict[str, Any]:
+    live = buffer.live
+    return {
+        "uri": buffer.uri,
+        "version": buffer.version,
+        "characters": len(buffer.text),
+        "settings": msgspec.to_builtins(buffer.settings),
+        "format": None if live is None else live.format,
+        "records": None if live is None else live.num_records,
+        "known": 0 if live is None else len(live.records),
+        "refused": None if live is None or live.problem is None else live.problem.code,
+        "failed": None if live is None or live.failed is None else live.failed.code,
+    }

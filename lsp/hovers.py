@@ -1,0 +1,78 @@
+"""What hovering over a word says: its score, what it speaks for, who says so, and what that took."""
+
+from __future__ import annotations
+
+from lsprotocol import types
+
+from saliscope.lsp.buffers import Buffer
+from saliscope.lsp.painting import Piece, piece_at, rank
+from saliscope.lsp.words import cost_of, named, prediction_of, quoted, score_of, share_of, side_of
+from saliscope.protocol.live import LiveRecord
+from saliscope.protocol.results import Explanation
+
+_MOST_CLASSES = 4
+
+
+def hover(buffer: Buffer, offset: int, *, markdown: bool) -> types.Hover | None:
+    """What is known of the word at a code point, or of its record where the word has no score."""
+    record = buffer.record_at(offset)
+    if record is None:
+        return None
+    piece = piece_at(record, buffer.text, offset)
+    lines = _lines(buffer, record, piece, markdown)
+    if not lines:
+        return None
+    kind = types.MarkupKind.Markdown if markdown else types.MarkupKind.PlainText
+    start, end = (record.start, record.end) if piece is None else (piece.start, piece.end)
+    text = "\n\n".join(lines) if markdown else "\n".join(lines)
+    return types.Hover(contents=types.MarkupContent(kind=kind, value=text), range=buffer.lines.range(start, end))
+
+
+def _lines(buffer: Buffer, record: LiveRecord, piece: Piece | None, markdown: bool) -> list[str]:
+    explanation = record.explanation
+    if explanation is None:
+        told = [one.message for one in record.findings]
+        return told or (["computing …"] if record.state == "waiting" else [])
+    said = [] if piece is None else _word(buffer, record, piece, explanation, markdown)
+    said.append(f"{_prediction(explanation)}{'' if record.label is None else f' · label {record.label}'}")
+    said.append(f"{explanation.model} · {explanation.method} · {cost_of(explanation)}{_estimate(record, explanation)}")
+    if record.stale:
+        said.append(_faint("stale: the text changed; computing again", markdown))
+    return said
+
+
+def _word(buffer: Buffer, record: LiveRecord, piece: Piece, explanation: Explanation, markdown: bool) -> list[str]:
+    word, number = named(buffer.text, piece), score_of(explanation, piece.score)
+    head = f"**{quoted(word)}** {number}" if markdown else f"{word} {number}"
+    share, size = share_of(explanation, piece.score), len(explanation.scores)
+    said = [f"{head} · {share:.0%} of all · rank {piece.rank} of {size}", side_of(explanation, piece.score)]
+    others = buffer.others(record)
+    if others:
+        found = (_row(name, other, piece) for name, other in {explanation.method: explanation, **others}.items())
+        rows = [row for row in found if row is not None]
+        said.append("\n".join(["| method | score | rank |", "|---|---|---|", *rows]) if markdown else "\n".join(rows))
+    return said
+
+
+def _row(name: str, explanation: Explanation, piece: Piece) -> str | None:
+    """What a method says of a feature; None where it has others."""
+    if piece.number >= len(explanation.scores):
+        return None
+    place = rank(explanation)[piece.number]
+    return f"| {name} | {score_of(explanation, explanation.scores[piece.number])} | {place} |"
+
+
+def _prediction(explanation: Explanation) -> str:
+    found = explanation.prediction
+    likely = sorted(found.probabilities.items(), key=lambda item: -item[1])[:_MOST_CLASSES]
+    if found.value is not None or not likely:
+        return prediction_of(found)
+    return " · ".join(f"{label} {share:.2f}" for label, share in likely)
+
+
+def _estimate(record: LiveRecord, explanation: Explanation) -> str:
+    return " · an estimate so far" if record.state == "partial" or explanation.estimate == "partial" else ""
+
+
+def _faint(text: str, markdown: bool) -> str:
+    return f"*{text}*" if markdown else text

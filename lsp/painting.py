@@ -1,0 +1,94 @@
+"""What of a record is coloured, and how strongly: its features with their scores, where they stand in the text now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from saliscope.lsp.positions import Lines
+from saliscope.protocol.documents import Span
+from saliscope.protocol.live import LiveRecord
+from saliscope.protocol.results import Explanation
+from saliscope.render import bucket, peak_of
+
+#: The bucket of a score -> the type of its semantic token.
+TYPES: Final[Mapping[int, str]] = {
+    1: "salPos1", 2: "salPos2", 3: "salPos3", -1: "salNeg1", -2: "salNeg2", -3: "salNeg3",
+}  # fmt: skip
+
+
+class Piece(NamedTuple):
+    """A scored stretch of the document; `number` is the index of the feature, `rank` counts from 1 by magnitude."""
+
+    start: int
+    end: int
+    number: int
+    score: float
+    bucket: int
+    rank: int
+
+
+class Stroke(NamedTuple):
+    """A piece, or its part on one line, in the client's units."""
+
+    line: int
+    column: int
+    length: int
+    piece: Piece
+
+
+def pieces(record: LiveRecord, text: str) -> list[Piece]:
+    """The scored features of a record that still stand in the text, in order of place, without outer spaces."""
+    explanation = record.explanation
+    if explanation is None:
+        return []
+    peak = peak_of(explanation.scores)
+    ranks = rank(explanation)
+    found = []
+    for index, (span, score) in enumerate(zip(record.features, explanation.scores, strict=True)):
+        if span is None:
+            continue
+        start, end = trimmed(text, span)
+        if start < end:
+            found.append(Piece(start, end, index, score, bucket(score, peak), ranks[index]))
+    return sorted(found)
+
+
+def rank(explanation: Explanation) -> list[int]:
+    """The place of each feature by magnitude of its score, from 1."""
+    order = sorted(range(len(explanation.scores)), key=lambda index: -abs(explanation.scores[index]))
+    places = [0] * len(order)
+    for place, index in enumerate(order, 1):
+        places[index] = place
+    return places
+
+
+def strokes(found: list[Piece], lines: Lines) -> list[Stroke]:
+    """The coloured pieces cut at line ends, in order, without overlaps."""
+    drawn: list[Stroke] = []
+    reached = 0
+    for piece in found:
+        start, end = max(piece.start, reached), piece.end
+        if piece.bucket == 0 or start >= end:
+            continue
+        reached = end
+        for number in range(lines.line_of(start), lines.line_of(end - 1) + 1):
+            first, last = lines.line(number)
+            begin, stop = max(start, first), min(end, last)
+            if begin < stop:
+                drawn.append(Stroke(number, lines.units(first, begin), lines.units(begin, stop), piece))
+    return drawn
+
+
+def piece_at(record: LiveRecord, text: str, offset: int) -> Piece | None:
+    """The scored piece at a code point; the place right behind one is its own unless the next begins there."""
+    found = pieces(record, text)
+    inside = next((piece for piece in found if piece.start <= offset < piece.end), None)
+    return inside or next((piece for piece in found if piece.end == offset), None)
+
+
+def trimmed(text: str, span: Span) -> Span:
+    """A span without the spaces at its edges."""
+    start, end = span
+    piece = text[start:end]
+    return start + len(piece) - len(piece.lstrip()), end - len(piece) + len(piece.rstrip())

@@ -1,0 +1,125 @@
+"""Where pygls 2.1.1 does not do what an editor needs: each work-around with its reason, and when it can go."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Generator
+from typing import Any, Final
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol, lsp_method
+
+from saliscope.protocol.errors import SaliscopeError
+
+log = logging.getLogger(__name__)
+Handling = Generator[Any, Any, Any]
+
+#: LSPErrorCodes.RequestFailed: nothing is wrong with the server.
+REQUEST_FAILED: Final = -32803
+
+
+class Protocol(LanguageServerProtocol):
+    """Can go, method by method, with the first pygls that behaves as the docstrings here say."""
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
+    def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> Handling:
+        """Documents are kept in `buffers.py` alone. pygls cuts lines where `str.splitlines` does (U+2028, form feed,
+        …), which editors do not; it moves a column behind its line to the last character but one; and it copies all
+        lines for each keystroke. Can go when `TextDocument.lines` follows the specification.
+        """
+        yield self.fm.features[types.TEXT_DOCUMENT_DID_OPEN], (params,), None
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
+    def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> Handling:
+        """As for opening."""
+        yield self.fm.features[types.TEXT_DOCUMENT_DID_CHANGE], (params,), None
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
+    def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> Handling:
+        """As for opening."""
+        yield self.fm.features[types.TEXT_DOCUMENT_DID_CLOSE], (params,), None
+
+    @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
+    async def lsp_workspace__execute_command(self, params: types.ExecuteCommandParams) -> Any:  # type: ignore[override]
+        """A cancelled command ends; it also gets its progress token, and arguments may be left out. pygls runs it as
+        an inner task with a random id, so that `$/cancelRequest` answers the client and leaves the command running.
+        Can go when the inner task is cancelled with the outer one.
+        """
+        handler = self.fm.commands.get(params.command)
+        if handler is None:
+            raise _failed("bad_request", f"there is no command {params.command!r}")
+        try:
+            return await handler(params.arguments or [], params.work_done_token)
+        except SaliscopeError as error:
+            raise _failed(error.code, f"{error.message}. {error.advice}") from error
+
+    @lsp_method(types.SHUTDOWN)
+    def lsp_shutdown(self, *args: Any) -> Handling:
+        """Shuts down with requests in flight. pygls iterates over the table of requests while each one that it cancels
+        takes itself out, and answers with an internal error. Can go when it iterates over a copy.
+        """
+        handler = self.fm.features.get(types.SHUTDOWN)
+        if handler is not None:
+            yield handler, args, None
+        own = self.msg_id
+        for id, future in list(self._request_futures.items()):
+            if id != own and not future.done():
+                future.cancel()
+        self._shutdown = True
+        return None
+
+    @property
+    def is_shut_down(self) -> bool:
+        """Whether the client has said `shutdown`; pygls exits with 0 also when it has not."""
+        return bool(self._shutdown)
+
+    def _send_data(self, data: Any) -> None:
+        """A client that has gone is no error of ours: pygls raises BrokenPipeError into whatever handler writes, and
+        logs the message with its text. Can go when a lost client ends the server's loop.
+        """
+        try:
+            super()._send_data(data)
+        except BrokenPipeError:
+            log.info("the client has gone")
+
+
+class Server(LanguageServer):
+    """Reports its own errors to the log. pygls shows a pop-up for each exception in the handler of a notification;
+    can go when that is an option.
+    """
+
+    protocol: Protocol
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """One line of log, without what the message may quote."""
+        log.error("%s: %s", getattr(source, "__name__", source), type(error).__name__)
+
+
+class Discreet(logging.Formatter):
+    """No texts in the log: pygls logs whole messages, parameters, and tracebacks whose last line may quote one.
+
+    Of a record of pygls the template stays without its arguments; of any exception its type and frames. Can go when
+    pygls logs methods and ids only.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        # Another handler may have left its text of the exception.
+        own: dict[str, object] = {"exc_text": None}
+        if record.name.startswith("pygls"):
+            own["args"] = ()
+        elif record.name == "asyncio":
+            # What follows the first line are representations of tasks, errors and all.
+            own["msg"] = str(record.msg).partition("\n")[0]
+        return super().format(logging.makeLogRecord({**record.__dict__, **own}))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
+        """Type and frames."""
+        return f"{''.join(traceback.format_tb(ei[2]))}{ei[0].__name__}"
+
+
+def _failed(code: str, message: str) -> Exception:
+    return JsonRpcException(message=message, code=REQUEST_FAILED, data={"code": code})

@@ -1,0 +1,247 @@
+"""A live document as a client has it: its text, its records, and which edits the daemon has not answered yet."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import chain, count
+from operator import attrgetter
+from typing import Any, Final
+
+from saliscope.protocol.documents import (
+    DocumentChanged,
+    DocumentFailed,
+    DocumentFindings,
+    DocumentSettled,
+    DocumentState,
+    RecordAttribution,
+)
+from saliscope.protocol.edits import Edit, check_edits
+from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.live.choices import Choices
+from saliscope.protocol.live.record import LiveRecord, Places
+
+Told = RecordAttribution | DocumentFindings | DocumentFailed | DocumentSettled
+
+#: Code points of a text that travel at once; the daemon reads strings of four times as many bytes.
+MOST_SENT: Final = 1 << 20
+#: Edits that travel at once.
+MOST_EDITS: Final = 10_000
+_START: Final = attrgetter("start")
+
+
+class LiveDocument:
+    """The text, edited at once, and the records that the daemon told of, moved along; plain data without a connection.
+
+    `version` counts the changes of the text here. `failed` says that no record can be explained with these options,
+    `problem` that the daemon refused the document (it is offered again with the next edit, or other options).
+    Methods that take something in return the ids of the records concerned; None: all of them.
+    """
+
+    def __init__(self, name: str, text: str, choices: Choices) -> None:
+        self.name, self.text = name, text
+        self.choose(choices)
+        self.version = 0
+        self.format = ""
+        self.failed: DocumentFailed | None = None
+        self.problem: SaliscopeError | None = None
+        self.opening: int | None = None
+        self.num_records = self.num_explainable = 0
+        self._records: dict[int, LiveRecord] = {}
+        self._ordered: list[LiveRecord] = []
+        self._ghosts = count(-1, -1)
+        # Edits that were not sent, that were sent and not answered, and the version that was answered last.
+        self._unsent: list[Edit] = []
+        self._in_flight: list[Edit] = []
+        self._answered = 0
+        self._early: list[Told] = []
+        self._settled: int | None = None
+
+    def choose(self, choices: Choices) -> None:
+        """It is explained so from now on; `settings_problems` are lines of `settings_file` that are not used."""
+        self.options: dict[str, Any] = choices.options
+        self.trigger = choices.trigger
+        self.settings_file, self.settings_problems = choices.file, choices.problems
+
+    @property
+    def records(self) -> Sequence[LiveRecord]:
+        """The records that were told of, in order of place."""
+        return self._ordered
+
+    def record(self, id: int) -> LiveRecord | None:
+        """The record with an id."""
+        return self._records.get(id)
+
+    def record_at(self, offset: int) -> LiveRecord | None:
+        """The record at a code point of the text; the place right behind a record is still its own."""
+        at = bisect_right(self._ordered, offset, key=_START) - 1
+        return self._ordered[at] if at >= 0 and offset <= self._ordered[at].end else None
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether the daemon does not know the newest text."""
+        return bool(self._unsent)
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Whether edits were sent and not answered."""
+        return bool(self._in_flight)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the daemon knows the newest text, and has told all that it will tell of it."""
+        return self._settled == self._answered and not self._unsent and not self._in_flight
+
+    # -- the text here ----------------------------------------------------------------------------
+
+    def edit(self, edits: Sequence[Edit]) -> list[int]:
+        """Change the text, each edit in the positions that those before it leave; the records that they touch.
+
+        A range outside the text is refused with `bad_request`, and nothing is changed.
+        """
+        check_edits(edits, len(self.text))
+        touched: dict[int, None] = {}
+        for edit in edits:
+            self.text = edit.applied(self.text)
+            touched.update(dict.fromkeys(self._move(edit)))
+        self._unsent += edits
+        self.version += 1
+        return list(touched)
+
+    def _move(self, edit: Edit) -> list[int]:
+        behind = bisect_left(self._ordered, edit.end, key=_START)
+        for record in self._ordered[behind:]:
+            record.start += edit.shift
+        near = [record for record in self._ordered[:behind] if record.start + record.places.length > edit.start]
+        return [record.id for record in near if record.edited(edit)]
+
+    # -- what travels -----------------------------------------------------------------------------
+
+    def begin(self) -> str:
+        """The part of the whole text to open the document with; what is left of it follows as edits."""
+        self.opening, self._settled = None, None
+        self._early.clear()
+        self._in_flight = []
+        starts = range(MOST_SENT, len(self.text), MOST_SENT)
+        self._unsent = [Edit(at, at, self.text[at : at + MOST_SENT]) for at in starts]
+        return self.text[:MOST_SENT]
+
+    def next_batch(self) -> list[Edit]:
+        """The edits that travel next, as many as fit into one message; they count as sent."""
+        size = number = 0
+        for edit in self._unsent[:MOST_EDITS]:
+            size += len(edit.text)
+            if size > MOST_SENT:
+                break
+            number += 1
+        if number == 0:
+            first, number = self._unsent[0], 1
+            rest = first.start + MOST_SENT
+            parts = (Edit(first.start, first.end, first.text[:MOST_SENT]), Edit(rest, rest, first.text[MOST_SENT:]))
+            self._unsent[:1] = parts
+        self._in_flight = self._unsent[:number]
+        del self._unsent[:number]
+        return self._in_flight
+
+    # -- what the daemon says ---------------------------------------------------------------------
+
+    def opened(self, state: DocumentState, *, same_records: bool = False) -> None:
+        """The daemon has opened or configured the document; what it told of it meanwhile is taken in.
+
+        Records of before stay, stale, until there is news of their place; with `same_records` under their ids.
+        """
+        self.opening, self.format, self._answered = state.opening, state.format, state.version
+        self.num_records, self.num_explainable = state.num_records, state.num_explainable
+        self.failed = self.problem = None
+        self._settled = None
+        for record in self._ordered:
+            record.is_outdated = True
+            if not same_records:
+                record.id = next(self._ghosts)
+        self._records = {record.id: record for record in self._ordered}
+        early, self._early = self._early, []
+        for told in early:
+            self.take(told)
+
+    def changed(self, answer: DocumentChanged) -> list[int]:
+        """The daemon has made the edits in flight: what became of the records."""
+        self._answered, self._in_flight = answer.version, []
+        self.num_records = answer.num_records
+        # What was computed in vain is tried again with another text.
+        self.failed = None if answer.num_computing else self.failed
+        for id in answer.removed:
+            self._drop(id)
+        outdated = [id for id in answer.changed if id in self._records and self._records[id].version < answer.version]
+        for id in outdated:
+            self._records[id].outdate()
+        moved = [(self._records[id], start) for id, start in answer.moved if id in self._records]
+        for record, start in moved:
+            if not record.is_outdated:
+                self._place(record, partial(record.only_moved, start), self._unsent)
+        return [*answer.removed, *outdated, *(record.id for record, _ in moved)]
+
+    def take(self, told: Told) -> list[int] | None:
+        """Take a notification in; one about an opening that has not been answered yet waits for the answer."""
+        if self.opening is None or told.opening > self.opening:
+            self._early.append(told)
+            return []
+        if told.opening < self.opening:
+            return []
+        # It speaks of the version that was answered last, or already of the one in flight.
+        behind = [*(self._in_flight if told.version == self._answered else ()), *self._unsent]
+        match told:
+            case RecordAttribution():
+                record = self._known(told.record)
+                self._place(record, partial(record.explain, told), behind)
+                return [told.record]
+            case DocumentFindings():
+                for row in told.records:
+                    record = self._known(row.record)
+                    self._place(record, partial(record.find, row, told.version), behind)
+                return [row.record for row in told.records]
+            case DocumentSettled():
+                self._settled = told.version
+                return [self._drop(id) for id in list(self._records) if id < 0]
+        # One that ends says so too, and its successor is asked again.
+        self.failed = told if told.code != "shutting_down" else None
+        return None
+
+    def _known(self, id: int) -> LiveRecord:
+        """The record with an id; a new one is not among the ordered yet."""
+        return self._records.get(id) or LiveRecord(id, 0, Places(0))
+
+    def _place(self, record: LiveRecord, tell: Callable[[], None], behind: Sequence[Edit]) -> None:
+        """Tell a record something, in positions that the edits `behind` have changed since."""
+        if record.id in self._records:
+            self._take_out(record)
+        tell()
+        for edit in behind:
+            record.edited(edit)
+        self._records[record.id] = record
+        insort(self._ordered, record, key=_START)
+        if record.id >= 0:
+            self._displace_ghosts(record)
+
+    def _displace_ghosts(self, record: LiveRecord) -> None:
+        """Let go what a record of an earlier opening said of the same place."""
+        at = self._index(record)
+        near = chain(self._ordered[at + 1 : at + 9], self._ordered[max(at - 8, 0) : at])
+        end = max(record.end, record.start + 1)
+        for other in [one for one in near if one.id < 0 and one.start < end and record.start < one.end]:
+            self._drop(other.id)
+
+    def _drop(self, id: int) -> int:
+        record = self._records.pop(id, None)
+        if record is not None:
+            self._take_out(record)
+        return id
+
+    def _take_out(self, record: LiveRecord) -> None:
+        del self._ordered[self._index(record)]
+
+    def _index(self, record: LiveRecord) -> int:
+        at = bisect_left(self._ordered, record.start, key=_START)
+        while self._ordered[at] is not record:
+            at += 1
+        return at

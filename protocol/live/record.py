@@ -1,0 +1,177 @@
+"""One record of a live document: what was told of it, and where that stands after the edits since."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from saliscope.protocol.documents import Label, RecordAttribution, RecordFinding, RecordFindings, Span
+from saliscope.protocol.edits import Edit
+from saliscope.protocol.findings import FINDINGS
+from saliscope.protocol.results import Explanation
+
+RecordState = Literal["waiting", "partial", "final"]
+
+
+class Places(NamedTuple):
+    """Spans within a record of `length` code points; they count from its start, so that it can move as it is."""
+
+    length: int
+    tokens: tuple[Span | None, ...] = ()
+    features: tuple[Span | None, ...] = ()
+    truncated_at: int | None = None
+    findings: tuple[Span, ...] = ()
+
+    def edited(self, edit: Edit) -> Places:
+        """After an edit in positions of the record: what it changed is nowhere, findings stretch or shrink with it."""
+        cut = self.truncated_at
+        return Places(
+            landed(self.length, edit),
+            tuple(span and edit.moved(*span) for span in self.tokens),
+            tuple(span and edit.moved(*span) for span in self.features),
+            None if cut is None else landed(cut, edit),
+            tuple((landed(start, edit), landed(end, edit)) for start, end in self.findings),
+        )
+
+
+def landed(place: int, edit: Edit) -> int:
+    """Where a place lies after an edit; one within it lies at its end."""
+    if place < edit.start or (place == edit.start and place < edit.end):
+        return place
+    return place + edit.shift if place >= edit.end else edit.start + len(edit.text)
+
+
+@dataclass(eq=False, slots=True)
+class LiveRecord:
+    """A record of a document, in the positions of the document's text now.
+
+    `explanation` is what was told last, with positions in its own text; `stale` says that the text under it changed
+    since. A record without an explanation waits for one, unless a finding says why it gets none.
+    """
+
+    id: int
+    start: int
+    places: Places
+    label: Label | None = None
+    explanation: Explanation | None = None
+    told: Places | None = None
+    """The places before the edits that nobody has answered yet."""
+    version: int = 0
+    """The version of the document whose text was explained."""
+    is_final: bool = False
+    is_outdated: bool = False
+    """Whether the daemon, too, has another text than the one that was explained."""
+    is_touched: bool = False
+    """Whether it was edited since the daemon last said what became of it."""
+    found: tuple[RecordFinding, ...] = ()
+
+    @property
+    def end(self) -> int:
+        """The code point behind the record."""
+        return self.start + self.places.length
+
+    @property
+    def stale(self) -> bool:
+        """Whether the text changed since it was explained."""
+        return self.is_outdated or self.is_touched
+
+    @property
+    def state(self) -> RecordState:
+        """Whether an explanation of the text as it is now is still to come, may be bettered, or is the last."""
+        if self.stale or not (self.is_final or self.explanation):
+            return "waiting"
+        return "final" if self.is_final else "partial"
+
+    @property
+    def tokens(self) -> list[Span | None]:
+        """Where the tokens of the explanation stand in the document; None: nowhere, or no longer."""
+        return self._placed(self.places.tokens)
+
+    @property
+    def features(self) -> list[Span | None]:
+        """Where the features of the explanation stand in the document; None: nowhere, or no longer."""
+        return self._placed(self.places.features)
+
+    @property
+    def truncated_at(self) -> int | None:
+        """The code point of the document from which on the model reads nothing of the record."""
+        cut = self.places.truncated_at
+        return None if cut is None else self.start + cut
+
+    @property
+    def findings(self) -> list[RecordFinding]:
+        """What is worth knowing of it, at places of the document."""
+        return [
+            RecordFinding(one.kind, one.message, self.start + start, self.start + end)
+            for one, (start, end) in zip(self.found, self.places.findings, strict=True)
+        ]
+
+    def edited(self, edit: Edit) -> bool:
+        """Move with an edit of the document; whether the edit touched the record."""
+        moved = edit.moved(self.start, self.end)
+        if moved is not None:
+            self.start = moved[0]
+            return False
+        if not self.stale:
+            self.told = self.places
+        start = landed(self.start, edit) if self.start > edit.start else self.start
+        # In positions of the record, whose beginning the edit may have taken.
+        begin, end = max(edit.start - self.start, 0), max(edit.end - self.start, 0)
+        text = edit.text if edit.start >= self.start else ""
+        self.places = self.places.edited(Edit(begin, min(end, self.places.length), text))
+        self.start = start
+        self.is_touched = True
+        return True
+
+    def only_moved(self, start: int) -> None:
+        """It stands at `start` after the edits that were answered, and says what it said before them."""
+        self.start = start
+        self.is_touched = False
+        if self.told is not None and not self.is_outdated:
+            self.places = self.told
+
+    def outdate(self) -> None:
+        """The daemon explains it anew."""
+        self.is_outdated, self.is_touched = True, False
+
+    def explain(self, told: RecordAttribution) -> None:
+        """Take what was told of it."""
+        at = told.start
+        self.start, self.version, self.label = at, told.version, told.label
+        self.explanation, self.is_final = told.explanation, told.state == "final"
+        self.is_outdated = self.is_touched = False
+        self.found = tuple(told.findings)
+        self.places = Places(
+            told.end - at, _from(told.tokens, at), _from(told.features, at),
+            None if told.truncated_at is None else told.truncated_at - at, _found(told.findings, at),
+        )  # fmt: skip
+        self.told = self.places
+
+    def find(self, told: RecordFindings, version: int) -> None:
+        """Take its findings, told in a version of the document; one that leaves it unexplained ends the waiting."""
+        base = self.told if self.is_touched and self.told is not None else self.places
+        is_failed = any(one.kind == "failed" for one in told.findings)
+        is_left = is_failed or any(FINDINGS[one.kind][0] for one in told.findings)
+        self.start, self.label, self.found = told.start, told.label, tuple(told.findings)
+        self.is_touched = False
+        if is_left and not (is_failed and self.version == version and not self.is_outdated):
+            # An estimate of the same text is better than none.
+            self.explanation, base = None, Places(0)
+        if is_left:
+            self.version, self.is_outdated = version, False
+        self.is_final = is_left or (self.is_final and self.explanation is not None)
+        self.places = base._replace(length=told.end - told.start, findings=_found(told.findings, told.start))
+        self.told = self.places
+
+    def _placed(self, spans: Sequence[Span | None]) -> list[Span | None]:
+        start = self.start
+        return [span and (span[0] + start, span[1] + start) for span in spans]
+
+
+def _from(spans: Sequence[Span | None], start: int) -> tuple[Span | None, ...]:
+    return tuple(span and (span[0] - start, span[1] - start) for span in spans)
+
+
+def _found(findings: Sequence[RecordFinding], start: int) -> tuple[Span, ...]:
+    return tuple((one.start - start, one.end - start) for one in findings)

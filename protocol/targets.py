@@ -1,0 +1,68 @@
+"""Targets as people type them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from saliscope.protocol.errors import SaliscopeError
+
+#: What may be typed beside a label or an index.
+FORMS: Final = (
+    "next-token[:TEXT|:#ID]",
+    "contrast[:LABEL vs LABEL]",
+    "label-words:LABEL=WORD,WORD;LABEL=WORD",
+    "continuation[:TEXT]",
+    "contrast-continuation:TEXT vs TEXT",
+    '{"kind": …}',
+)
+_VERSUS: Final = " vs "
+
+
+def read_target(target: str | None) -> Any:
+    """A label or index as it is; the forms of `FORMS` as the target of that kind."""
+    if target is not None and target.startswith("{"):
+        return _read_json(target)
+    kind, colon, rest = (target or "").partition(":")
+    if colon and not rest and kind in ("next-token", "contrast", "label-words", "continuation"):
+        raise SaliscopeError("bad_request", f"target: nothing follows `{kind}:`; --target takes {', '.join(FORMS)}")
+    match kind:
+        case "next-token":
+            is_id = rest.startswith("#") and rest[1:].isdecimal() and len(rest) < 12
+            return {"kind": kind, "label": int(rest[1:]) if is_id else rest or None}
+        case "contrast":
+            label, against = _two(rest, required=False)
+            return {"kind": kind, "label": label, "against": against}
+        case "continuation":
+            return {"kind": kind, "text": rest or None}
+        case "contrast-continuation":
+            text, against = _two(rest, required=True)
+            return {"kind": kind, "text": text, "against": against}
+        case "label-words":
+            return {"kind": kind, "labels": _labels(rest)}
+    return target
+
+
+def _read_json(target: str) -> Any:
+    try:
+        return json.loads(target)
+    except ValueError as error:
+        raise SaliscopeError("bad_request", f"target: this is not JSON ({error})") from error
+
+
+def _two(rest: str, *, required: bool) -> tuple[str | None, str | None]:
+    label, versus, against = rest.partition(_VERSUS)
+    if required and not (versus and label and against):
+        raise SaliscopeError("bad_request", f"target: expected two texts with `{_VERSUS.strip()}` between them")
+    return label or None, against or None
+
+
+def _labels(rest: str) -> dict[str, list[str]]:
+    """`good=good,great;bad=bad` as a map."""
+    found = {}
+    for part in rest.split(";"):
+        label, equals, words = part.partition("=")
+        if not equals or not label.strip():
+            raise SaliscopeError("bad_request", f"target: {part!r} is not LABEL=WORD,WORD")
+        found[label.strip()] = [word.strip() for word in words.split(",") if word.strip()]
+    return found

@@ -1,0 +1,103 @@
+-- Drives Neovim with the plugin through one session, and writes down what it saw as JSON.
+local out, python, text_file = vim.env.SALISCOPE_SEEN, vim.env.SALISCOPE_PYTHON, vim.env.SALISCOPE_TEXT
+local seen = {}
+
+local function finish(err)
+  seen.error = err
+  local file = assert(io.open(out, "w"))
+  file:write(vim.json.encode(seen))
+  file:close()
+  vim.cmd("qall!")
+end
+
+local function until_(what, ask)
+  if not vim.wait(30000, ask, 20) then
+    error("waited in vain until " .. what)
+  end
+end
+
+local function run()
+  vim.o.background = "dark"
+  local saliscope = require("saliscope")
+  local colours = require("saliscope.colours")
+  saliscope.setup({
+    cmd = { python, "-m", "tests.lsp.fake_server" },
+    settings = { model = "fake", debounce = 1, method = "fake-method" },
+  })
+  vim.cmd("edit " .. text_file)
+  vim.bo.filetype = "jsonl"
+  local buf = vim.api.nvim_get_current_buf()
+  until_("the colours are there", function()
+    return #colours.spans(buf) == 2
+  end)
+  seen.first = colours.spans(buf)
+  seen.ground = vim.api.nvim_get_hl(0, { name = "SaliscopeFor3" }).bg
+  seen.encoding = saliscope.client(buf).offset_encoding
+  until_("the state is known", function()
+    return vim.g.saliscope_status == "connected"
+  end)
+
+  until_("the problems are there", function()
+    return #vim.diagnostic.get(buf) > 0
+  end)
+  seen.problems = vim.tbl_map(function(one)
+    return { one.code, one.lnum, one.severity }
+  end, vim.diagnostic.get(buf))
+
+  vim.fn.search("dull")
+  local params = vim.lsp.util.make_position_params(0, seen.encoding)
+  seen.hover = vim.lsp.buf_request_sync(buf, "textDocument/hover", params, 5000)
+  for _, answer in pairs(seen.hover) do
+    seen.hover = answer.result.contents.value
+  end
+
+  vim.lsp.codelens.refresh({ bufnr = buf })
+  until_("the lenses are there", function()
+    return #vim.lsp.codelens.get(buf) == 2
+  end)
+  seen.lenses = vim.tbl_map(function(lens)
+    return lens.command.title
+  end, vim.lsp.codelens.get(buf))
+
+  -- Typing: marks move at once, and the new word gets its colour.
+  vim.api.nvim_buf_set_lines(buf, 0, 0, false, { "", "" })
+  seen.moved = colours.spans(buf)
+  vim.cmd("%s/dull/bad/")
+  until_("the new word is coloured", function()
+    local spans = colours.spans(buf)
+    return #spans == 2 and spans[1][1] == "bad"
+  end)
+  seen.typed = colours.spans(buf)
+
+  local asked = false
+  vim.fn.search("wonderful")
+  saliscope.execute("mask", { vim.uri_from_bufnr(buf), saliscope.place(saliscope.client(buf)) }, function(_, got)
+    seen.masked = got.word
+    asked = true
+  end)
+  until_("the command is answered", function()
+    return asked
+  end)
+
+  vim.cmd("checkhealth saliscope")
+  seen.health = table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), "\n")
+  vim.cmd("bdelete")
+
+  vim.cmd("helptags " .. vim.fn.fnameescape(vim.env.SALISCOPE_PLUGIN .. "/doc"))
+  vim.cmd("help saliscope-commands")
+  seen.help = vim.fn.expand("%:t")
+  seen.commands = vim.fn.getcompletion("Saliscope ", "cmdline")
+  seen.palettes = {}
+  for name, themes in pairs(colours.palettes) do
+    seen.palettes[name] = {}
+    for theme, inks in pairs(themes) do
+      seen.palettes[name][theme] = {}
+      for bucket, ink in pairs(inks) do
+        seen.palettes[name][theme][tostring(bucket)] = ink
+      end
+    end
+  end
+end
+
+local ok, err = xpcall(run, debug.traceback)
+finish(not ok and err or nil)

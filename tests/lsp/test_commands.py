@@ -1,0 +1,175 @@
+"""Commands answer with JSON, and end when they are cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from lsprotocol import types
+from pytest_lsp import client_capabilities
+
+from saliscope.lsp.commands import COMMANDS
+from tests.lsp.conftest import Start
+from tests.lsp.editor import Editor
+from tests.lsp.fake_session import FakeDaemon
+
+URI = "file:///x/reviews.jsonl"
+TEXT = '{"text": "a dull film", "label": "positive"}\n{"text": "wonderful cast", "label": "positive"}\n'
+PLACE = {"line": 0, "character": 12}
+pytestmark = pytest.mark.asyncio
+VSCODE = client_capabilities("visual-studio-code")
+
+
+async def opened(start: Start, capabilities: Any = None, **settings: Any) -> Editor:
+    editor = await start(capabilities, **settings)
+    editor.open(URI, TEXT, "jsonl")
+    await editor.settle(URI)
+    return editor
+
+
+async def test_all_commands_are_announced(editor: Editor) -> None:
+    assert editor.result is not None
+    provider = editor.result.capabilities.execute_command_provider
+    assert provider is not None
+    assert set(provider.commands) == set(COMMANDS)
+
+
+async def test_explaining_a_place_answers_with_its_explanation(start: Start) -> None:
+    editor = await opened(start)
+    got = await editor.command("explain", URI, PLACE)
+    assert got["prediction"]["label"] == "negative"
+    assert got["explanation"]["scores"] == [-0.01, 2.0, -0.01]
+    assert got["findings"] == [{"code": "mismatch", "message": "the label is positive, the prediction negative"}]
+    assert (await editor.command("copyJson", URI, PLACE))["explanation"] == got["explanation"]
+
+
+async def test_running_a_file_answers_with_every_record_and_shows_a_bar(start: Start) -> None:
+    editor = await opened(start, VSCODE)
+    got = await editor.command("runFile", URI)
+    assert got["mispredicted"] == 1
+    assert [row["prediction"]["label"] for row in got["records"]] == ["negative", "positive"]
+    bars = [reports for reports in editor.client.progress_reports.values() if reports]
+    assert any(reports[0].title == "Explaining the document" for reports in bars)
+    assert all(isinstance(reports[-1], types.WorkDoneProgressEnd) for reports in bars)
+
+
+async def test_a_word_can_be_left_out(start: Start) -> None:
+    editor = await opened(start)
+    got = await editor.command("mask", URI, PLACE)
+    assert (got["word"], got["before"]["label"], got["after"]["label"]) == ("dull", "negative", "positive")
+    assert got["delta"] == pytest.approx(-0.4, abs=0.05)
+    assert "without “dull”: positive" in editor.client.messages[-1].message
+
+
+async def test_model_method_and_target_can_be_set_for_one_document_or_for_all(start: Start) -> None:
+    editor = await opened(start)
+    await editor.command("setMethod", URI, "occlusion")
+    await editor.settle(URI)
+    assert " · occlusion · " in await editor.hover_text(URI, "dull")
+    await editor.command("setTarget", URI, "positive")
+    await editor.settle(URI)
+    assert "speaks against positive" in await editor.hover_text(URI, "dull")
+    assert (await editor.command("setModel", None, "other"))["documents"] == [URI]
+    await editor.settle(URI)
+    assert "other · occlusion" in await editor.hover_text(URI, "dull")
+    await editor.command("setMethod", URI, None)
+    await editor.settle(URI)
+    assert "other · quick" in await editor.hover_text(URI, "dull")
+
+
+async def test_a_cancelled_command_ends(start: Start, daemon: FakeDaemon) -> None:
+    editor = await opened(start)
+    daemon.slow.clear()
+    params = types.ExecuteCommandParams(command="saliscope.download", arguments=["hub/model"])
+    asking = editor.client.protocol.send_request_async(types.WORKSPACE_EXECUTE_COMMAND, params, msg_id="command")
+    asked = asyncio.create_task(asking)
+    await editor.until(lambda: "command" in editor.server.protocol._request_futures)
+    await asyncio.sleep(0)
+    editor.client.cancel_request(types.CancelParams(id="command"))
+    with pytest.raises(Exception, match="cancel"):
+        await asked
+    await editor.until(lambda: daemon.cancelled == ["hub/model"])
+
+
+async def test_the_button_of_a_bar_cancels_what_it_shows(start: Start, daemon: FakeDaemon) -> None:
+    daemon.slow.clear()
+    editor = await start(VSCODE, model="slow")
+    editor.open(URI, TEXT, "jsonl")
+    token = (await editor.until(lambda: [key for key, told in editor.client.progress_reports.items() if told]))[0]
+    editor.client.window_work_done_progress_cancel(types.WorkDoneProgressCancelParams(token))
+    await editor.until(lambda: daemon.cancelled == ["slow"])
+    last = await editor.until(lambda: editor.client.progress_reports[token][-1:])
+    await editor.until(lambda: isinstance(editor.client.progress_reports[token][-1], types.WorkDoneProgressEnd))
+    assert last
+
+
+async def test_all_that_runs_can_be_cancelled_by_a_command(start: Start, daemon: FakeDaemon) -> None:
+    editor = await opened(start)
+    daemon.held.add("grim")
+    editor.replace(URI, "dull", "grim")
+    running = asyncio.create_task(editor.command("runFile", URI))
+    await editor.until(lambda: editor.service.tasks.has_progress)
+    await editor.command("cancel")
+    with pytest.raises(Exception, match="cancel"):
+        await running
+
+
+async def test_status_and_debug_information_are_json_without_texts(start: Start) -> None:
+    editor = await opened(start)
+    assert (await editor.command("status"))["session"] == "connected"
+    got = await editor.command("printDebugInformation")
+    (document,) = got["documents"]
+    assert (document["format"], document["records"], document["settings"]["model"]) == ("jsonl", 2, "fake")
+    assert "dull" not in str(got)
+
+
+async def test_a_restarted_daemon_gets_the_documents_again(start: Start) -> None:
+    editor = await opened(start)
+    await editor.command("restartDaemon")
+    await editor.until(lambda: editor.service.session and editor.service.session.state == "connected")
+    editor.replace(URI, "dull", "fun")
+    await editor.settle(URI)
+    assert [word for word, *_ in await editor.coloured(URI)] == ["fun", "wonderful"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "reason"),
+    [
+        ("explain", [], "these are not the arguments"),
+        ("explain", [URI, {"line": 0}], "a place is"),
+        ("mask", [URI, {"line": 0, "character": 2}], "no word with a score"),
+        ("copyJson", [URI, {"line": 9, "character": 0}], "no explained record"),
+        ("download", [], "say which model"),
+        ("nothing", [], "there is no command"),
+    ],
+)
+async def test_wrong_arguments_are_refused_with_a_reason(
+    start: Start, name: str, arguments: list[Any], reason: str
+) -> None:
+    editor = await opened(start)
+    with pytest.raises(Exception, match=reason):
+        await editor.command(name, *arguments)
+
+
+async def test_on_save_nothing_is_asked_until_the_document_is_saved(start: Start, daemon: FakeDaemon) -> None:
+    editor = await opened(start, trigger="onSave")
+    assert len(daemon.asked) == 2
+    editor.replace(URI, "dull", "good")
+    editor.replace(URI, "wonderful", "bad")
+    await editor.until(lambda: editor.service.buffers[URI].version == 3)
+    assert {one.stale for one in editor.service.buffers[URI].records} == {True}
+    editor.save(URI)
+    await editor.settle(URI)
+    assert [word for word, *_ in await editor.coloured(URI)] == ["good", "bad"]
+    assert len(daemon.asked) == 4
+
+
+async def test_manually_nothing_is_asked_until_a_command_says_so(start: Start, daemon: FakeDaemon) -> None:
+    editor = await start(trigger="manual")
+    editor.open(URI, TEXT, "jsonl")
+    await editor.until(lambda: editor.service.buffers.get(URI) and editor.service.buffers[URI].live)
+    assert await editor.coloured(URI) == []
+    assert daemon.asked == []
+    got = await editor.command("explain", URI)
+    assert [row["prediction"]["label"] for row in got["records"]] == ["negative", "positive"]

@@ -1,0 +1,60 @@
+"""The app with a session that answers when it is told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from saliscope.tui.app import TuiApp
+from saliscope.tui.store import Kept
+from tests.tui.fake import FakeSession
+
+TEXT = "The plot is a mess, but the cast is wonderful."
+
+Make = Callable[..., TuiApp]
+
+
+@pytest.fixture(autouse=True)
+def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A state folder of the test's own, and an environment that says nothing of colours."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "SALISCOPE_THEME", "COLORFGBG", "EDITOR", "VISUAL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "state" / "saliscope" / "tui.json"
+
+
+@pytest.fixture
+def make() -> Make:
+    """Makes the app; `answers=False` leaves every text unexplained until the test explains it."""
+
+    def make(text: str = TEXT, *, answers: bool = True, file: Path | None = None, depth: Any = "truecolor",
+             **kept: Any) -> TuiApp:  # fmt: skip
+        def session(**options: Any) -> FakeSession:
+            return FakeSession(**options, answers=answers)
+
+        app = TuiApp(Kept(text=text, ground=kept.pop("ground", "dark"), **kept), file=file, depth=depth,
+                     make_session=session)  # type: ignore[arg-type]  # fmt: skip
+        app.desk.status = None
+        return app
+
+    return make
+
+
+def session_of(app: TuiApp) -> FakeSession:
+    """The fake session of an app."""
+    session = app.desk.session
+    assert isinstance(session, FakeSession)
+    return session
+
+
+async def until(pilot: Pilot[Any], is_so: Callable[[], object]) -> None:
+    """Wait for a condition; the limit of the test is the only one."""
+    while not is_so():
+        await pilot.pause(0.01)
+    await pilot.pause()

@@ -1,0 +1,130 @@
+"""Going from token to token, and leaving some out."""
+
+from __future__ import annotations
+
+from textual.widgets import Static
+
+from saliscope.tui.app import TuiApp
+from saliscope.tui.desk import without
+from saliscope.tui.screens.main import MainScreen
+from saliscope.tui.widgets.editor import Editor
+from saliscope.tui.widgets.strongest import Strongest
+from saliscope.tui.widgets.token import TokenDetail
+from tests.tui.conftest import TEXT, Make, session_of, until
+
+
+def detail(app: TuiApp) -> str:
+    """What the panel of the token shows, as plain text."""
+    widget = app.screen.query_one(TokenDetail)
+    lines = [widget.render_line(y).text for y in range(widget.size.height)]
+    return "\n".join(lines)
+
+
+async def test_the_token_at_the_cursor_has_its_facts(make: Make) -> None:
+    app = make()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await pilot.pause()
+        app.screen.query_one(Editor).go(TEXT.index("wonderful") + 3)
+        await pilot.pause()
+        shown = detail(app)
+        assert "wonderful" in shown
+        assert "+0.900 ± 0.010" in shown
+        assert "strong, supports the target" in shown
+        assert "1 of 12" in shown
+        assert "1010" in shown
+
+
+async def test_strong_tokens_are_gone_through_in_reading_order(make: Make) -> None:
+    app = make()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await pilot.press("escape", "right_square_bracket")
+        editor = app.screen.query_one(Editor)
+        seen = [editor.offset_of_cursor]
+        for _ in range(3):
+            await pilot.press("right_square_bracket")
+            seen.append(editor.offset_of_cursor)
+        assert seen == sorted(seen)
+        await pilot.press("left_square_bracket")
+        assert editor.offset_of_cursor == seen[-2]
+
+
+async def test_escape_leaves_the_editor_and_i_goes_back(make: Make) -> None:
+    app = make()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await pilot.press("escape")
+        assert isinstance(app.focused, Strongest)
+        await pilot.press("i")
+        assert isinstance(app.focused, Editor)
+        assert app.focused.text == TEXT
+
+
+async def test_the_list_of_the_strongest_moves_the_cursor(make: Make) -> None:
+    app = make()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await pilot.press("escape", "home", "down")
+        await pilot.pause()
+        assert app.screen.query_one(Editor).offset_of_cursor == TEXT.index("mess")
+
+
+async def test_a_masked_token_shows_what_it_changes(make: Make) -> None:
+    app = make()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await pilot.pause()
+        editor = app.screen.query_one(Editor)
+        editor.go(TEXT.index("wonderful"))
+        await pilot.press("f8")
+        await until(pilot, lambda: app.desk.without is not None)
+        asked = [call for call in session_of(app).fake.calls if call[0] == "predict"]
+        assert asked[0][1] == "The plot is a mess, but the cast is ."
+        assert "1 token: positive" in detail(app)
+        assert editor.masked
+        await pilot.press("f8")
+        await pilot.pause()
+        assert not editor.masked
+        assert "masked" not in detail(app)
+
+
+async def test_an_edit_takes_masked_tokens_in_again(make: Make) -> None:
+    app = make()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await pilot.press("f8")
+        await pilot.pause()
+        await pilot.press("a")
+        assert not app.desk.masked
+
+
+async def test_a_mask_where_nothing_is_explained_says_so(make: Make) -> None:
+    app = make("")
+    async with app.run_test(size=(120, 34)) as pilot:
+        await pilot.press("f8")
+        await pilot.pause()
+        assert "no scored token" in "".join(str(note.message) for note in app._notifications)
+
+
+def test_a_word_that_is_left_out_leaves_one_space() -> None:
+    assert without("a dull film", [(2, 6)]) == "a film"
+    assert without("a dull film", [(1, 6)]) == "a film"
+    assert without("dull film", [(0, 4)]) == "film"
+    assert without("a b c d", [(2, 3), (4, 5)]) == "a d"
+    assert without("unfair", [(0, 2)]) == "fair"
+
+
+async def test_a_click_on_a_token_shows_it(make: Make) -> None:
+    app = make()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await pilot.pause()
+        await pilot.click(Editor, offset=(3 + TEXT.index("mess"), 1))
+        await pilot.pause()
+        assert "mess" in detail(app)
+
+
+async def test_jump_mode_goes_where_the_letter_stands(make: Make) -> None:
+    app = make()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await pilot.press("ctrl+o")
+        labels = [str(label.render()) for label in app.screen.query(Static) if "jump-label" in label.classes]
+        assert labels == [" e ", " s ", " d ", " m ", " t ", " p "]
+        await pilot.press("s")
+        await pilot.pause()
+        assert isinstance(app.screen, MainScreen)
+        assert isinstance(app.focused, Strongest)

@@ -1,0 +1,222 @@
+"""The main screen: bar, editor with legend, panels; what its keys do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.geometry import Offset
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from saliscope.render.buckets import bucket, peak_of
+from saliscope.tui.desk import Desk, Here
+from saliscope.tui.inks import Inks
+from saliscope.tui.reading import goal_of, strongest
+from saliscope.tui.screens.jump import JumpScreen
+from saliscope.tui.widgets.bar import CHOICES, TopBar
+from saliscope.tui.widgets.editor import Editor
+from saliscope.tui.widgets.legend import Legend
+from saliscope.tui.widgets.prediction import PredictionBars
+from saliscope.tui.widgets.strongest import Strongest
+from saliscope.tui.widgets.token import TokenDetail
+
+if TYPE_CHECKING:
+    from saliscope.tui.app import TuiApp
+
+#: At most so many tokens, none of them neutral, count as strong, to go from one to the next.
+NUM_STRONG: Final = 12
+#: How far the scores of a record are, behind the legend.
+PROGRESS: Final = {"waiting": "◔ changing", "partial": "◑ estimate, better follows", "final": "● final"}
+#: Where jump mode goes, by letter.
+JUMPS: Final = {"editor": "e", "strongest": "s", **dict(zip(CHOICES, "dmtp", strict=True))}
+
+
+class MainScreen(Screen[None]):
+    """Shows what is on the desk; `show` draws it again."""
+
+    app: TuiApp
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1,question_mark", "app.help", "Help", key_display="F1", tooltip="Every key and what it does"),
+        Binding("f2,M", "app.pick('model')", "Model", tooltip="Choose another model"),
+        Binding("f3,m", "app.pick('method')", "Method", tooltip="Choose another method, of those that fit the model"),
+        Binding("f4,t", "app.pick('target')", "Target", tooltip="Choose what is explained"),
+        Binding("f5,g", "app.pick('granularity')", "Pieces", tooltip="Choose what gets a score: tokens, words, …"),
+        Binding("f6,p", "app.parameters", "Parameters", tooltip="Set the parameters of the method"),
+        Binding("f7,c", "app.compare", "Compare", tooltip="Put methods side by side"),
+        Binding("ctrl+r,r", "app.records", "Records", show=False,
+                tooltip="Show the records in a table: sort, narrow down, go to one"),
+        Binding("ctrl+l,l", "app.layers", "Layers", show=False, tooltip="Show what each layer makes of the text"),
+        Binding("f8,x", "mask", "Mask", tooltip="Leave the token at the cursor out, and see what that changes"),
+        Binding("f9,E", "app.export", "Export", tooltip="Write a picture, a page or JSON; or copy it"),
+        Binding("ctrl+down,right_square_bracket", "strong(1)", "Next strong token", show=False,
+                tooltip="Go to the next of the strong tokens"),
+        Binding("ctrl+up,left_square_bracket", "strong(-1)", "Previous strong token", show=False,
+                tooltip="Go to the strong token before"),
+        Binding("ctrl+o,o", "jump", "Jump", show=False, tooltip="Show a letter on everything; it goes there"),
+        Binding("f10", "app.external", "External editor", show=False, tooltip="Edit the text in your $EDITOR"),
+        Binding("ctrl+s", "app.save", "Save", show=False, tooltip="Write the text to its file"),
+        Binding("f12", "app.log_screen", "Log", show=False, tooltip="Show what happened so far"),
+        Binding("ctrl+p", "app.command_palette", "Commands", tooltip="Search all commands"),
+        Binding("ctrl+q", "app.quit", "Quit", tooltip="Leave; text and choices are kept"),
+    ]  # fmt: skip
+
+    def __init__(self, desk: Desk, inks: Inks) -> None:
+        super().__init__()
+        self._desk, self._inks = desk, inks
+        self._said = ""
+
+    def compose(self) -> ComposeResult:
+        """The bar, the editor with its legend, the panels, the keys."""
+        yield TopBar()
+        with Horizontal(id="desk"):
+            with Vertical(id="left"):
+                yield Editor(self.app.edited, self._inks, id="editor")
+                yield Static(id="notice", markup=False)
+                yield Legend(self._inks, id="legend")
+            with Vertical(id="right"):
+                yield PredictionBars(self._inks, id="prediction")
+                yield TokenDetail(self._inks, id="token")
+                yield Strongest(self._inks, id="strongest")
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Name the panels and begin in the editor."""
+        for id, title in (("prediction", "Prediction"), ("token", "Token"), ("strongest", "Strongest")):
+            self.query_one(f"#{id}").border_title = title
+        self.editor.focus()
+
+    @property
+    def editor(self) -> Editor:
+        """The editor."""
+        return self.query_one(Editor)
+
+    @property
+    def here(self) -> Here:
+        """What is at the cursor."""
+        return self._desk.at(self.editor.offset_of_cursor)
+
+    def take(self, text: str) -> str:
+        """Show another text; what became of it, as line breaks are made alike."""
+        return self.editor.show(text)
+
+    def ink(self, inks: Inks) -> None:
+        """Draw everything in other inks."""
+        self._inks = inks
+        kinds = (Editor, Legend, PredictionBars, TokenDetail, Strongest)
+        for widget in self.query("*"):
+            if isinstance(widget, kinds):
+                widget.inks = inks
+        self.query_one(Strongest).redraw()
+        self.query_one(PredictionBars).redraw()
+        self.show()
+
+    def show(self) -> None:
+        """Show what is on the desk now."""
+        self.editor.colours = self._desk.colours
+        self.editor.recolour()
+        self._show_here()
+
+    @on(Editor.Moved)
+    def _moved(self) -> None:
+        self._desk.focus(self.editor.offset_of_cursor)
+        self._show_here()
+
+    def _show_here(self) -> None:
+        """Show what is at the cursor in bar, panels and legend."""
+        desk, here = self._desk, self.here
+        phase, explanation = desk.phase(here), here.explanation
+        bar = self.query_one(TopBar)
+        for name, value, own in self._choices(here):
+            bar.show_choice(name, value, own=own)
+        bar.show_state(phase, explanation, desk.status)
+        notice = self.query_one("#notice", Static)
+        said = f"{phase.message}\n{phase.advice}" if phase.message else ""
+        if said != self._said:
+            self._said = said
+            notice.display = bool(said)
+            notice.set_class(phase.kind in ("error", "oom"), "-bad")
+            notice.update(said)
+        is_masked = bool(desk.masked) and desk.masked_of is explanation
+        without = desk.without if is_masked else None
+        self.editor.mark(*self._marked(here))
+        self.query_one(PredictionBars).show(explanation, without)
+        self.query_one(TokenDetail).show(explanation, here.feature, len(desk.masked) if is_masked else 0, without)
+        self.query_one(Strongest).show(explanation, here.feature)
+        self.query_one(Legend).show(explanation, "" if here.record is None else PROGRESS[here.record.state])
+
+    def _choices(self, here: Here) -> list[tuple[str, str, bool]]:
+        """What each chip shows, and whether it was chosen by the reader."""
+        choices, found = self._desk.choices, here.explanation
+        return [
+            ("model", choices.model or (found.model if found else "model"), choices.model is not None),
+            ("method", choices.method or (found.method if found else "method"), choices.method is not None),
+            ("target", choices.target or (goal_of(found) if found else "target"), choices.target is not None),
+            ("granularity", choices.granularity, choices.granularity != "token"),
+        ]
+
+    def _marked(self, here: Here) -> tuple[Any, tuple[Any, ...]]:
+        """Where the feature at the cursor stands, and those that are masked."""
+        if here.record is None or here.explanation is None:
+            return None, ()
+        places = here.record.features
+        masked = sorted(self._desk.masked) if self._desk.masked_of is here.explanation else []
+        gone = tuple(place for at in masked if (place := places[at]) is not None)
+        return None if here.feature is None else places[here.feature], gone
+
+    # -- keys -------------------------------------------------------------------------------------
+
+    def action_read(self) -> None:
+        """Leave the editor: single keys are commands then."""
+        self.query_one(Strongest).focus()
+
+    def action_write(self) -> None:
+        """Back to the editor."""
+        self.editor.focus()
+
+    def action_strong(self, direction: int) -> None:
+        """Go to the next strong token of the record in reading order, or the one before; round at the ends."""
+        here, now = self.here, self.editor.offset_of_cursor
+        if here.record is None or here.explanation is None:
+            return
+        places = here.record.features
+        scores, peak = here.explanation.scores, peak_of(here.explanation.scores)
+        strong = [at for at in strongest(here.explanation, NUM_STRONG) if bucket(scores[at], peak)]
+        starts = sorted(place[0] for at in strong if (place := places[at]) is not None)
+        own = None if here.feature is None else places[here.feature]
+        begin = now if own is None else own[0]
+        ahead = [start for start in starts if start > begin]
+        behind = [start for start in starts if start < begin]
+        if starts:
+            forward, backward = (ahead or starts)[0], (behind or starts)[-1]
+            self.editor.go(forward if direction > 0 else backward)
+
+    @on(Strongest.Chosen)
+    def _go_to(self, event: Strongest.Chosen) -> None:
+        here = self.here
+        place = here.record.features[event.index] if here.record is not None else None
+        if place is not None:
+            self.editor.go(place[0])
+
+    def action_mask(self) -> None:
+        """Leave the token at the cursor out, or take it in again."""
+        self.app.mask(self.here)
+
+    def action_jump(self) -> None:
+        """Show a letter on everything that can be reached."""
+        places: dict[str, Offset] = {}
+        for target in JUMPS:
+            widget = self.query_one(f"#chip-{target}" if target in CHOICES else f"#{target}")
+            if widget.display and widget.region.area:
+                places[target] = widget.region.offset + Offset(1, 0)
+        self.app.push_screen(JumpScreen(places, JUMPS), self._jump_to)
+
+    async def _jump_to(self, target: str | None) -> None:
+        if target in CHOICES:
+            await self.app.run_action(f"app.pick('{target}')")
+        elif target is not None:
+            self.query_one(f"#{target}").focus()
