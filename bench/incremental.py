@@ -27,11 +27,8 @@ TITLE: Final = (
     "| model | tokens | edit | fresh, ms | kept, ms | ratio | goal | error |\n|---|---|---|---|---|---|---|---|"
 )
 NEW: Final = (1, 8, 32)
-GOALS: Final = {
-    "gpt2-small": (25.0, 12.0, 8.0),
-    "demo-decoder": (10.0, 7.0, 5.0),
-    "demo-decoder, longer": (10.0, 7.0, 5.0),
-}
+#: At 512 tokens; the bundled decoder itself reads fewer.
+GOALS: Final = {"gpt2-small": (25.0, 12.0, 8.0), "demo-decoder, longer": (10.0, 7.0, 5.0)}
 MOST_ERROR: Final = 1e-5
 LIMIT: Final = 1 << 30
 
