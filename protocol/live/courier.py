@@ -160,7 +160,8 @@ class Courier:
             # What is left of it there is no use to anybody.
             with contextlib.suppress(SaliscopeError):
                 await client.close_document(self.document.name)
-        self.document.problem, self._due = error, None
+        self.document.refused(error)
+        self._due = None
         self._tell(None)
         await self._woken(_BUSY_S if error.code == "busy" else None)
         while (left := self._left()) is not None and left > 0:
