@@ -267,9 +267,9 @@ class Status(Struct):
 
     `figures` are counted since the daemon started: `requests` by method and outcome, `errors` by code, `connections`,
     what the living workers `computed`, how long queries waited in their `queue` by class, what live `documents` hold
-    (with `kept_bytes` of explanations), `restarts`, and durations (`bounds` in seconds, `counts`, `sum`) of requests and
-    to the first partial estimate. `cache` are the results that are kept: `entries`, bytes in `memory` and on `disk`,
-    `hits`, `misses`, and `damaged` ones that were dropped.
+    (`kept_bytes` are of explanations), `restarts`, and durations (`bounds` in seconds, `counts`, `sum`) of requests
+    and to the first partial estimate. `cache` are the results that are kept: `entries`, bytes in `memory` and on
+    `disk`, `hits`, `misses`, and `damaged` ones that were dropped.
     """
 
     pid: int

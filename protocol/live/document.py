@@ -120,7 +120,7 @@ class LiveDocument:
 
     def begin(self) -> str:
         """The part of the whole text to open the document with; what is left of it follows as edits."""
-        self.opening, self._settled = None, None
+        self.opening = self._settled = self.problem = None
         self._early.clear()
         self._in_flight = []
         starts = range(MOST_SENT, len(self.text), MOST_SENT)
@@ -153,8 +153,7 @@ class LiveDocument:
         """
         self.opening, self.format, self._answered = state.opening, state.format, state.version
         self.num_records, self.num_explainable = state.num_records, state.num_explainable
-        self.failed = self.problem = None
-        self._settled = None
+        self.failed = self._settled = None
         for record in self._ordered:
             record.is_outdated = True
             if not same_records:
@@ -163,6 +162,11 @@ class LiveDocument:
         early, self._early = self._early, []
         for told in early:
             self.take(told)
+
+    def refused(self, problem: SaliscopeError) -> None:
+        """The daemon does not want it so; what was on its way is not made."""
+        self.problem = problem
+        self._in_flight = []
 
     def changed(self, answer: DocumentChanged) -> list[int]:
         """The daemon has made the edits in flight: what became of the records."""
