@@ -1,13 +1,13 @@
 from __future__ import annotations
 
+from textual.widgets import DataTable
+
 from saliscope.protocol.documents import RecordFinding
 from saliscope.protocol.live import LiveRecord
 from saliscope.protocol.live.record import Places
 from saliscope.tui.records import ordered, rows_of, summary
 from saliscope.tui.screens.main import MainScreen
 from saliscope.tui.screens.records import RecordsScreen
-from textual.widgets import DataTable
-
 from tests.tui.conftest import Make
 from tests.tui.fake import explanation
 

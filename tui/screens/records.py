@@ -49,14 +49,24 @@ class RecordsScreen(Screen[int | None]):
         with Vertical(id="records"):
             yield Static(id="summary", markup=False)
             yield DataTable[Text](cursor_type="row", zebra_stripes=False, id="table")
-            yield Input(placeholder="narrow down: a label, a prediction, mismatch, low-margin, …", id="filter", compact=True)
+            yield Input(
+                placeholder="narrow down: a label, a prediction, mismatch, low-margin, …", id="filter", compact=True
+            )
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Show what is known, and what comes."""
         self.query_one("#records").border_title = "Records"
         table = self.query_one(DataTable)
-        for name, key in (("#", "#"), ("predicted", "p"), ("", "bar"), ("", "share"), ("label", "l"), ("found", "f"), ("text", "t")):
+        for name, key in (
+            ("#", "#"),
+            ("predicted", "p"),
+            ("", "bar"),
+            ("", "share"),
+            ("label", "l"),
+            ("found", "f"),
+            ("text", "t"),
+        ):
             table.add_column(name, key=key)
         self.query_one("#filter").display = False
         self.show()
@@ -108,9 +118,11 @@ class RecordsScreen(Screen[int | None]):
         """Go to the next record whose label the model does not predict, or to the one before."""
         table = self.query_one(DataTable)
         wrong = [at for at, row in enumerate(self._rows) if row.is_wrong]
-        ahead = [at for at in wrong if at > table.cursor_row] if direction > 0 else [
-            at for at in reversed(wrong) if at < table.cursor_row
-        ]
+        ahead = (
+            [at for at in wrong if at > table.cursor_row]
+            if direction > 0
+            else [at for at in reversed(wrong) if at < table.cursor_row]
+        )
         if ahead:
             table.move_cursor(row=ahead[0])
 
