@@ -77,10 +77,8 @@ def test_connection(snap_compare: Snap, make: Make, state: str) -> None:
 
 @pytest.mark.parametrize(
     ("code", "message"),
-    [
-        ("oom", "the row needs 3 GB, 2 GB are left"),
-        ("unknown_model", "no model 'x'; there are demo-encoder and others"),
-    ],
+    [("oom", "the row needs 3 GB, 2 GB are left"), ("unknown_model", "no model 'x'; demo-encoder is one")],
+    ids=["oom", "unknown-model"],
 )
 def test_trouble(snap_compare: Snap, make: Make, code: str, message: str) -> None:
     app = app_of(make, answers=False)
