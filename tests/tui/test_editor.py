@@ -65,8 +65,8 @@ async def test_an_edit_dims_the_colours_and_moves_them(make: Make) -> None:
     async with app.run_test(size=(120, 30)) as pilot:
         session_of(app).explain(model="demo-encoder")
         await pilot.pause()
-        await pilot.press(*"So ")
-        assert editor_of(app).text == f"So {TEXT}"
+        await pilot.press("right", *"oo")
+        assert editor_of(app).text == f"Too{TEXT[1:]}"
         dimmed = mixed(BLUE_ORANGE.dark[3].ground, "#10151c", STALE)
         assert grounds(app, "wonderful") == {dimmed}
         session_of(app).explain(model="demo-encoder")
