@@ -126,13 +126,14 @@ class TuiApp(App[None]):
         taken = self._main.take(text)
         if taken != text:
             self.notify("Unusual line breaks were made alike.", severity="warning")
+        name, path = (SCRATCH, None) if self.file is None else (str(self.file), self.file.absolute())
         try:
-            self.desk.open(str(self.file) if self.file else SCRATCH, taken)
+            self.desk.open(name, taken, path)
         except SaliscopeError as error:
             # A target from the command line that cannot be read.
             self.complain(error)
             self.desk.choices = replace(self.desk.choices, target=None)
-            self.desk.open(str(self.file) if self.file else SCRATCH, taken)
+            self.desk.open(name, taken, path)
         self.show_news()
 
     # -- the session ------------------------------------------------------------------------------

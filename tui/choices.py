@@ -21,12 +21,18 @@ class Choices(Struct, frozen=True):
     format: str | None = None
 
     def options(self) -> RecordOptions:
-        """The options of a live document."""
-        return RecordOptions(
-            model=self.model,
-            method=self.method,
-            target=read_target(self.target),
-            granularity=self.granularity,
-            params=self.params,
-            format=self.format,
-        )
+        """The options of a live document; what was not chosen is left out, so that a `saliscope.toml` may say it."""
+        options = RecordOptions()
+        if self.model is not None:
+            options["model"] = self.model
+        if self.method is not None:
+            options["method"] = self.method
+        if self.target is not None:
+            options["target"] = read_target(self.target)
+        if self.granularity != "token":
+            options["granularity"] = self.granularity
+        if self.params:
+            options["params"] = self.params
+        if self.format is not None:
+            options["format"] = self.format
+        return options

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from saliscope.protocol.edits import Edit
@@ -55,12 +56,12 @@ class Desk:
             raise SaliscopeError("unavailable", "there is no connection to the daemon now")
         return self.session.client
 
-    def open(self, name: str, text: str) -> None:
-        """Lay another text on the desk."""
+    def open(self, name: str, text: str, path: Path | None = None) -> None:
+        """Lay another text on the desk; one that lies at a path is explained as its `saliscope.toml` says."""
         if self.document is not None:
             self.session.close(self.name)
         self.name = name
-        self.document = self.session.open(name, text, **self.choices.options())
+        self.document = self.session.open(name, text, path=path, trigger="onType", **self.choices.options())
         self.colours = Colours(self.document)
         self.unmask()
 

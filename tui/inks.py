@@ -19,6 +19,12 @@ _STYLES: Final = {
     2: Style(bold=True),
     3: Style(bold=True, reverse=True),
 }
+#: The 16 colours as RGB, from which a terminal that has no more gets exactly these back; Textual's own are a theme's.
+_VGA: Final = (
+    (0, 0, 0), (170, 0, 0), (0, 170, 0), (170, 85, 0), (0, 0, 170), (170, 0, 170), (0, 170, 170), (170, 170, 170),
+    (85, 85, 85), (255, 85, 85), (85, 255, 85), (255, 255, 85), (85, 85, 255), (255, 85, 255), (85, 255, 255),
+    (255, 255, 255),
+)  # fmt: skip
 
 
 class Inks(NamedTuple):
@@ -68,7 +74,6 @@ def _basic(codes: str) -> Style:
     for code in map(int, codes.split(";")):
         for first, base, is_ground in ((30, 0, False), (90, 8, False), (40, 0, True), (100, 8, True)):
             if first <= code < first + 8:
-                # As RGB: what Textual makes of the numbers is another theme's.
-                colour = Color.from_triplet(Color.from_ansi(code - first + base).get_truecolor())
+                colour = Color.from_rgb(*_VGA[code - first + base])
                 style += Style(bgcolor=colour) if is_ground else Style(color=colour)
     return style

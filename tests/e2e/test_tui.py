@@ -87,6 +87,8 @@ def test_a_person_types_sees_colours_and_comes_back_to_the_text(terminal: Termin
     assert "negative" in terminal.screen()
     assert painted
     terminal.press("Escape")
+    # A key right behind it would be one with Alt.
+    terminal.until(lambda shown: "Enter Write" in shown)
     terminal.press("x")
     terminal.until(lambda shown: "masked" in shown and "→" in shown)
     for columns, rows in ((60, 20), (40, 10), (120, 32)):

@@ -56,5 +56,6 @@ def session_of(app: TuiApp) -> FakeSession:
 async def until(pilot: Pilot[Any], is_so: Callable[[], object]) -> None:
     """Wait for a condition; the limit of the test is the only one."""
     while not is_so():
+        assert pilot.app.is_running, "the app has ended"
         await pilot.pause(0.01)
     await pilot.pause()

@@ -16,6 +16,7 @@ from saliscope.protocol.documents import (
 from saliscope.protocol.edits import Edit
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.live import LiveDocument
+from saliscope.protocol.live.choices import Choices
 from saliscope.protocol.results import (
     Cost,
     Explanation,
@@ -162,8 +163,8 @@ class FakeSession:
     async def stop(self) -> None:
         self.is_stopped = True
 
-    def open(self, name: str, text: str, **options: Any) -> LiveDocument:
-        self.documents[name] = document = LiveDocument(name, text, options)
+    def open(self, name: str, text: str, *, path: Any, trigger: str, **options: Any) -> LiveDocument:
+        self.documents[name] = document = LiveDocument(name, text, Choices(None, options))
         self._opened(document)
         return document
 
@@ -183,7 +184,7 @@ class FakeSession:
         self.focused.append(at)
 
     def configure(self, name: str, **options: Any) -> None:
-        self.documents[name].options = options
+        self.documents[name].choose(Choices(None, options))
         self._opened(self.documents[name])
 
     def close(self, name: str) -> None:

@@ -65,8 +65,8 @@ async def test_an_edit_dims_the_colours_and_moves_them(make: Make) -> None:
     async with app.run_test(size=(120, 30)) as pilot:
         session_of(app).explain(model="demo-encoder")
         await pilot.pause()
-        await pilot.press(*"So ")
-        assert editor_of(app).text == f"So {TEXT}"
+        await pilot.press("right", *"oo")
+        assert editor_of(app).text == f"Too{TEXT[1:]}"
         dimmed = mixed(BLUE_ORANGE.dark[3].ground, "#10151c", STALE)
         assert grounds(app, "wonderful") == {dimmed}
         session_of(app).explain(model="demo-encoder")
@@ -108,7 +108,7 @@ async def test_without_colours_bold_supports_and_underline_speaks_against(make: 
 def test_a_palette_for_few_colours_uses_the_terminals_own() -> None:
     style = Inks(depth="16").style(3)
     assert style.bgcolor is not None
-    assert style.bgcolor.triplet == (0, 0, 255)
+    assert style.bgcolor.triplet == (85, 85, 255)
 
 
 async def test_the_text_that_the_model_does_not_reach_is_dim(make: Make) -> None:

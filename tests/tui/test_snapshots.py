@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, Static
+from textual.widgets import Input, Static, TextArea
 
+from saliscope.tui import app as app_module
 from saliscope.tui.app import TuiApp
 from saliscope.tui.choices import Choices
 from saliscope.tui.screens.compare import CompareScreen
@@ -27,14 +28,19 @@ def app_of(make: Make, *, text: str = TEXT, answers: bool = True, **looks: Any) 
     return make(text, answers=answers, **looks)
 
 
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No cursor blinks, and the daemon is asked once how it is."""
+    monkeypatch.setattr(TextArea, "cursor_blink", False)
+    monkeypatch.setattr(Input, "cursor_blink", False)
+    monkeypatch.setattr(app_module, "ASK_EVERY_S", 3600.0)
+
+
 async def settle(pilot: Pilot[None]) -> None:
-    """Until nothing moves: no cursor blinks, nothing is asked."""
+    """Until nothing moves and nothing is asked."""
     app = pilot.app
     assert isinstance(app, TuiApp)
     await until(pilot, lambda: app.desk.status is not None)
-    for screen in app.screen_stack:
-        for entry in [*screen.query(Editor), *screen.query(Input)]:
-            entry.cursor_blink = False
     await pilot.pause()
 
 
@@ -77,10 +83,8 @@ def test_connection(snap_compare: Snap, make: Make, state: str) -> None:
 
 @pytest.mark.parametrize(
     ("code", "message"),
-    [
-        ("oom", "the row needs 3 GB, 2 GB are left"),
-        ("unknown_model", "no model 'x'; there are demo-encoder and others"),
-    ],
+    [("oom", "the row needs 3 GB, 2 GB are left"), ("unknown_model", "no model 'x'; demo-encoder is one")],
+    ids=["oom", "unknown-model"],
 )
 def test_trouble(snap_compare: Snap, make: Make, code: str, message: str) -> None:
     app = app_of(make, answers=False)
@@ -99,7 +103,7 @@ def test_estimate_of_a_text_that_changes(snap_compare: Snap, make: Make) -> None
     async def before(pilot: Pilot[None]) -> None:
         await settle(pilot)
         session_of(app).explain(model="demo-encoder")
-        await pilot.press(*"So ")
+        await pilot.press("right", *"oo")
         await settle(pilot)
 
     assert snap_compare(app, terminal_size=SIZES[0], run_before=before)

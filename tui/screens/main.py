@@ -156,7 +156,7 @@ class MainScreen(Screen[None]):
             ("model", choices.model or (found.model if found else "model"), choices.model is not None),
             ("method", choices.method or (found.method if found else "method"), choices.method is not None),
             ("target", choices.target or (goal_of(found) if found else "target"), choices.target is not None),
-            ("granularity", choices.granularity, choices.granularity != "token"),
+            ("granularity", found.granularity if found else choices.granularity, choices.granularity != "token"),
         ]
 
     def _marked(self, here: Here) -> tuple[Any, tuple[Any, ...]]:
