@@ -18,7 +18,30 @@ from lsprotocol import types
 from pytest_lsp import ClientServerConfig, LanguageClient
 
 URI = "file:///reviews.jsonl"
-WORDS = "the plot is a mess but the cast is wonderful and the film has a dull and lifeless end with some fun".split()
+WORDS = [
+    "the",
+    "plot",
+    "is",
+    "a",
+    "mess",
+    "but",
+    "the",
+    "cast",
+    "is",
+    "wonderful",
+    "and",
+    "the",
+    "film",
+    "has",
+    "a",
+    "dull",
+    "and",
+    "lifeless",
+    "end",
+    "with",
+    "some",
+    "fun",
+]
 DEBOUNCE_MS = 150
 
 

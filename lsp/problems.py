@@ -30,7 +30,10 @@ def diagnostics(buffer: Buffer, abilities: Abilities) -> list[types.Diagnostic]:
     whole = _of_document(buffer, abilities)
     if whole is not None:
         return [whole]
-    found = [one for record in buffer.records for one in _of_record(buffer, record, abilities)]
+    # Most findings of a large document are of kinds that nobody wants, and their places cost most.
+    wanted = {kind for kind in FINDINGS if buffer.settings.shows(NAMES.get(kind, kind))}
+    records = [record for record in buffer.records if any(one.kind in wanted for one in record.found)]
+    found = [one for record in records for one in _of_record(buffer, record, abilities)]
     if buffer.settings.shows("shortcut"):
         found += _shortcuts(buffer, abilities)
     return found
@@ -49,7 +52,7 @@ def _of_document(buffer: Buffer, abilities: Abilities) -> types.Diagnostic | Non
 
 
 def _of_record(buffer: Buffer, record: LiveRecord, abilities: Abilities) -> Iterator[types.Diagnostic]:
-    if not record.found or (record.stale and record.explanation is not None):
+    if record.stale and record.explanation is not None:
         # What an old explanation has found is not true of the new text.
         return
     for one in record.findings:

@@ -92,6 +92,11 @@ class Service:
             raise SaliscopeError("bad_request", f"the document {uri} is not open")
         return self.buffers[uri]
 
+    async def begun(self, uri: str) -> Buffer:
+        """An open document when its settings are known; `bad_request` for another."""
+        await self.tasks.finished(f"open {uri}")
+        return self.buffer(uri)
+
     def open(self, item: types.TextDocumentItem) -> None:
         """Take a document in; it is explained as soon as its settings are known."""
         if item.uri in self.buffers:

@@ -8,11 +8,10 @@ import pytest
 from lsprotocol import types
 from pytest_lsp import client_capabilities
 
+from saliscope.lsp.actions import actions
 from tests.lsp.conftest import Start
 from tests.lsp.editor import Editor
 from tests.lsp.fake_session import FakeDaemon
-
-from saliscope.lsp.actions import actions
 
 URI = "file:///x/reviews.jsonl"
 TEXT = '{"text": "a dull film", "label": "positive"}\n{"text": "a wonderful, fun film", "label": "positive"}\n'
