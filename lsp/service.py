@@ -268,7 +268,9 @@ class Service:
         if state == "connected":
             self._is_outage_told = False
             for model in {str(one.settings.model) for one in self.buffers.values() if one.live is not None}:
-                self.models.need(self.client, model)
+                # By the time this is told, the connection may be lost again.
+                if self.session is not None and self.session.client is not None:
+                    self.models.need(self.session.client, model)
         elif state in ("lost", "failed") and not self._is_outage_told:
             self._is_outage_told = True
             what = "the daemon has gone" if state == "lost" else f"the daemon cannot be reached: {message}"

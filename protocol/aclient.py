@@ -252,7 +252,7 @@ class AsyncClient:
         """Open a live document under a path or a name; what is found out about its records goes to the callbacks.
 
         They run on the event loop. `options`: format, language, field, pair, label;
-        model, method, target, scale, granularity, seed, params, windows; low_margin; max_ms, max_rows.
+        model, method, target, scale, granularity, seed, params, windows; low_margin, shortcut; max_ms, max_rows, until.
         """
         fields = document_params(document, options, text=text, version=version)
         self._watchers[document] = Watcher(on_attribution, on_findings, on_failed, on_settled)

@@ -21,7 +21,9 @@ class DocumentOptions(Struct):
 
     `format` is a name from the table of formats (default: by the name of the document, then by `language`); `field`,
     `pair` and `label` name the fields of a record. `target` "gold" explains the class of the record's own label.
-    A difference of the first two probabilities below `low_margin` is a finding. `max_ms` and `max_rows` bound a record.
+    A difference of the first two probabilities below `low_margin` is a finding; so is, if `shortcut` is given, a token
+    that is the strongest of this share of the records of a class. `max_ms` and `max_rows` bound a record; `until`
+    "stable", a method that samples ends as soon as the order of the strongest features hardly changes any more.
     """
 
     format: Name | None = None
@@ -38,6 +40,8 @@ class DocumentOptions(Struct):
     params: dict[str, Any] = {}
     windows: Literal["cut", "stitch"] = "cut"
     low_margin: Annotated[float, Meta(ge=0, le=1)] = 0.1
+    shortcut: Annotated[float, Meta(ge=0, le=1)] | None = None
+    until: Literal["stable", "end"] = "stable"
     max_ms: Milliseconds | None = None
     max_rows: Rows | None = None
 

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 FindingKind = Literal[
     "broken", "ragged", "no-text", "not-text", "empty", "not-unicode", "not-explained", "not-a-label", "unknown-role",
-    "duplicate", "mismatch", "low-margin", "truncated", "failed",
+    "duplicate", "mismatch", "low-margin", "truncated", "shortcut", "failed",
 ]  # fmt: skip
 
 #: kind -> (whether the record is left unexplained, what it means)
@@ -24,5 +24,6 @@ FINDINGS: Final[dict[FindingKind, tuple[bool, str]]] = {
     "mismatch": (False, "The model predicts another class than the label."),
     "low-margin": (False, "The first two classes are nearly as likely as each other; see `low-margin`."),
     "truncated": (False, "The model reads no further than here."),
+    "shortcut": (False, "One token is the strongest in many records of a class; see `shortcut`. Off without it."),
     "failed": (False, "The model could not explain the record; the message says why."),
 }

@@ -71,6 +71,8 @@ class RecordOptions(TypedDict, total=False):
     params: dict[str, Any]
     windows: str
     low_margin: float
+    shortcut: float | None
+    until: str
     max_ms: float | None
     max_rows: int | None
 

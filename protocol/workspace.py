@@ -62,7 +62,7 @@ KEYS: Final[Mapping[str, str]] = {
     "label": "The field of the label.",
     "trigger": "When it is explained: `onType`, `onSave`, or `manual`.",
     "thresholds.low-margin": "Below this difference of the first two probabilities (0 to 1) a margin is low.",
-    "thresholds.shortcut": "A token that decides this share of a class's records (0 to 1) is suspicious.",
+    "thresholds.shortcut": "A token that is the strongest in this share of a class's records (0 to 1) is suspicious.",
 }
 
 

@@ -12,6 +12,8 @@ from saliscope.protocol.messages import METHODS
 UNKNOWN: Final = "unknown"
 #: What of the workers' counters is told as a sum.
 COMPUTED: Final = ("batches", "rows", "tokens", "padded_tokens")
+#: What of the live documents of each client is told as a sum.
+DOCUMENTS: Final = ("open", "characters", "records", "kept_bytes")
 
 
 class Figures:
@@ -32,8 +34,8 @@ class Figures:
             self._errors[code] += 1
         self.request_seconds.add(seconds)
 
-    def to_dict(self, workers: list[dict[str, Any]]) -> dict[str, Any]:
-        """The counters with what the workers tell of themselves (their `status`)."""
+    def to_dict(self, workers: list[dict[str, Any]], documents: list[dict[str, int]]) -> dict[str, Any]:
+        """The counters with what the workers (their `status`) and the documents of clients tell of themselves."""
         return {
             "requests": {method: dict(outcomes) for method, outcomes in self._requests.items()},
             "errors": dict(self._errors),
@@ -42,6 +44,7 @@ class Figures:
             "first_partial_seconds": self.first_partial_seconds.to_dict(),
             "queue": _queues(workers),
             "computed": {name: sum(worker.get("counters", {}).get(name, 0) for worker in workers) for name in COMPUTED},
+            "documents": {name: sum(one[name] for one in documents) for name in DOCUMENTS},
             "restarts": sum(worker.get("restarts", 0) for worker in workers),
         }
 

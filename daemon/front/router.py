@@ -240,7 +240,7 @@ class Router:
                 "front_rss": _resident(),
                 "workers_rss": sum(worker.get("memory", {}).get("rss", 0) for worker in workers),
             },
-            figures=self.figures.to_dict(workers),
+            figures=self.figures.to_dict(workers, [documents.figures for documents in self.documents.values()]),
         )
 
     async def _methods(self, notify: OnNotification | None) -> list[MethodInfo]:

@@ -79,8 +79,11 @@ class Courier:
         if not self.choices.refresh():
             return
         self._choose()
-        if not self.holds_edits and self.document.has_unsent:
+        if not self.holds_edits:
             self.flush()
+        elif self.choices.trigger != "manual":
+            self._holds_opening = False
+            self._wake.set()
         self._tell(None)
 
     @property
@@ -110,11 +113,11 @@ class Courier:
 
     def _is_settled(self) -> bool:
         document = self.document
-        if self._is_closed:
+        if self._is_closed or self._holds_opening:
             return True
         if self._is_reconfigured or self._due is not None:
             return False
-        if document.problem is not None or document.failed is not None or self._holds_opening:
+        if document.problem is not None or document.failed is not None:
             return True
         return document.is_settled or (self.holds_edits and document.has_unsent and not document.is_in_flight)
 

@@ -182,9 +182,10 @@ class LiveSession:
 
     def _enter(self, state: SessionState, message: str) -> None:
         self.state = state
+        # Soon, not now: what its user does wrong must not end the connection.
+        asyncio.get_running_loop().call_soon(self._on_state, state, message)
         if state != "connecting":
             self._first_try.set()
-        self._on_state(state, message)
 
     def _send_out(self, courier: Courier) -> None:
         if self.client is None or not self.client.is_open:

@@ -33,9 +33,13 @@ def test_a_document_is_opened_edited_and_closed(daemon: Any) -> None:
         client.listen()
     assert [each.explanation.text for each in told] == ["a good film", "a bad film", "a great film"]
     assert client.focus_document("a.txt", 1, 0).record == told[2].record
+    told_of = client.status().figures["documents"]
     state = client.close_document("a.txt")
     assert (state.num_asked, state.num_waiting) == (3, 0)
     assert state.num_kept_bytes > 0
+    kept = state.num_kept_bytes
+    assert told_of == {"open": 1, "characters": len(TEXT) + 1, "records": 2, "kept_bytes": kept}
+    assert set(client.status().figures["documents"].values()) == {0}
     # The worker was asked for no more than that.
     assert client.status().figures["requests"]["explain"] == {"answered": 3}
     assert not client.listen(timeout=0.01)

@@ -65,14 +65,40 @@ was edited and what is near, then the rest in order, a few at a time.
 
 * **First an estimate**: one pass of the method that fits the model, of every record. Then the method that was chosen,
   with its own estimates while it runs. Each `document/attribution` names its method and whether a better one follows.
-* **Only what was touched** is asked of the model again; `document/change` counts it. An explanation is kept by what the
-  model saw, so that an edit that is undone costs nothing.
+  A method that samples ends when two estimates in a row are sure of the order of the strongest features (two standard
+  errors between neighbours among the first five and the next; `until` "end" lets it go on); `max_ms` and `max_rows`
+  bound it too. `document/settled` says that nothing waits any more.
+* **Only what was touched** is asked of the model again; `document/change` counts it, and tells which records moved
+  otherwise than the edit moves them. An explanation is kept by what the model saw, so that an edit that is undone costs
+  nothing; `saliscope status --json` has the bytes (`figures.documents`).
 * **Newest version only**: what an edit makes void is cancelled. Each notification names the version whose positions it
   has, and the opening whose ids of records.
 * **A long text** goes in parts: a message holds 4 MiB of text, so open the document with the first part and append the
   others with `document/change`.
 * **A change that does not fit** (another base version, a range outside the text) is refused with `resync`: open the
   document again with its whole text.
+
+In Python a session does all of this. Its documents know the text, and what was found out stands where it belongs while
+the text is edited; edits are sent when the typing pauses; a document that was refused, or whose daemon has ended, is
+opened again. How it is explained may come from `saliscope.toml`, which is looked at again when it changes.
+
+```python
+from pathlib import Path
+from saliscope.protocol.edits import Edit
+from saliscope.protocol.live import LiveSession, read_text
+
+path = Path("reviews.jsonl")
+session = LiveSession(on_change=lambda document, ids: print(ids))
+await session.start()
+document = session.open(path.name, read_text(path), path=path)
+session.change(path.name, [Edit(10, 14, "dull")])
+await session.settled(path.name)
+for record in document.records:
+    print(record.start, record.state, record.findings, record.explanation and record.explanation.scores)
+await session.stop()
+```
+
+The clients have the messages themselves too:
 
 ```python
 from saliscope.protocol import connect

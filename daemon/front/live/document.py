@@ -16,6 +16,8 @@ from saliscope.daemon.front.live.agenda import Agenda, Item
 from saliscope.daemon.front.live.judging import judge
 from saliscope.daemon.front.live.kept import Kept
 from saliscope.daemon.front.live.places import Places
+from saliscope.daemon.front.live.ranking import STOPPED, clear_ranking
+from saliscope.daemon.front.live.shortcuts import Shortcuts
 from saliscope.protocol.documents import (
     DocumentFindings,
     DocumentOptions,
@@ -36,6 +38,8 @@ class Run:
 
     item: Item
     task: asyncio.Task[None] | None = None
+    ranking: tuple[int, ...] | None = None
+    """The strongest features, where the last estimate was sure of their order."""
 
 
 class Document:
@@ -48,6 +52,7 @@ class Document:
         self.running: dict[int, Run] = {}
         self.num_asked = 0
         self._has_settled = False
+        self._shortcuts = Shortcuts(options.shortcut)
         self._keys: dict[int, str] = {}
         self._verdicts: dict[int, tuple[Finding, ...]] = {}
         self._untold: dict[int, None] = {}
@@ -126,6 +131,16 @@ class Document:
         is_asked = explanation["method"] == options.method and not options.params
         return item.stage == "method" or options.method is None or (is_asked and explanation["estimate"] == "final")
 
+    def is_enough(self, run: Run, estimate: dict[str, Any]) -> bool:
+        """Whether an estimate may stay: the second in a row that is sure of the same ranking. What was asked ends."""
+        ranking = None if self.options.until == "end" else clear_ranking(estimate)
+        before, run.ranking = run.ranking, ranking
+        if ranking is None or ranking != before:
+            return False
+        self._cancel(run.item.record)
+        estimate["diagnostics"] = {**estimate.get("diagnostics", {}), "stopped": STOPPED}
+        return True
+
     def explained(self, id: int, explanation: dict[str, Any], *, final: bool) -> dict[str, Any]:
         """What `document/attribution` says of an answer; a final one is kept."""
         located = self.store[id]
@@ -133,9 +148,13 @@ class Document:
             self.kept.put(self.key_of(located), explanation)
         self._verdicts[id] = tuple(judge(located, explanation, self.options.low_margin))
         self._untold.pop(id, None)
+        places = Places(located, explanation)
+        features = places.spans(explanation["features"])
+        if final:
+            at = located.start
+            self._shortcuts.note(id, explanation, [span and (span[0] - at, span[1] - at) for span in features])
         findings = self._findings(located)
         self._note(id, findings)
-        places = Places(located, explanation)
         cut = explanation["truncated_at"]
         rest = None if cut is None else places.rest(cut)
         return {
@@ -148,7 +167,7 @@ class Document:
             "label": located.record.label,
             "state": "final" if final else "partial",
             "tokens": places.spans(explanation["tokens"]),
-            "features": places.spans(explanation["features"]),
+            "features": features,
             "truncated_at": None if rest is None else rest[0],
             "findings": msgspec.to_builtins(findings),
             "explanation": explanation,
@@ -177,6 +196,14 @@ class Document:
         """Whether findings may have to be told."""
         return bool(self._untold)
 
+    def look_across(self) -> bool:
+        """See, when nothing waits, what only all records together tell; whether something is to be told of some."""
+        if self.agenda or self.running:
+            return False
+        found = self._shortcuts.judge()
+        self._untold.update(dict.fromkeys(found))
+        return bool(found)
+
     def settled(self) -> DocumentSettled | None:
         """That nothing waits and everything was told, once a version; None while something does."""
         if self._has_settled or self.agenda or self.running or self._untold:
@@ -203,6 +230,7 @@ class Document:
     def _forget(self, id: int) -> None:
         self._cancel(id)
         self.agenda.drop(id)
+        self._shortcuts.forget(id)
         for known in (self._keys, self._verdicts, self._untold):
             known.pop(id, None)
 
@@ -216,7 +244,8 @@ class Document:
 
     def _findings(self, located: Located) -> list[RecordFinding]:
         start = located.start
-        found = (*located.findings, *self._verdicts.get(located.id, ()))
+        shortcut = self._shortcuts.finding(located.id)
+        found = (*located.findings, *self._verdicts.get(located.id, ()), *filter(None, [shortcut]))
         return [RecordFinding(one.kind, one.message, start + one.span[0], start + one.span[1]) for one in found]
 
 

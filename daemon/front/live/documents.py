@@ -67,6 +67,17 @@ class Documents:
         """Code points of all open documents."""
         return sum(len(document.store.text) for document in self._documents.values())
 
+    @property
+    def figures(self) -> dict[str, int]:
+        """How many documents are open, and what they hold."""
+        documents = self._documents.values()
+        return {
+            "open": len(documents),
+            "characters": self.num_characters,
+            "records": sum(len(document.store) for document in documents),
+            "kept_bytes": sum(document.kept.num_bytes for document in documents),
+        }
+
     def close(self) -> None:
         """Close all documents, and cancel everything."""
         for document in self._documents.values():

@@ -66,7 +66,7 @@ class Pump:
             while is_busy:
                 await self._has_room()
                 async with self._lock:
-                    is_busy = self._start_next() or self._tell_news() or self._tell_settled()
+                    is_busy = self._start_next() or self._tell_news() or self._look_across() or self._tell_settled()
 
     def _start_next(self) -> bool:
         """Ask the model about the next record, or tell what is known of it; False when nothing can be done."""
@@ -104,7 +104,9 @@ class Pump:
             if notification.method != "explain/partial" or self._lock.locked():
                 return
             if document.running.get(record) is run and notification.params is not None:
-                self._tell(document, record, notification.params["explanation"], final=False)
+                said = notification.params["explanation"]
+                is_enough = document.is_enough(run, said)
+                self._tell(document, record, said, final=is_enough)
 
         try:
             answer = await self._ask(document.question(run.item), listen)
@@ -146,6 +148,10 @@ class Pump:
         if news is not None:
             self._push("document/findings", msgspec.to_builtins(news), object())
         return True
+
+    def _look_across(self) -> bool:
+        """Whether all records of a document together are news of some."""
+        return any(document.look_across() for document in self._documents.values())
 
     def _tell_settled(self) -> bool:
         """Tell of one document that nothing waits any more; False when none has come to that."""

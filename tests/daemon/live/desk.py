@@ -68,8 +68,9 @@ class Question:
     def is_cancelled(self) -> bool:
         return self.answered.cancelled()
 
-    def partial(self) -> None:
-        self._listen(Notification("explain/partial", {"explanation": explained(self.params, "partial")}))
+    def partial(self, **changes: Any) -> None:
+        said = {**explained(self.params, "partial"), **changes}
+        self._listen(Notification("explain/partial", {"explanation": said}))
 
     def answer(self, **changes: Any) -> None:
         self.answered.set_result({**explained(self.params), **changes})

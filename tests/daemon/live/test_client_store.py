@@ -193,6 +193,7 @@ def test_after_any_edits_client_and_daemon_say_what_a_fresh_opening_says() -> No
 
 
 @pytest.mark.load
+@pytest.mark.timeout(1500)
 def test_so_it_is_after_10_000_edits() -> None:
     num_edits = 0
     while num_edits < 10_000:

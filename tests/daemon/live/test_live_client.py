@@ -27,15 +27,16 @@ class Heard:
 
     def change(self, document: LiveDocument, ids: list[int] | None) -> None:
         self.changes.append((document.name, ids))
+        self._news.set()
 
     def state(self, state: str, message: str) -> None:
         if not self.states or self.states[-1] != state:
             self.states.append(state)
             self._news.set()
 
-    async def until(self, state: str) -> None:
-        """Wait until the session has been in a state."""
-        while state not in self.states:
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Wait until something is so, which changes only with what is told."""
+        while not is_so():
             self._news.clear()
             await self._news.wait()
 
@@ -165,7 +166,7 @@ def test_documents_outlive_their_daemon(start: Callable[..., Any], kills: bool) 
         await session.settled("a.txt")
         (daemon.process.kill if kills else daemon.process.terminate)()
         await asyncio.to_thread(daemon.process.wait)
-        await heard.until("lost")
+        await heard.until(lambda: "lost" in heard.states)
         # Nobody is there, and the text is edited all the same; what is known stays and moves.
         session.change("a.txt", [Edit(0, 0, "x ")])
         assert documents[0].records[1].start == 14
