@@ -132,6 +132,8 @@ class Editor:
     async def settle(self, uri: str) -> None:
         """Until everything that was typed is explained, and told."""
         await self.until(lambda: self._is_settled(uri))
+        # What was sent before an answer has come before it.
+        await self.command("printDebugInformation")
 
     def _is_settled(self, uri: str) -> bool:
         buffer = self.service.buffers.get(uri)
