@@ -253,9 +253,9 @@ class Status(Struct):
     """Answers `status`; never starts a worker.
 
     `figures` are counted since the daemon started: `requests` by method and outcome, `errors` by code, `connections`,
-    what the living workers `computed`, how long queries waited in their `queue` by class, what live `documents` hold (with
-    `kept_bytes` of explanations), `restarts`, and durations (`bounds` in seconds, `counts`, `sum`) of requests and to
-    the first partial estimate.
+    what the living workers `computed`, how long queries waited in their `queue` by class, what live `documents` hold
+    (`kept_bytes` are of explanations), `restarts`, and durations (`bounds` in seconds, `counts`, `sum`) of requests and
+    to the first partial estimate.
     """
 
     pid: int

@@ -36,7 +36,7 @@ class Courier:
         self._due: float | None = None
         self._latest = 0.0
         self._focus: int | None = None
-        self._is_reconfigured = self._is_closed = False
+        self._is_reconfigured = self._is_configuring = self._is_closed = False
         self._same_records = True
         self._version = 0
         #: The version of the text with which the document was opened last.
@@ -115,11 +115,11 @@ class Courier:
         document = self.document
         if self._is_closed or self._holds_opening:
             return True
-        if self._is_reconfigured or self._due is not None:
+        if self._is_reconfigured or self._is_configuring or self._due is not None or document.is_in_flight:
             return False
         if document.problem is not None or document.failed is not None:
             return True
-        return document.is_settled or (self.holds_edits and document.has_unsent and not document.is_in_flight)
+        return document.is_settled or (self.holds_edits and document.has_unsent)
 
     # -- what travels -----------------------------------------------------------------------------
 
@@ -171,9 +171,7 @@ class Courier:
         while not self._is_closed:
             left = self._left()
             if self._is_reconfigured:
-                self._is_reconfigured, same, self._same_records = False, self._same_records, True
-                document.opened(await client.configure_document(document.name, **document.options), same_records=same)
-                self._tell(None)
+                await self._configure(client)
             elif document.has_unsent and left is not None and left <= 0:
                 await self._send(client)
             elif self._focus is not None and not document.has_unsent:
@@ -182,6 +180,16 @@ class Courier:
             else:
                 await self._woken(left)
         await client.close_document(document.name)
+
+    async def _configure(self, client: AsyncClient) -> None:
+        document, same = self.document, self._same_records
+        self._is_reconfigured, self._same_records, self._is_configuring = False, True, True
+        try:
+            state = await client.configure_document(document.name, **document.options)
+        finally:
+            self._is_configuring = False
+        document.opened(state, same_records=same)
+        self._tell(None)
 
     async def _send(self, client: AsyncClient) -> None:
         document = self.document

@@ -14,7 +14,20 @@ from saliscope.protocol.documents import DocumentChanged
 from saliscope.protocol.edits import Edit
 from saliscope.protocol.live import LiveDocument, LiveSession
 
-WORDS = ("a", "the", "dull", "charming", "plot", "cast", "film", "boring", "wonderful", "caf\u00e9", "\U0001f600", "mess")
+WORDS = (
+    "a",
+    "the",
+    "dull",
+    "charming",
+    "plot",
+    "cast",
+    "film",
+    "boring",
+    "wonderful",
+    "caf\u00e9",
+    "\U0001f600",
+    "mess",
+)
 METHOD = "input-x-gradient"
 
 

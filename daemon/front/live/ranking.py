@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from math import hypot, isfinite
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ def clear_ranking(explanation: Mapping[str, Any]) -> tuple[int, ...] | None:
         return None
     strengths = [abs(score) for score in scores]
     order = sorted(range(len(strengths)), key=lambda at: -strengths[at])[: TOP + 1]
-    for first, second in zip(order, order[1:], strict=False):
+    for first, second in pairwise(order):
         if strengths[first] - strengths[second] <= APART * hypot(errors[first], errors[second]):
             return None
     return tuple(order[:TOP])
