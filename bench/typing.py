@@ -63,7 +63,7 @@ async def measure(num_records: int, num_keys: int) -> dict[str, Any]:
     client = await ClientServerConfig([sys.executable, "-m", "saliscope.cli", "lsp"]).start()
     assert isinstance(client, LanguageClient)
     told: asyncio.Queue[Any] = asyncio.Queue()
-    client.feature("saliscope/decorations")(told.put_nowait)
+    client.feature("saliscope/decorations")(lambda params: told.put_nowait(params))
     own = {"saliscope": {"decorations": True}}
     settings = {"model": "demo-decoder", "debounce": DEBOUNCE_MS, "semanticTokens": False}
     await client.initialize_session(

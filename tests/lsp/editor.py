@@ -107,9 +107,11 @@ class Editor:
     def edit(self, uri: str, *edits: Edit) -> None:
         changes: list[Any] = []
         for edit in edits:
-            range = self.texts[uri].range(edit.start, edit.end)
+            lines = self.texts[uri]
+            range = lines.range(edit.start, edit.end)
             changes.append(types.TextDocumentContentChangePartial(range=range, text=edit.text))
-            self.texts[uri].edit(edit)
+            # No editor can say a place between \r and \n: the end of the line is meant.
+            lines.edit(Edit(*lines.span(range), edit.text))
         self._changed(uri, changes)
 
     def rewrite(self, uri: str, text: str) -> None:
