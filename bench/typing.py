@@ -46,8 +46,8 @@ DEBOUNCE_MS = 150
 
 
 def row(number: int) -> str:
-    """A record of about 64 tokens."""
-    text = " ".join(WORDS[(number + at) % len(WORDS)] for at in range(60))
+    """A record of about 64 tokens, like no other: what a text said is kept."""
+    text = " ".join([str(number), *(WORDS[(number + at) % len(WORDS)] for at in range(56))])
     return json.dumps({"text": text, "label": "positive"}) + "\n"
 
 
