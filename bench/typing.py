@@ -18,13 +18,14 @@ from lsprotocol import types
 from pytest_lsp import ClientServerConfig, LanguageClient
 
 URI = "file:///reviews.jsonl"
-WORDS = ["the", "plot", "is", "a", "mess", "but", "the", "cast", "is", "wonderful", "and", "the", "film", "has", "a", "dull", "and", "lifeless", "end", "with", "some", "fun"]
+SENTENCE = "the plot is a mess but the cast is wonderful and the film has a dull and lifeless end with some fun"
+WORDS = SENTENCE.split()
 DEBOUNCE_MS = 150
 
 
 def row(number: int) -> str:
-    """A record of about 64 tokens."""
-    text = " ".join(WORDS[(number + at) % len(WORDS)] for at in range(60))
+    """A record of about 64 tokens, like no other: what a text said is kept."""
+    text = " ".join([str(number), *(WORDS[(number + at) % len(WORDS)] for at in range(56))])
     return json.dumps({"text": text, "label": "positive"}) + "\n"
 
 
@@ -40,7 +41,7 @@ async def measure(num_records: int, num_keys: int) -> dict[str, Any]:
     client = await ClientServerConfig([sys.executable, "-m", "saliscope.cli", "lsp"]).start()
     assert isinstance(client, LanguageClient)
     told: asyncio.Queue[Any] = asyncio.Queue()
-    client.feature("saliscope/decorations")(told.put_nowait)
+    client.feature("saliscope/decorations")(lambda params: told.put_nowait(params))
     own = {"saliscope": {"decorations": True}}
     settings = {"model": "demo-decoder", "debounce": DEBOUNCE_MS, "semanticTokens": False}
     await client.initialize_session(

@@ -33,10 +33,7 @@ CODES: Final[dict[str, Code]] = {
     "mispredicted": _of("mismatch", WARNING),
     "truncated": _of("truncated", INFORMATION),
     "low-margin": _of("low-margin", INFORMATION, is_on=False),
-    "shortcut": Code(
-        INFORMATION, False,
-        "The same token is the strongest one in many records that get this class; the model may look at nothing else.",
-    ),
+    "shortcut": _of("shortcut", INFORMATION, is_on=False),
     "broken": _of("broken", WARNING),
     "ragged": _of("ragged", WARNING),
     "no-text": _of("no-text", INFORMATION),

@@ -56,7 +56,7 @@ class Named(Struct, array_like=True):
 async def explain(service: Service, arguments: list[Any], token: Token) -> Any:
     """Explain now what is at a place, or the whole document, and say it."""
     place = _read(arguments, Place)
-    buffer = service.buffer(place.uri)
+    buffer = await service.begun(place.uri)
     _live(buffer)
     service.flush(buffer)
     if place.at is None:
@@ -69,7 +69,7 @@ async def explain(service: Service, arguments: list[Any], token: Token) -> Any:
 
 async def run_file(service: Service, arguments: list[Any], token: Token) -> Any:
     """Explain the whole document, and say what is predicted of each record."""
-    buffer = service.buffer(_read(arguments, Place).uri)
+    buffer = await service.begun(_read(arguments, Place).uri)
     live = _live(buffer)
     service.flush(buffer)
     bar = Progress(service.server, "Explaining the document", shown=service.abilities.progress, token=token)

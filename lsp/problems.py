@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from lsprotocol import types
-from msgspec import UNSET
 
 from saliscope.lsp.abilities import Abilities
 from saliscope.lsp.buffers import Buffer
@@ -18,9 +16,6 @@ from saliscope.protocol.live import LiveRecord
 
 SOURCE = "saliscope"
 _TOLD_TOKENS = 3
-#: A class needs so many records before one token can be said to decide it.
-_LEAST_RECORDS = 8
-_SHORTCUT = 0.5
 
 
 def diagnostics(buffer: Buffer, abilities: Abilities) -> list[types.Diagnostic]:
@@ -30,10 +25,10 @@ def diagnostics(buffer: Buffer, abilities: Abilities) -> list[types.Diagnostic]:
     whole = _of_document(buffer, abilities)
     if whole is not None:
         return [whole]
-    found = [one for record in buffer.records for one in _of_record(buffer, record, abilities)]
-    if buffer.settings.shows("shortcut"):
-        found += _shortcuts(buffer, abilities)
-    return found
+    # Most findings of a large document are of kinds that nobody wants, and their places cost most.
+    wanted = {kind for kind in FINDINGS if buffer.settings.shows(NAMES.get(kind, kind))}
+    records = [record for record in buffer.records if any(one.kind in wanted for one in record.found)]
+    return [one for record in records for one in _of_record(buffer, record, abilities)]
 
 
 def _of_document(buffer: Buffer, abilities: Abilities) -> types.Diagnostic | None:
@@ -49,7 +44,7 @@ def _of_document(buffer: Buffer, abilities: Abilities) -> types.Diagnostic | Non
 
 
 def _of_record(buffer: Buffer, record: LiveRecord, abilities: Abilities) -> Iterator[types.Diagnostic]:
-    if not record.found or (record.stale and record.explanation is not None):
+    if record.stale and record.explanation is not None:
         # What an old explanation has found is not true of the new text.
         return
     for one in record.findings:
@@ -78,27 +73,6 @@ def _reasons(buffer: Buffer, record: LiveRecord) -> Iterator[types.DiagnosticRel
             location=types.Location(uri=buffer.uri, range=buffer.lines.range(piece.start, piece.end)),
             message=f"{word} {number} {side_of(explanation, piece.score)}",
         )
-
-
-def _shortcuts(buffer: Buffer, abilities: Abilities) -> Iterator[types.Diagnostic]:
-    """The strongest token of each record, where it is that of most records of the class."""
-    told = buffer.settings.thresholds.shortcut
-    least = _SHORTCUT if told is UNSET else told
-    tops = []
-    for record in buffer.records:
-        explanation = record.explanation
-        if record.stale or explanation is None or explanation.prediction.kind != "class":
-            continue
-        best = next((piece for piece in pieces(record, buffer.text) if piece.rank == 1), None)
-        if best is not None:
-            tops.append((explanation.prediction.label, buffer.text[best.start : best.end].casefold(), best))
-    sizes = Counter(label for label, _, _ in tops)
-    counts = Counter((label, word) for label, word, _ in tops)
-    for label, word, piece in tops:
-        share = counts[label, word] / sizes[label]
-        if sizes[label] >= _LEAST_RECORDS and share >= least:
-            message = f"the strongest token in {share:.0%} of the {sizes[label]} records predicted as {label}"
-            yield _diagnostic(buffer, abilities, "shortcut", message, piece.start, piece.end)
 
 
 def _diagnostic(

@@ -71,6 +71,18 @@ class Protocol(LanguageServerProtocol):
         self._shutdown = True
         return None
 
+    def _handle_response(
+        self, msg_id: str | int, result: Any | None = None, error: types.ResponseError | None = None
+    ) -> None:
+        """An answer that nobody waits for any more is let go. pygls raises InvalidStateError for one to a request that
+        was cancelled or timed out here. Can go when it looks whether the future is done.
+        """
+        future = self._request_futures.get(msg_id)
+        if future is not None and future.done():
+            del self._request_futures[msg_id]
+            return
+        super()._handle_response(msg_id, result, error)
+
     @property
     def is_shut_down(self) -> bool:
         """Whether the client has said `shutdown`; pygls exits with 0 also when it has not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -22,5 +23,7 @@ def run(log_file: Path | None = None, *, verbose: bool = False, new_session: New
     logging.getLogger("pygls").setLevel(logging.WARNING)
     server = Server("saliscope", __version__, protocol_cls=Protocol)
     serve(server, new_session)
-    server.start_io()
+    # A stdout of its own, which pygls closes at the end; what anything prints may not come between the messages.
+    stdout, sys.stdout = os.fdopen(os.dup(sys.stdout.fileno()), "wb"), sys.stderr
+    server.start_io(stdout=stdout)
     return 0 if server.protocol.is_shut_down else 1

@@ -92,6 +92,11 @@ class Service:
             raise SaliscopeError("bad_request", f"the document {uri} is not open")
         return self.buffers[uri]
 
+    async def begun(self, uri: str) -> Buffer:
+        """An open document when its settings are known; `bad_request` for another."""
+        await self.tasks.finished(f"open {uri}")
+        return self.buffer(uri)
+
     def open(self, item: types.TextDocumentItem) -> None:
         """Take a document in; it is explained as soon as its settings are known."""
         if item.uri in self.buffers:
@@ -263,7 +268,9 @@ class Service:
         if state == "connected":
             self._is_outage_told = False
             for model in {str(one.settings.model) for one in self.buffers.values() if one.live is not None}:
-                self.models.need(self.client, model)
+                # By the time this is told, the connection may be lost again.
+                if self.session is not None and self.session.client is not None:
+                    self.models.need(self.session.client, model)
         elif state in ("lost", "failed") and not self._is_outage_told:
             self._is_outage_told = True
             what = "the daemon has gone" if state == "lost" else f"the daemon cannot be reached: {message}"

@@ -17,6 +17,8 @@ from saliscope.protocol.workspace import Share, Trigger
 SECTION: Final = "saliscope"
 #: What an editor's plugin keeps for itself in the section: how to start the server.
 PLUGIN: Final = "server"
+#: The share of a class's records from which on a token is suspicious, where nobody says another.
+_SHORTCUT: Final = 0.5
 Preference = Literal["editorFirst", "filesystemFirst", "editorOnly"]
 T = TypeVar("T")
 
@@ -70,6 +72,9 @@ class Settings(Struct, frozen=True, rename="camel", omit_defaults=True):
         found = {name: value for name in names if (value := getattr(self, name)) is not UNSET}
         if self.thresholds.low_margin is not UNSET:
             found["low_margin"] = self.thresholds.low_margin
+        if self.shows("shortcut"):
+            told = self.thresholds.shortcut
+            found["shortcut"] = _SHORTCUT if isinstance(told, UnsetType) else told
         return found
 
     @property

@@ -25,6 +25,11 @@ class Tasks:
         task.add_done_callback(self._done)
         return task
 
+    async def finished(self, name: str) -> None:
+        """Wait for the end of a task, if it runs."""
+        if name in self._running:
+            await asyncio.wait({self._running[name]})
+
     def name_progress(self, token: str | int) -> None:
         """The running task is what a progress bar shows; cancelling the bar cancels it."""
         task = asyncio.current_task()

@@ -95,4 +95,6 @@ def test_the_colours_are_those_of_the_command_line(seen: dict[str, Any]) -> None
 
 def test_the_daemon_can_be_asked_without_a_server(daemon: Any, tmp_path: Path) -> None:
     found = run(tmp_path, "rpc.lua", SALISCOPE_SOCKET=str(paths.socket_path()))
-    assert found == {"partials": 3, "scores": 3, "cancelled": "cancelled"}
+    # A newer estimate takes the place of one that was not sent yet.
+    assert found.pop("partials") in (1, 2, 3)
+    assert found == {"scores": 3, "cancelled": "cancelled"}

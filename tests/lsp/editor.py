@@ -107,9 +107,11 @@ class Editor:
     def edit(self, uri: str, *edits: Edit) -> None:
         changes: list[Any] = []
         for edit in edits:
-            range = self.texts[uri].range(edit.start, edit.end)
+            lines = self.texts[uri]
+            range = lines.range(edit.start, edit.end)
             changes.append(types.TextDocumentContentChangePartial(range=range, text=edit.text))
-            self.texts[uri].edit(edit)
+            # No editor can say a place between \r and \n: the end of the line is meant.
+            lines.edit(Edit(*lines.span(range), edit.text))
         self._changed(uri, changes)
 
     def rewrite(self, uri: str, text: str) -> None:
@@ -132,6 +134,8 @@ class Editor:
     async def settle(self, uri: str) -> None:
         """Until everything that was typed is explained, and told."""
         await self.until(lambda: self._is_settled(uri))
+        # What was sent before an answer has come before it.
+        await self.command("printDebugInformation")
 
     def _is_settled(self, uri: str) -> bool:
         buffer = self.service.buffers.get(uri)

@@ -190,6 +190,7 @@ async def test_a_model_that_is_not_here_is_offered_once_and_fetched_only_when_as
     editor.open(URI, TEXT)
     await editor.until(lambda: asked)
     if answer == "Download":
+        await editor.until(lambda: any(one.explanation for one in editor.service.buffers[URI].records))
         await editor.settle(URI)
         assert [word for word, *_ in await editor.coloured(URI)] == ["dull", "fun"]
     else:

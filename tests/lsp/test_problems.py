@@ -74,8 +74,8 @@ async def test_low_margins_and_shortcuts_are_told_when_they_are_wanted(start: St
     assert editor.problems(URI) == []
     on = {"diagnostics": {"low-margin": True, "shortcut": True}}
     editor.client.workspace_did_change_configuration(types.DidChangeConfigurationParams({"saliscope": on}))
-    await editor.until(lambda: editor.client.diagnostics[URI])
-    assert editor.problems(URI) == [("low-margin", '{"text": "so so"}'), *[("shortcut", "wonderful")] * 9]
+    await editor.until(lambda: len(editor.client.diagnostics.get(URI, ())) == 10)
+    assert editor.problems(URI) == [*[("shortcut", "wonderful")] * 9, ("low-margin", '{"text": "so so"}')]
 
 
 async def test_a_finding_that_is_ignored_comes_back_with_another_text(start: Start) -> None:
@@ -91,8 +91,8 @@ async def test_what_was_found_in_an_old_text_is_not_said_of_the_new_one(start: S
     editor = await opened(start, '{"text": "a dull film", "label": "positive"}\n')
     daemon.held.add("grim")
     editor.replace(URI, "dull", "grim")
-    await editor.until(lambda: not editor.client.diagnostics[URI])
-    assert editor.published[-1].version == 2
+    await editor.until(lambda: editor.published[-1].version == 2)
+    assert editor.problems(URI) == []
     daemon.held.clear()
 
 

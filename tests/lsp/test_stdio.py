@@ -20,6 +20,9 @@ from pytest_lsp import ClientServerConfig, LanguageClient, client_capabilities
 COMMAND = (sys.executable, "-m", "saliscope.cli")
 TEXT = '{"text": "a dull, lifeless film", "label": "positive"}\n{"text": "a wonderful cast", "label": "positive"}\n'
 URI = "file:///x/reviews.jsonl"
+ASKED = (
+    types.CLIENT_REGISTER_CAPABILITY, types.WORKSPACE_CODE_LENS_REFRESH, types.WORKSPACE_SEMANTIC_TOKENS_REFRESH
+)  # fmt: skip
 NAME = types.TextDocumentIdentifier(URI)
 pytestmark = pytest.mark.asyncio
 
@@ -40,6 +43,8 @@ async def client(environment: dict[str, str]) -> AsyncIterator[LanguageClient]:
     config = ClientServerConfig([*COMMAND, "lsp", "--stdio"], server_env=environment)
     client = await config.start()
     assert isinstance(client, LanguageClient)
+    for method in ASKED:
+        client.feature(method)(lambda params=None: None)
     await client.initialize_session(
         types.InitializeParams(
             capabilities=client_capabilities("visual-studio-code"),
