@@ -195,9 +195,10 @@ def _pids(client: Client, job: str) -> dict[str, int]:
         status = client.status()
     except SaliscopeError:
         return {}
-    driver = driver_of(job)
-    found = {"front": status.pid} | ({} if driver is None else {"driver": driver})
-    return found | {"worker": worker["pid"] for worker in status.workers if worker.get("state") == "ready"}
+    pids = {"front": status.pid, "driver": driver_of(job)}
+    for worker in status.workers:
+        pids["worker"] = worker.get("pid")
+    return {name: pid for name, pid in pids.items() if pid is not None}
 
 
 def _compare(found: Kills, texts: list[str], rows: list[dict[str, Any]], method: str) -> None:
