@@ -28,7 +28,10 @@ from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.jobs import Job
 
 TOLERANCE: Final = 1e-5
-VICTIMS: Final = ("worker", "front", "driver")
+#: Who is killed, and how often beside the others: after a front all processes start anew, which takes seconds.
+VICTIMS: Final = {"worker": 9, "front": 1, "driver": 9}
+#: Between two kills, once everything is up again, at most.
+LONGEST_LIFE_S: Final = 0.6
 _STUB: Final = Path(__file__).parents[2] / "tests" / "daemon" / "fake_daemon.py"
 
 
@@ -109,15 +112,13 @@ def run_kills(num_rows: int, num_kills: int, method: str = "occlusion", seed: in
         begun = time.monotonic()
         with connect() as client:
             job = client.submit_job(str(data), str(out), model="demo-encoder", method=method)
-            pause_s = 0.3
 
             def kill(job: Job) -> None:
-                nonlocal pause_s
-                time.sleep(rng.uniform(0, 2 * pause_s))
-                victim = rng.choice(VICTIMS)
-                pid = _pid_of(victim, client, job.job) if sum(found.kills.values()) < num_kills else None
-                if pid is not None:
-                    os.kill(pid, signal.SIGKILL)
+                time.sleep(rng.uniform(0, LONGEST_LIFE_S))
+                pids = _pids(client, job.job)
+                if len(pids) == len(VICTIMS) and sum(found.kills.values()) < num_kills:
+                    [victim] = rng.choices([*VICTIMS], [*VICTIMS.values()])
+                    os.kill(pids[victim], signal.SIGKILL)
                     found.kills[victim] += 1
 
             finished = follow(client, job, kill)
@@ -188,15 +189,16 @@ def resident(pid: int) -> int:
         return 0
 
 
-def _pid_of(victim: str, client: Client, job: str) -> int | None:
-    if victim == "driver":
-        return driver_of(job)
+def _pids(client: Client, job: str) -> dict[str, int]:
+    """The processes that are up."""
     try:
         status = client.status()
     except SaliscopeError:
-        return None
-    pids: list[Any] = [worker.get("pid") for worker in status.workers]
-    return status.pid if victim == "front" else next(iter(pids), None)
+        return {}
+    pids = {"front": status.pid, "driver": driver_of(job)}
+    for worker in status.workers:
+        pids["worker"] = worker.get("pid")
+    return {name: pid for name, pid in pids.items() if pid is not None}
 
 
 def _compare(found: Kills, texts: list[str], rows: list[dict[str, Any]], method: str) -> None:

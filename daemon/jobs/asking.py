@@ -17,8 +17,8 @@ from saliscope.protocol.jobs import SubmitJob
 ROWS_A_REQUEST: Final = 8
 #: Requests in flight: while one is on its way back the worker has others.
 AT_ONCE: Final = 8
-#: How often a row that ended its workers is asked about: two kills may have been chance.
-ATTEMPTS: Final = 3
+#: How often a row that ended its workers is asked about: some kills may have been chance.
+ATTEMPTS: Final = 5
 #: Beyond so many characters a row has a request of its own: answers of long texts are large.
 LONG: Final = 20_000
 _BUSY_S: Final = 0.05

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from saliscope.daemon.jobs import survey
-from saliscope.daemon.jobs.asking import Asking
+from saliscope.daemon.jobs.asking import ATTEMPTS, Asking
 from saliscope.daemon.jobs.ending import JobFailed
 from saliscope.daemon.jobs.ledger import DamagedChunk, Head, Ledger, ending_of, parts_of, read_head
 from saliscope.daemon.jobs.reports import Reporter
@@ -103,13 +103,17 @@ class Driver:
     async def _load(self) -> dict[str, Any]:
         """Have the model loaded; what is known of it then."""
         fields = {"model": self._asked.model or BUNDLED[0], "download": self._asked.download}
-        try:
-            info: dict[str, Any] = await self._client.call("models/load", fields)
-        except SaliscopeError as error:
-            if error.code in ("unavailable", "shutting_down", "cancelled"):
-                raise
-            raise JobFailed(error.code, error.message, error.data) from error
-        return info
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                info: dict[str, Any] = await self._client.call("models/load", fields)
+                return info
+            except SaliscopeError as error:
+                if error.code in ("unavailable", "shutting_down", "cancelled"):
+                    raise
+                # Workers that end while they load it may have been ended by somebody.
+                if error.code != "internal" or attempt == ATTEMPTS:
+                    raise JobFailed(error.code, error.message, error.data) from error
+        raise AssertionError("the last attempt returns or raises")
 
     async def _explain(self, ledger: Ledger, rows: Any) -> None:
         """Make the chunks that are missing."""
