@@ -45,6 +45,7 @@ class Router:
         engine: Engine,
         socket: str,
         limits: FrontLimits,
+        jobs: JobDesk,
         tcp: Address | None = None,
         results: Results | None = None,
     ) -> None:
@@ -57,7 +58,7 @@ class Router:
         self._used = time.monotonic()
         #: The live documents of each client, by its number.
         self.documents: dict[int, Documents] = {}
-        self.jobs: JobDesk
+        self.jobs = jobs
         self.closing = asyncio.Event()
         self.stopped = asyncio.Event()
         self._engine = engine

@@ -54,8 +54,8 @@ class Server:
         tcp = None if remote is None else Address(*remote.getsockname()[:2])
         results = Results(paths.cache_dir() / RESULTS, self._options.cache) if self._options.cache else None
         engine: Engine = self._engine if results is None else Remembering(self._engine, results)
-        self.router = router = Router(engine, path, self._limits, tcp, results)
-        router.jobs = jobs = JobDesk(self._accept_job, self._limits.jobs)
+        jobs = JobDesk(self._accept_job, self._limits.jobs)
+        self.router = router = Router(engine, path, self._limits, jobs, tcp, results)
         servers = [await asyncio.start_unix_server(self._accept_local, sock=local, backlog=BACKLOG)]
         if remote is not None:
             servers.append(await asyncio.start_server(self._accept_remote, sock=remote, backlog=BACKLOG))

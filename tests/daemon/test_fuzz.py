@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import random
+import socket
 import threading
 import time
 from collections import Counter
@@ -21,6 +22,7 @@ import pytest
 from tests.daemon.fake_worker import explanation
 from tests.daemon.fuzz import frame
 
+from saliscope.daemon.front.jobs.desk import JobDesk
 from saliscope.daemon.front.limits import FrontLimits
 from saliscope.daemon.front.options import Options
 from saliscope.daemon.front.router import Router
@@ -59,6 +61,10 @@ class Echo:
 
     async def close(self) -> None:
         return None
+
+
+async def no_job(sock: socket.socket) -> None:
+    raise AssertionError("a job was started, of which none may run")
 
 
 class Pipe(asyncio.Transport):
@@ -139,7 +145,8 @@ def test_the_codec_gives_frames_or_refuses(sizes: dict[str, int]) -> None:
 def test_a_session_answers_or_closes_whatever_comes(sizes: dict[str, int], home: Path) -> None:
     async def run() -> Counter[str]:
         limits = FrontLimits()
-        router, rng, codes = Router(Echo(), "none", limits), random.Random(2), Counter[str]()
+        router = Router(Echo(), "none", limits, JobDesk(no_job, most_running=0))
+        rng, codes = random.Random(2), Counter[str]()
         left = sizes["session"]
         while left > 0:
             frames, goes_on = [], True

@@ -251,14 +251,18 @@ def test_a_mask_that_breaks_the_model_names_the_word(tiny_folder: Any) -> None:
 # -- results --------------------------------------------------------------------------------------
 
 
+#: What the daemon adds to a result.
+ADDED: dict[str, Any] = {"protocol": results.PROTOCOL_VERSION, "cached": False}
+
+
 @pytest.mark.parametrize("model", ["demo-encoder", "demo-decoder", "bert", "gpt2"], indirect=True)
 def test_a_result_travels_as_the_message_that_is_declared(model: Any) -> None:
     for granularity in ("token", "word"):
         for got in every_explanation(model, TAGGED, granularity=granularity).values():
             said = got.to_dict()
-            assert set(said) == set(results.Explanation.__struct_fields__) - {"protocol"}
+            assert set(said) == set(results.Explanation.__struct_fields__) - ADDED.keys()
             message = msgspec.convert(said, results.Explanation)
-            assert msgspec.to_builtins(message) == {**said, "protocol": results.PROTOCOL_VERSION}
+            assert msgspec.to_builtins(message) == {**said, **ADDED}
             assert json.loads(json.dumps(said, allow_nan=False)) == said
             assert msgspec.msgpack.decode(msgspec.msgpack.encode(message), type=results.Explanation) == message
 
@@ -270,7 +274,7 @@ def test_any_result_travels_and_shows_itself_and_leaves_the_model_alone(model: A
         got = explain(model, "a dull film", method=method)
         said = got.to_dict()
         message = msgspec.convert(said, results.Explanation)
-        assert msgspec.to_builtins(message) == {**said, "protocol": results.PROTOCOL_VERSION}, method
+        assert msgspec.to_builtins(message) == {**said, **ADDED}, method
         assert json.loads(json.dumps(said, allow_nan=False)) == said
         assert method in got._repr_html_()
         assert model.fingerprint() == before, method

@@ -71,7 +71,8 @@ async def test_another_model_can_be_compared(make: Make) -> None:
         await pilot.press("M")
         await add(app, pilot, "decoder")
         assert "demo-decoder" in text_of(app)
-        assert session_of(app).fake.calls[-1][2]["model"] == "demo-decoder"
+        explained = [options for call, _, options in session_of(app).fake.calls if call == "explain"]
+        assert explained[-1]["model"] == "demo-decoder"
 
 
 async def test_a_method_that_fails_says_why_beside_the_others(make: Make) -> None:
