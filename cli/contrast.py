@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
+
+from saliscope.render.agreement import rank_correlation
 
 #: The strongest words of each side that are compared.
 TOP: Final = 3
@@ -141,33 +142,6 @@ class Contrasting:
             {before: dict(after) for before, after in sorted(self._moves.items())},
             sorted(self._changes, key=_rank)[:MOST_ROWS], words[:MOST_WORDS],
         )  # fmt: skip
-
-
-def rank_correlation(a: Sequence[float], b: Sequence[float]) -> float | None:
-    """Spearman's correlation, ties at their mean rank; None for fewer than three values, or where all are the same."""
-    if len(a) < 3:
-        return None
-    x, y = _ranks(a), _ranks(b)
-    middle = (len(a) + 1) / 2
-    spread = [sum((one - middle) ** 2 for one in ranks) for ranks in (x, y)]
-    if not all(spread):
-        return None
-    both = sum((one - middle) * (other - middle) for one, other in zip(x, y, strict=True))
-    return float(both / (spread[0] * spread[1]) ** 0.5)
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    order = sorted(range(len(values)), key=values.__getitem__)
-    ranks = [0.0] * len(values)
-    at = 0
-    while at < len(order):
-        end = at
-        while end < len(order) and values[order[end]] == values[order[at]]:
-            end += 1
-        for index in order[at:end]:
-            ranks[index] = (at + end + 1) / 2
-        at = end
-    return ranks
 
 
 def _shares(words: list[Scored], spans: list[Scored]) -> list[float]:

@@ -12,7 +12,8 @@ import pytest
 from click.testing import Result
 from tests.cli.conftest import FakeClient, explanation
 
-from saliscope.cli.contrast import Contrast, Contrasting, Reading, Scored, rank_correlation
+from saliscope.cli.contrast import Contrast, Contrasting, Reading, Scored
+from saliscope.render.agreement import rank_correlation
 
 Run = Callable[..., Result]
 TEXT = "a dull film"

@@ -13,21 +13,7 @@ from saliscope.explainers import explain, load
 from saliscope.protocol.client import Client
 from saliscope.protocol.documents import RecordAttribution
 from saliscope.protocol.edits import Edit
-
-WORDS = (
-    "a",
-    "the",
-    "dull",
-    "charming",
-    "plot",
-    "cast",
-    "film",
-    "boring",
-    "wonderful",
-    "caf\u00e9",
-    "\U0001f600",
-    "mess",
-)
+from tests.e2e.words import WORDS
 
 
 @pytest.fixture

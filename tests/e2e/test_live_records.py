@@ -13,21 +13,8 @@ from saliscope.explainers import explain, load
 from saliscope.protocol.documents import DocumentChanged
 from saliscope.protocol.edits import Edit
 from saliscope.protocol.live import LiveDocument, LiveSession
+from tests.e2e.words import WORDS
 
-WORDS = (
-    "a",
-    "the",
-    "dull",
-    "charming",
-    "plot",
-    "cast",
-    "film",
-    "boring",
-    "wonderful",
-    "caf\u00e9",
-    "\U0001f600",
-    "mess",
-)
 METHOD = "input-x-gradient"
 
 
