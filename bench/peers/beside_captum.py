@@ -54,7 +54,7 @@ def contests(subject: Subject, samples: int) -> list[Contest]:
 
     integral = {"steps": STEPS, "max_steps": 1}
     return [
-        Contest("occlusion", {}, occlusion, n, even, unbatched, 1e-6),
+        Contest("occlusion", {}, occlusion, n, even, unbatched, 1e-5),
         Contest("integrated-gradients", integral, integrated_gradients, STEPS, even, {}, 1e-5),
         Contest("smooth-grad", {"samples": DRAWS, "sigma": SIGMA}, smooth_grad, DRAWS, even, {}),
         Contest("kernel-shap", {"samples": samples, "mask": "replace"}, shap, samples, {}, {}),

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from saliscope.explainers.answers import Answer, Attended, Decoded, Differentiated, Evaluated, Reduction
 from saliscope.explainers.errors import NotCapable
 from saliscope.explainers.facts import ModelFacts
+from saliscope.explainers.models import sharing
 from saliscope.explainers.models.attending import Pooling, attend, find_pooling
 from saliscope.explainers.models.batches import Batch
 from saliscope.explainers.models.heads import POSITIONS_PER_CHUNK, EmbeddingHead, Head, read_layer
@@ -74,6 +75,8 @@ class Executor:
 
     def __init__(self, network: Surface, facts: ModelFacts) -> None:
         self.network, self.facts = network, facts
+        self.shares = 0
+        """Rows of at most so many tokens may share what they begin with."""
         self._states = LayerStates(network, facts.mask_id)
 
     def compute(self, pieces: Sequence[Piece], decoders: Decoders) -> list[Answer]:
@@ -97,10 +100,7 @@ class Executor:
 
     def _evaluate(self, pieces: Sequence[Piece], batch: Batch) -> list[Answer]:
         with self.network.swapping(batch):
-            if not self.network.causal:
-                states = self.network.pooled(batch.embeds, batch.mask, batch.places, batch.types)
-            else:
-                states = self.network.hidden(batch.embeds, batch.mask, batch.places)
+            states = self._states_of(batch)
         answers: list[Answer] = []
         for piece, rows, part in _parts(pieces, states):
             if batch.reads is not None:
@@ -110,6 +110,15 @@ class Executor:
             else:
                 answers.append(self._read_pooled(piece, rows))
         return answers
+
+    def _states_of(self, batch: Batch) -> Tensor:
+        """The last states `[B, T, K]` of a causal network's rows, the class logits `[B, C]` of others'."""
+        network = self.network
+        if not network.causal:
+            return network.pooled(batch.embeds, batch.mask, batch.places, batch.types)
+        if isinstance(network, Network) and batch.mask.shape[1] <= self.shares and not batch.swaps:
+            return sharing.hidden(network, batch)
+        return network.hidden(batch.embeds, batch.mask, batch.places)
 
     def _read_pooled(self, piece: Piece, logits: Tensor) -> Evaluated:
         query = _evaluate_of(piece)

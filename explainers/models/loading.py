@@ -23,6 +23,7 @@ from saliscope.explainers.models.lending import HeadLoader
 from saliscope.explainers.models.network import Network
 from saliscope.explainers.models.probing import is_scale_free
 from saliscope.explainers.models.relevance import can_obey
+from saliscope.explainers.models.sharing import refused
 from saliscope.explainers.models.textmodel import TextModel
 from saliscope.explainers.models.weighing import stored_dtype
 from saliscope.explainers.texts.tokenizing import Tokenizing
@@ -127,7 +128,8 @@ def _continuable(network: Network, facts: ModelFacts, options: LoadOptions) -> C
         return "it was not checked when it was loaded"
     if "causal" not in facts.capabilities:
         return facts.lacking["causal"]
-    return find_continuable(network, facts.max_tokens)
+    found = find_continuable(network, facts.max_tokens)
+    return found if isinstance(found, str) else refused(network, found.longest) or found
 
 
 def checked(facts: ModelFacts, found: tuple[Check, ...]) -> ModelFacts:

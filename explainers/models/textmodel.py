@@ -177,6 +177,7 @@ class TextModel:
         """Whether rows may be `continued`: what was found out, or why they may not."""
         if isinstance(found, Continuable):
             self.continuable = found
+            self._executor.shares = found.longest
             self._facts = replace(self._facts, capabilities=self._facts.capabilities | {"prefixes"})
         else:
             self._facts = replace(self._facts, lacking={**self._facts.lacking, "prefixes": found})
