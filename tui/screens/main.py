@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,6 +13,7 @@ from textual.geometry import Offset
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
+from saliscope.protocol.edits import Edit
 from saliscope.render.buckets import bucket, peak_of
 from saliscope.tui.desk import Desk, Here
 from saliscope.tui.inks import Inks
@@ -24,9 +26,6 @@ from saliscope.tui.widgets.prediction import PredictionBars
 from saliscope.tui.widgets.strongest import Strongest
 from saliscope.tui.widgets.token import TokenDetail
 
-if TYPE_CHECKING:
-    from saliscope.tui.app import TuiApp
-
 #: At most so many tokens, none of them neutral, count as strong, to go from one to the next.
 NUM_STRONG: Final = 12
 #: How far the scores of a record are, behind the legend.
@@ -36,9 +35,7 @@ JUMPS: Final = {"editor": "e", "strongest": "s", **dict(zip(CHOICES, "dmtp", str
 
 
 class MainScreen(Screen[None]):
-    """Shows what is on the desk; `show` draws it again."""
-
-    app: TuiApp
+    """Shows what is on the desk, and tells `on_edit` of every edit; `show` draws it again."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1,question_mark", "app.help", "Help", key_display="F1", tooltip="Every key and what it does"),
@@ -51,7 +48,7 @@ class MainScreen(Screen[None]):
         Binding("ctrl+r,r", "app.records", "Records", show=False,
                 tooltip="Show the records in a table: sort, narrow down, go to one"),
         Binding("ctrl+l,l", "app.layers", "Layers", show=False, tooltip="Show what each layer makes of the text"),
-        Binding("f8,x", "mask", "Mask", tooltip="Leave the token at the cursor out, and see what that changes"),
+        Binding("f8,x", "app.mask", "Mask", tooltip="Leave the token at the cursor out, and see what that changes"),
         Binding("f9,E", "app.export", "Export", tooltip="Write a picture, a page or JSON; or copy it"),
         Binding("ctrl+down,right_square_bracket", "strong(1)", "Next strong token", show=False,
                 tooltip="Go to the next of the strong tokens"),
@@ -65,9 +62,9 @@ class MainScreen(Screen[None]):
         Binding("ctrl+q", "app.quit", "Quit", tooltip="Leave; text and choices are kept"),
     ]  # fmt: skip
 
-    def __init__(self, desk: Desk, inks: Inks) -> None:
+    def __init__(self, desk: Desk, inks: Inks, on_edit: Callable[[Edit], None]) -> None:
         super().__init__()
-        self._desk, self._inks = desk, inks
+        self._desk, self._inks, self._on_edit = desk, inks, on_edit
         self._said = ""
 
     def compose(self) -> ComposeResult:
@@ -75,7 +72,7 @@ class MainScreen(Screen[None]):
         yield TopBar()
         with Horizontal(id="desk"):
             with Vertical(id="left"):
-                yield Editor(self.app.edited, self._inks, id="editor")
+                yield Editor(self._on_edit, self._inks, id="editor")
                 yield Static(id="notice", markup=False)
                 yield Legend(self._inks, id="legend")
             with Vertical(id="right"):
@@ -201,10 +198,6 @@ class MainScreen(Screen[None]):
         place = here.record.features[event.index] if here.record is not None else None
         if place is not None:
             self.editor.go(place[0])
-
-    def action_mask(self) -> None:
-        """Leave the token at the cursor out, or take it in again."""
-        self.app.mask(self.here)
 
     def action_jump(self) -> None:
         """Show a letter on everything that can be reached."""
