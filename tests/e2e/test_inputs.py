@@ -12,7 +12,7 @@ import pytest
 
 from saliscope.protocol import SaliscopeError
 from saliscope.protocol.client import Client
-from tests.explainers.test_chat import CHAT, CHATML, saved
+from tests.explainers.texts.test_chat import CHAT, CHATML, saved
 
 from .conftest import Saliscope
 

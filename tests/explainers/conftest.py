@@ -73,3 +73,10 @@ def copied(tiny_folder: Any, tmp_path: Path) -> Any:
         return folder
 
     return make
+
+
+@pytest.fixture
+def model(request: pytest.FixtureRequest, demo_encoder: Any, demo_decoder: Any, tiny_model: Any) -> Any:
+    """The bundled or tiny model of a parameter."""
+    demo = {"demo-encoder": demo_encoder, "demo-decoder": demo_decoder}
+    return demo.get(request.param) or tiny_model(request.param)

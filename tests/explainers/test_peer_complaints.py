@@ -21,7 +21,7 @@ from saliscope.explainers.queries import ModelQuery, Piece, Solve
 from saliscope.explainers.registry import fitting
 from saliscope.explainers.texts.features import build_features
 from saliscope.explainers.texts.tokenizing import Tokenizing
-from tests.explainers.test_chat import CHAT, CHATML, saved
+from tests.explainers.texts.test_chat import CHAT, CHATML, saved
 from tests.explainers.tiny import ARCHITECTURES, TEXTS, save
 from tests.explainers.tokenizers_zoo import NAMES_OF_ALL, Wrapped, get, zero_width
 

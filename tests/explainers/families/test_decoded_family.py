@@ -16,7 +16,7 @@ from saliscope.explainers.families.decoding import decode
 from saliscope.explainers.models.finding import find_source
 from saliscope.explainers.queries import Differentiate
 from saliscope.explainers.targets.scalar import Scalar
-from tests.explainers.test_decoded import loop
+from tests.explainers.families.test_decoded import loop
 
 TEXT = "the plot is a mess but the cast is wonderful"
 FAMILY = ["decoded-grad-cam", "decoded-simple", "decoded-integrated-gradients", "decoded-smooth-grad"]
