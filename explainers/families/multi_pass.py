@@ -231,5 +231,6 @@ MP_PI = Method(
         "Standard errors are over the drawing of passes: they hold no bias and are rough below n passes.",
         "Texts of few features, 2^(n - 1) <= budget, are read in full: the Shapley values are exact.",
         "For a next-token target it says how likely that token is right after each kept feature.",
+        "On the bundled decoder it was about as faithful as kernel-shap for as many rows up to 2n, less beyond them.",
     ),
 )
