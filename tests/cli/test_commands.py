@@ -11,7 +11,6 @@ import pytest
 from click.testing import Result
 
 from saliscope.cli import checks
-from saliscope.cli.commands.methods import range_of
 from saliscope.cli.shapes import (
     DoctorShape,
     MethodsShape,
@@ -218,21 +217,6 @@ def test_an_unknown_method_lists_the_valid_ones(run: Run) -> None:
     result = run("methods", "nothing-like-it")
     assert "there are occlusion, input-x-gradient" in result.stderr
     assert result.exit_code == 3
-
-
-@pytest.mark.parametrize(
-    ("schema", "words"),
-    [
-        ({"type": "integer", "minimum": 1, "maximum": 64}, "integer, 1 to 64"),
-        ({"type": "number", "exclusiveMinimum": 0}, "number, at least 0 (excluded)"),
-        ({"enum": ["a", None]}, "a | none"),
-        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "integer or none"),
-        ({"type": "array", "items": {"type": "number"}}, "list of number"),
-        ({}, "any"),
-    ],
-)
-def test_a_schema_in_words(schema: dict[str, object], words: str) -> None:
-    assert range_of(schema) == words
 
 
 # -- status, daemon ---------------------------------------------------------------------------------
