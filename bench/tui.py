@@ -41,7 +41,7 @@ async def key_ms(num_lines: int, repetitions: int) -> list[float]:
         for _ in range(repetitions):
             begin = time.perf_counter()
             await editor._on_key(events.Key("a", "a"))
-            app.show_news()
+            app.main.show()
             editor.render_lines(editor.size.region)
             found.append((time.perf_counter() - begin) * 1000)
             await pilot.pause()

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from saliscope.cli.explained import (
-    MAX_LABEL,
-    cost_of,
-    names_of,
-    number_of,
-    painting_of,
-    reasons,
-    show_prediction,
-    value_of,
-)
+from saliscope.cli.explained import MAX_LABEL, cost_of, number_of, reasons, show_prediction, value_of
 from saliscope.cli.tables import columns, wrapped
 from saliscope.cli.targets import target_name
 from saliscope.cli.terminal import Terminal
@@ -21,10 +12,9 @@ from saliscope.protocol.results import Explanation
 from saliscope.render.agreement import rank_agreement
 from saliscope.render.ansi import codes_of, legend, paint, style
 from saliscope.render.buckets import bucket, peak_of
+from saliscope.render.explained import by_span, names_of, painting_of, together
 from saliscope.render.graphemes import cut, pad, width
 from saliscope.render.text import one_line, visible
-
-Span = tuple[int, int]
 
 
 def compare(explanations: Sequence[Explanation], terminal: Terminal, top: int) -> list[str]:
@@ -44,12 +34,7 @@ def compare(explanations: Sequence[Explanation], terminal: Terminal, top: int) -
 
 def agreement(one: Explanation, other: Explanation) -> float | None:
     """Spearman's rank correlation of two explanations over the features they share; None for fewer than three."""
-    return rank_agreement(_by_span(one), _by_span(other))
-
-
-def _by_span(explanation: Explanation) -> dict[Span, float]:
-    pairs = zip(explanation.features, explanation.scores, strict=True)
-    return {(feature.start, feature.end): score for feature, score in pairs}
+    return rank_agreement(by_span(one), by_span(other))
 
 
 def _paintings(explanations: Sequence[Explanation], terminal: Terminal) -> list[str]:
@@ -70,14 +55,10 @@ def _paintings(explanations: Sequence[Explanation], terminal: Terminal) -> list[
 
 def _table(explanations: Sequence[Explanation], terminal: Terminal, top: int) -> list[str]:
     """Features by methods: those first that matter most on average, each score as a share of its method's peak."""
-    scores = [_by_span(one) for one in explanations]
+    scores = [by_span(one) for one in explanations]
     peaks = [peak_of(one.scores) for one in explanations]
-    texts = {(feature.start, feature.end): feature.text for one in explanations for feature in one.features}
-
-    def weight(span: Span) -> float:
-        return sum(abs(s.get(span, 0.0)) / peak for s, peak in zip(scores, peaks, strict=True) if peak > 0)
-
-    spans = sorted(texts, key=weight, reverse=True)
+    texts = together(explanations)
+    spans = list(texts)
     named = names_of([(texts[span], span[0]) for span in spans[:top]])
     names = {span: cut(one_line(name), MAX_LABEL) for span, name in zip(spans, named, strict=False)}
     name_room = max([len("feature"), *map(width, names.values())])

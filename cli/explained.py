@@ -2,67 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-
 from saliscope.cli.tables import columns, wrapped
 from saliscope.cli.targets import target_name
 from saliscope.cli.terminal import Terminal
 from saliscope.protocol.results import Explanation, Prediction
 from saliscope.render.ansi import codes_of, legend, paint, style
 from saliscope.render.bars import bar, percent, two_sided
+from saliscope.render.explained import bars_of, painting_of, rows_of
 from saliscope.render.graphemes import cut, width
-from saliscope.render.labels import shown_label
-from saliscope.render.painting import Mark, Painting
-from saliscope.render.panel import Bar, Panel, Row
+from saliscope.render.painting import Painting
+from saliscope.render.panel import Bar
 from saliscope.render.text import one_line, signed, visible
 
-#: How many labels (or next tokens) a prediction shows.
-MAX_BARS = 5
 #: The longest label and the longest feature in a list, in cells.
 MAX_LABEL = 24
 
 
-def painting_of(explanation: Explanation) -> Painting:
-    """The explanation as renderers take it."""
-    pairs = zip(explanation.features, explanation.scores, strict=True)
-    marks = [Mark(feature.start, feature.end, score) for feature, score in pairs]
-    # Where an earlier segment was cut, a later one was still read.
-    last = explanation.segments[-1] if explanation.segments else explanation
-    return Painting(explanation.text, marks, signed=explanation.signed, seen_to=last.truncated_at)
-
-
-def panel_of(explanation: Explanation, top: int) -> Panel:
-    """The explanation as HTML and SVG show it."""
-    return Panel(
-        painting_of(explanation),
-        title=f"{explanation.model} · {explanation.method} · {_goal(explanation)}",
-        target=target_name(explanation.target),
-        bars=tuple(bars_of(explanation.prediction, explanation.target.label)),
-        rows=tuple(strongest(explanation, top)),
-        facts=(f"{value_of(explanation)}, {cost_of(explanation)}", *explanation.warnings),
-    )
-
-
-def bars_of(prediction: Prediction, chosen: str | None = None) -> list[Bar]:
-    """The likeliest labels, and the explained one if it is not among them."""
-    ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
-    shown = ranked[:MAX_BARS] + [item for item in ranked[MAX_BARS:] if item[0] == chosen]
-    return [Bar(shown_label(prediction.kind, label), share, label == chosen) for label, share in shown]
-
-
-def strongest(explanation: Explanation, top: int) -> list[Row]:
-    """The `top` features of largest magnitude, with a place where a text occurs twice."""
-    pairs = list(zip(explanation.features, explanation.scores, strict=True))
-    ranked = sorted(pairs, key=lambda pair: -abs(pair[1]))[:top]
-    names = names_of([(feature.text, feature.start) for feature, _ in ranked])
-    return [Row(name, score) for name, (_, score) in zip(names, ranked, strict=True)]
-
-
-def names_of(places: Sequence[tuple[str, int]]) -> list[str]:
-    """What lists call the texts at these places: with the place where one occurs twice."""
-    counts = Counter(text.strip() for text, _ in places)
-    return [f"{text} @{start}" if counts[text.strip()] > 1 else text for text, start in places]
+def facts_of(explanation: Explanation) -> list[str]:
+    """What stands below a picture: what it took, and what to be careful about."""
+    return [f"{value_of(explanation)}, {cost_of(explanation)}", *explanation.warnings]
 
 
 def value_of(explanation: Explanation) -> str:
@@ -149,7 +107,7 @@ def _show_bars(bars: list[Bar], terminal: Terminal) -> list[str]:
 
 
 def _show_strongest(explanation: Explanation, top: int, painting: Painting, terminal: Terminal) -> list[str]:
-    rows = strongest(explanation, top)
+    rows = rows_of(explanation, top)
     peak = max((abs(row.score) for row in rows), default=0.0)
     names = [cut(one_line(row.text), MAX_LABEL) for row in rows]
     half = max(4, min(20, (terminal.columns - max(map(width, names), default=0) - 16) // 2))

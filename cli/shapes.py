@@ -94,7 +94,7 @@ class ExplainManyShape(Struct):
 
 
 class TextPrediction(Struct):
-    """The prediction of one text; text from `truncated_at` on was not read."""
+    """The prediction of one text; from `truncated_at` on it was not read, and tokens at `masked` were hidden."""
 
     text: str
     label: str
@@ -103,6 +103,7 @@ class TextPrediction(Struct):
     probabilities: dict[str, float]
     value: float | None
     truncated_at: int | None
+    masked: list[tuple[int, int]]
 
 
 class PredictShape(Struct):
@@ -258,9 +259,10 @@ _SAME: Final = tuple(name for name in ExplainShape.__struct_fields__ if name not
 def predict_shape(texts: list[str], answer: Predictions) -> PredictShape:
     """Predictions of the wire beside their texts."""
     cuts = answer.truncated_at or [None] * len(texts)
+    masked = answer.masked or [[] for _ in texts]
     rows = [
-        TextPrediction(text, found.label, found.index, found.kind, found.probabilities, found.value, cut)
-        for text, found, cut in zip(texts, answer.predictions, cuts, strict=True)
+        TextPrediction(text, found.label, found.index, found.kind, found.probabilities, found.value, cut, hidden)
+        for text, found, cut, hidden in zip(texts, answer.predictions, cuts, masked, strict=True)
     ]
     return PredictShape(answer.model, rows, answer.warnings)
 

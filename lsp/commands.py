@@ -16,6 +16,7 @@ from saliscope.lsp.painting import piece_at
 from saliscope.lsp.progress import Progress
 from saliscope.lsp.service import Service
 from saliscope.lsp.words import named, prediction_of
+from saliscope.protocol.asked import mask_of, source_of
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.live import LiveRecord
 from saliscope.protocol.results import Explanation, Prediction
@@ -110,10 +111,11 @@ async def compare(service: Service, arguments: list[Any], token: Token) -> Any:
     """Explain a record with another method too; its scores stand beside the others in the hover."""
     wish = _read(arguments, At)
     buffer, record, explanation = _explained(service, wish)
-    source = _source(explanation)
+    source = source_of(explanation)
     found = await service.client.explain(
-        source.pop("text", None),
-        **source,
+        source.text,
+        pair=source.pair,
+        messages=source.messages,
         model=explanation.model,
         method=wish.what,
         granularity=explanation.granularity,
@@ -125,7 +127,7 @@ async def compare(service: Service, arguments: list[Any], token: Token) -> Any:
 
 
 async def mask(service: Service, arguments: list[Any], token: Token) -> Any:
-    """Predict the record without the word at a place, and say what that changes."""
+    """Predict the record with the word at a place hidden, and say what that changes."""
     wish = _read(arguments, At)
     buffer, record, explanation = _explained(service, wish)
     offset = _offset(buffer, wish.at)
@@ -133,9 +135,11 @@ async def mask(service: Service, arguments: list[Any], token: Token) -> Any:
     if piece is None or record.stale:
         raise SaliscopeError("bad_request", "there is no word with a score at this place")
     feature = explanation.features[piece.number]
-    source = _source(explanation, (feature.start, feature.end))
-    texts = source.pop("text", None)
-    found = (await service.client.predict(texts, **source, model=explanation.model)).predictions[0]
+    source, hidden = source_of(explanation), mask_of(explanation, [(feature.start, feature.end)])
+    answer = await service.client.predict(
+        source.text, pair=source.pair, messages=source.messages, mask=hidden, model=explanation.model
+    )
+    found = answer.predictions[0]
     before, after = _share(explanation.prediction), _share(found, explanation.prediction.label)
     word = named(buffer.text, piece)
     message = f"without “{word}”: {prediction_of(found)}, before {prediction_of(explanation.prediction)}"
@@ -298,22 +302,6 @@ async def _final(service: Service, buffer: Buffer, offset: int) -> LiveRecord:
         told = [one.message for one in record.findings] if record else []
         raise SaliscopeError("bad_request", "; ".join(told) or "there is nothing to explain at this place")
     return record
-
-
-def _source(explanation: Explanation, without: tuple[int, int] = (0, 0)) -> dict[str, Any]:
-    """What was asked about, as `explain` and `predict` take it, without a stretch of its text."""
-    cut = {(one.start, one.end): _cut(explanation.text, one.start, one.end, without) for one in explanation.segments}
-    parts = [(one.name, cut[one.start, one.end]) for one in explanation.segments]
-    if not parts:
-        return {"text": _cut(explanation.text, 0, len(explanation.text), without)}
-    if [name for name, _ in parts] == ["text", "pair"]:
-        return {"text": parts[0][1], "pair": parts[1][1]}
-    return {"messages": [{"role": name, "content": text} for name, text in parts]}
-
-
-def _cut(text: str, start: int, end: int, without: tuple[int, int]) -> str:
-    begin, stop = max(start, without[0]), min(end, without[1])
-    return text[start:end] if begin >= stop else text[start:begin] + text[stop:end]
 
 
 def _share(prediction: Prediction, label: str | None = None) -> float | None:

@@ -41,11 +41,6 @@ def side_of(explanation: Explanation, score: float) -> str:
     return f"speaks for {short(against)}" if against else f"speaks against {label}"
 
 
-def strongest(explanation: Explanation, number: int) -> list[int]:
-    """The indices of the strongest features."""
-    return sorted(range(len(explanation.scores)), key=lambda index: -abs(explanation.scores[index]))[:number]
-
-
 def prediction_of(prediction: Prediction) -> str:
     """The likeliest answer and its probability, or its value."""
     label = short(prediction.label)

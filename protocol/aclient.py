@@ -25,6 +25,7 @@ from saliscope.protocol.edits import Edit
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluation
 from saliscope.protocol.jobs import Job, JobResults, Jobs
+from saliscope.protocol.parameters import Mask
 from saliscope.protocol.repeating import asked_again, may_repeat
 from saliscope.protocol.requests import (
     DisconnectedError,
@@ -327,15 +328,18 @@ class AsyncClient:
         pair: str | Sequence[str] | None = None,
         messages: Sequence[Mapping[str, str]] | None = None,
         add_generation_prompt: bool | None = None,
+        mask: Mask | Sequence[Mask | None] | None = None,
         on_progress: OnProgress | None = None,
         **options: Unpack[RunOptions],
     ) -> Predictions:
-        """The model's answer for each text (or pair), in order, or for the `messages` of a chat.
+        """The model's answer for each text (or pair), in order, or for the `messages` of a chat; without what a `mask`
+        hides, one for all texts or a list with one for each.
 
         `options`: priority, max_ms, max_rows, supersede.
         """
         fields = given(model=model, top=top, download=download, add_generation_prompt=add_generation_prompt)
         fields |= requests.source(texts=texts, pair=pair, messages=messages) | requests.run_params(options)
+        fields |= requests.masks(mask)
         return read(await self.call("predict", fields, requests.listener(None, on_progress)), Predictions)
 
     async def tokenize(

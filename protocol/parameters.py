@@ -12,6 +12,7 @@ from saliscope.protocol.terms import (
     Granularity,
     KeepAlive,
     Key,
+    MaskKind,
     Milliseconds,
     Name,
     Priority,
@@ -107,10 +108,23 @@ class Tokenize(Struct):
         check_source(self.text, self.pair, self.messages)
 
 
+class Mask(Struct):
+    """Hides tokens of a text from the model: those that reach into one of the `spans`, whole.
+
+    Spans are code points, the end not included; of a pair or a chat they count in the text that `explain` and
+    `tokenize` give back. `kind` is what the perturbation methods offer: replace (the mask token stands there), drop
+    (they are left out, the others keep their places) or attention (nobody may look at them).
+    """
+
+    spans: Annotated[list[tuple[Count, Count]], Meta(max_length=65_536)]
+    kind: MaskKind = "replace"
+
+
 class Predict(Struct):
     """Asks for the prediction of one text or of many, of pairs (a `pair` for all texts, or a list of them), or of the
-    `messages` of a chat. `priority`, `max_ms`, `max_rows` and `supersede` are as for `explain`; without a result in
-    time it fails with `timeout`.
+    `messages` of a chat; with a `mask` (for all texts, or a list with one or null for each) of what is then left.
+    `priority`, `max_ms`, `max_rows` and `supersede` are as for `explain`; without a result in time it fails with
+    `timeout`.
     """
 
     texts: str | list[str] | None = None
@@ -120,6 +134,7 @@ class Predict(Struct):
     pair: str | list[str] | None = None
     messages: Messages | None = None
     add_generation_prompt: bool | None = None
+    mask: Mask | list[Mask | None] | None = None
     priority: Priority = "request"
     max_ms: Milliseconds | None = None
     max_rows: Rows | None = None

@@ -12,7 +12,7 @@ from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.fields import DATA_SUFFIXES
 from saliscope.protocol.messages import BUNDLED
-from saliscope.protocol.parameters import Target
+from saliscope.protocol.parameters import Mask, Target
 from saliscope.protocol.results import Explanation, Explanations, Partial, Progress
 
 T = TypeVar("T")
@@ -207,6 +207,11 @@ def source(**fields: Any) -> dict[str, Any]:
         name: value if isinstance(value, str) else [dict(row) if isinstance(row, Mapping) else row for row in value]
         for name, value in known.items()
     }
+
+
+def masks(mask: Mask | Sequence[Mask | None] | None) -> dict[str, Any]:
+    """What is hidden of one text, or of each of many, as the field `mask`."""
+    return {} if mask is None else {"mask": msgspec.to_builtins(mask)}
 
 
 def given(**params: Any) -> dict[str, Any]:

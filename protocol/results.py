@@ -171,11 +171,12 @@ class Prediction(Struct):
 
 
 class Predictions(Struct):
-    """Answers `predict`, one prediction a text, in order."""
+    """Answers `predict`, one prediction a text, in order; `masked` says where the tokens stand that were hidden."""
 
     model: str
     predictions: list[Prediction]
     truncated_at: list[int | None] = field(default_factory=list)
+    masked: list[list[tuple[int, int]]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 

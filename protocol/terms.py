@@ -19,6 +19,7 @@ Priority = Literal["interactive", "request", "bulk"]
 Milliseconds = Annotated[float, Meta(gt=0, le=86_400_000)]
 Rows = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Key = Annotated[str, Meta(min_length=1, max_length=256)]
+MaskKind = Literal["replace", "drop", "attention"]
 TargetKind = Literal["class", "contrast", "next-token", "label-words", "continuation", "contrast-continuation"]
 
 #: Fields that say how a request is run, not what is asked.

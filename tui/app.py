@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from typing import ClassVar, Final
 
 from textual.binding import Binding
 from textual.command import Provider
 
 from saliscope.render.palettes import CHROME
+from saliscope.tui import keymap
 from saliscope.tui.choosing import Choosing
 from saliscope.tui.commands import Commands
 from saliscope.tui.keeping import Keeping
@@ -47,15 +49,28 @@ class TuiApp(Choosing, Looking, Keeping):
         for theme in themes():
             self.register_theme(theme)
         self.theme = theme_name(self.inks.palette.name, self.inks.theme)
+        self._own_keys = self._rebind()
         await self.push_screen(self.main)
         self.desk.note("connecting to the daemon")
         self.open_first()
         self.connect()
         self.set_interval(ASK_EVERY_S, self.ask_status)
 
+    def _rebind(self) -> dict[str, str]:
+        """Give commands the keys that the reader wants for them, and tell of those that cannot be."""
+        bindings = ([one for one in of.BINDINGS if isinstance(one, Binding)] for of in (MainScreen, Editor, Strongest))
+        commands, *others = bindings
+        found = keymap.load(commands, chain.from_iterable(others))
+        self.set_keymap(found.keys)
+        for problem in found.problems:
+            self.desk.note(f"keys: {problem}")
+            self.notify(problem, title=keymap.path().name, severity="warning", markup=False)
+        return found.keys
+
     def action_help(self) -> None:
         """Show every key."""
-        self.push_screen(Help(keys_of([*MainScreen.BINDINGS, *Editor.BINDINGS, *Strongest.BINDINGS])))
+        bindings = [*MainScreen.BINDINGS, *Editor.BINDINGS, *Strongest.BINDINGS]
+        self.push_screen(Help(keys_of(bindings, self._own_keys)))
 
     def action_log_screen(self) -> None:
         """Show what happened so far."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from saliscope.protocol.results import Explanation
-from saliscope.render.agreement import Span, rank_agreement, top_overlap
-from saliscope.render.buckets import peak_of
+from saliscope.render.agreement import rank_agreement, top_overlap
+from saliscope.render.explained import by_span, together
 
 #: Of so many strongest tokens it is said how many two contenders share.
 TOP: Final = 5
@@ -35,12 +35,6 @@ class Row(NamedTuple):
     scores: tuple[float | None, ...]
 
 
-def by_span(explanation: Explanation) -> dict[Span, float]:
-    """The scores by the places of their features."""
-    pairs = zip(explanation.features, explanation.scores, strict=True)
-    return {(feature.start, feature.end): score for feature, score in pairs}
-
-
 def verdict(first: Explanation, other: Explanation) -> Verdict:
     """How two explanations of one text agree."""
     one, two = by_span(first), by_span(other)
@@ -51,11 +45,5 @@ def verdict(first: Explanation, other: Explanation) -> Verdict:
 def rows(explanations: Sequence[Explanation], count: int) -> list[Row]:
     """Tokens by contenders, those first that matter most on average, as shares of each contender's peak."""
     scores = [by_span(one) for one in explanations]
-    peaks = [peak_of(one.scores) for one in explanations]
-    texts = {(feature.start, feature.end): feature.text for one in explanations for feature in one.features}
-
-    def weight(span: Span) -> float:
-        return sum(abs(found.get(span, 0.0)) / peak for found, peak in zip(scores, peaks, strict=True) if peak > 0)
-
-    order = sorted(texts, key=lambda span: (-weight(span), span))[:count]
-    return [Row(texts[span], tuple(found.get(span) for found in scores)) for span in order]
+    texts = list(together(explanations).items())[:count]
+    return [Row(text, tuple(found.get(span) for found in scores)) for span, text in texts]

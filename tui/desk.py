@@ -6,11 +6,13 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from saliscope.protocol.asked import mask_of, source_of
 from saliscope.protocol.edits import Edit
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.results import Explanation, MethodInfo, ModelInfo, Prediction, Status
 from saliscope.tui.choices import Choices
 from saliscope.tui.colours import Colours
+from saliscope.tui.known import Known
 from saliscope.tui.phase import Phase, phase_of
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class Desk:
         self.masked: frozenset[int] = frozenset()
         self.masked_of: Explanation | None = None
         self.without: Prediction | None = None
+        self.known = Known()
         self.log: deque[str] = deque(maxlen=MAX_LOG)
 
     @property
@@ -133,8 +136,6 @@ class Desk:
         explanation, index = here.explanation, here.feature
         if explanation is None or index is None:
             raise SaliscopeError("bad_request", "there is no scored token at the cursor")
-        if explanation.segments:
-            raise SaliscopeError("bad_request", "tokens of pairs and chats cannot be masked yet")
         kept = self.masked if explanation is self.masked_of else frozenset()
         self.masked, self.masked_of, self.without = kept ^ {index}, explanation, None
 
@@ -148,9 +149,13 @@ class Desk:
         if explanation is None or not masked:
             self.without = None
             return
-        spans = [(explanation.features[at].start, explanation.features[at].end) for at in masked]
+        source = source_of(explanation)
+        spans = [(explanation.features[at].start, explanation.features[at].end) for at in sorted(masked)]
         answer = await self.client.predict(
-            without(explanation.text, spans),
+            source.text,
+            pair=source.pair,
+            messages=source.messages,
+            mask=mask_of(explanation, spans),
             model=explanation.model,
             top=len(explanation.prediction.probabilities) or None,
             priority="interactive",
@@ -162,15 +167,3 @@ class Desk:
     def note(self, line: str) -> None:
         """Keep a line of what happened; never anything of the text."""
         self.log.append(line)
-
-
-def without(text: str, spans: list[tuple[int, int]]) -> str:
-    """The text less some spans, with one space where a span had spaces on both sides."""
-    for start, end in sorted(spans, reverse=True):
-        if text[start:end][:1].isspace() and not text[start:end].isspace():
-            start += 1
-        before, after = text[:start], text[end:]
-        if (not before or before[-1:].isspace()) and after[:1].isspace():
-            after = after[1:]
-        text = before + after
-    return text

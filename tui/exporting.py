@@ -10,11 +10,14 @@ import msgspec
 from saliscope.protocol.results import Explanation
 from saliscope.render.ansi import paint
 from saliscope.render.bars import percent
+from saliscope.render.explained import bars_of, goal_of, painting_of, panel_of, strongest
 from saliscope.render.html import page
 from saliscope.render.palettes import BLUE_ORANGE, Palette
 from saliscope.render.svg import picture
 from saliscope.render.text import signed, visible
-from saliscope.tui.reading import bars_of, goal_of, painting_of, panel_of, strongest
+
+#: So many of the strongest tokens are listed.
+MAX_ROWS: Final = 12
 
 Make = Callable[[Explanation, Palette], str]
 
@@ -30,12 +33,12 @@ class Form(NamedTuple):
 
 def svg(explanation: Explanation, palette: Palette = BLUE_ORANGE) -> str:
     """A picture."""
-    return picture([panel_of(explanation)], palette)
+    return picture([panel_of(explanation, MAX_ROWS, explanation.warnings)], palette)
 
 
 def html(explanation: Explanation, palette: Palette = BLUE_ORANGE) -> str:
     """A page of its own."""
-    return page([panel_of(explanation)], palette, title=explanation.text[:80])
+    return page([panel_of(explanation, MAX_ROWS, explanation.warnings)], palette, title=explanation.text[:80])
 
 
 def json(explanation: Explanation, palette: Palette = BLUE_ORANGE) -> str:
@@ -53,7 +56,7 @@ def markdown(explanation: Explanation, palette: Palette = BLUE_ORANGE) -> str:
     lines = [_emphasised(explanation), "", f"*{explanation.model} · {explanation.method} · {goal_of(explanation)}*", ""]
     lines += [f"- {_plain(bar.label)}: {percent(bar.share).strip()}" for bar in bars_of(explanation.prediction)]
     lines += ["", "| token | score |", "| --- | ---: |"]
-    for at in strongest(explanation, 12):
+    for at in strongest(explanation, MAX_ROWS):
         lines.append(f"| {_plain(explanation.features[at].text)} | {signed(explanation.scores[at])} |")
     return "\n".join(lines) + "\n"
 

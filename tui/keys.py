@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from textual.binding import Binding, BindingType
@@ -22,6 +23,12 @@ class Key(NamedTuple):
     what: str
 
 
+def bind(keys: str, action: str, name: str, what: str, *, show: bool = True, display: str | None = None) -> Binding:
+    """A command of the app: under its name in lower case, with hyphens, it can be given other keys."""
+    id = name.lower().replace(" ", "-")
+    return Binding(keys, action, name, show=show, key_display=display, tooltip=what, id=id)
+
+
 def key_name(key: str) -> str:
     """A key as people read it."""
     *modifiers, last = key.split("+")
@@ -29,13 +36,13 @@ def key_name(key: str) -> str:
     return "+".join([*(modifier.capitalize() for modifier in modifiers), name])
 
 
-def keys_of(bindings: Iterable[BindingType]) -> list[Key]:
-    """The rows of bindings that say what they do."""
+def keys_of(bindings: Iterable[BindingType], own: Mapping[str, str] = MappingProxyType({})) -> list[Key]:
+    """The rows of bindings that say what they do; `own` has the keys of those that were given others."""
     rows = []
     for binding in bindings:
         if not isinstance(binding, Binding) or not binding.tooltip:
             continue
-        keys = binding.key.split(",")
+        keys = own.get(binding.id or "", binding.key).split(",")
         plain = [key for key in keys if len(key) == 1 or key in ("question_mark", "right_square_bracket",
                                                                  "left_square_bracket")]  # fmt: skip
         always = [key for key in keys if key not in plain]

@@ -7,6 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 from textual import work
 
+from saliscope.protocol.asked import source_of
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.results import Explanation
 from saliscope.protocol.targets import read_target
@@ -31,7 +32,7 @@ class Looking(Stage):
         except SaliscopeError as error:
             self.complain(error)
             return
-        self.show_news()
+        self.main.show()
         self._ask_without()
 
     def action_unmask(self) -> None:
@@ -54,22 +55,29 @@ class Looking(Stage):
         if explanation is None:
             return
         await self.question("method")
+        source = source_of(explanation)
 
-        async def explain(contender: Contender) -> Explanation:
+        async def explain(contender: Contender, by_sentence: bool) -> Explanation:
             # A target of one model may mean nothing to another.
             is_same = contender.model in (None, explanation.model)
-            return await self.desk.client.explain(
-                explanation.text,
+            found = await self.desk.client.explain(
+                source.text,
+                pair=source.pair,
+                messages=source.messages,
                 model=contender.model,
                 method=contender.method,
                 target=read_target(choices.target) if is_same and choices.target != "gold" else None,
-                granularity=choices.granularity,
+                granularity="sentence" if by_sentence else choices.granularity,
                 params=choices.params if contender.method == choices.method and is_same else None,
                 priority="interactive",
             )
+            self.desk.known.note(found)
+            return found
 
         first = Contender(explanation.model, explanation.method)
-        await self.push_screen(CompareScreen([first], explain, self.known_question, self.inks))
+        await self.push_screen_wait(CompareScreen([first], explain, self.known_question, self.inks))
+        # The token at the cursor may be known by more methods now.
+        self.tell()
 
     @work(exclusive=True, group="dialog")
     async def action_layers(self) -> None:
@@ -77,12 +85,20 @@ class Looking(Stage):
         found, choices = self.explained(), self.desk.choices
         if found is None:
             return
+        source = source_of(found)
 
         async def explain() -> Explanation:
             return await self.desk.client.explain(
-                found.text, model=found.model, method=LAYERED, target=read_target(choices.target),
-                granularity=choices.granularity, params={"layers": "all"}, priority="interactive",
-            )  # fmt: skip
+                source.text,
+                pair=source.pair,
+                messages=source.messages,
+                model=found.model,
+                method=LAYERED,
+                target=read_target(choices.target),
+                granularity=choices.granularity,
+                params={"layers": "all"},
+                priority="interactive",
+            )
 
         layer = await self.push_screen_wait(LayersScreen(explain, self.inks))
         if layer is not None:

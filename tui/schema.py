@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.ranges import properties, range_of
 
 
 class Field(NamedTuple):
@@ -22,32 +23,14 @@ class Field(NamedTuple):
 
 def fields_of(schema: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Field]:
     """The parameters of a method, in the order of its schema."""
-    if "$ref" in schema:
-        schema = schema.get("$defs", {}).get(str(schema["$ref"]).rpartition("/")[2], {})
-    return [
-        _field(name, part, defaults.get(name, part.get("default")))
-        for name, part in schema.get("properties", {}).items()
-    ]
+    return [_field(name, part, defaults.get(name, part.get("default"))) for name, part in properties(schema).items()]
 
 
 def _field(name: str, part: Mapping[str, Any], default: Any) -> Field:
     return Field(
-        name, part.get("description", ""), takes(part), default, tuple(part.get("enum", ())),
+        name, part.get("description", ""), range_of(part), default, tuple(part.get("enum", ())),
         part.get("type") == "boolean",
     )  # fmt: skip
-
-
-def takes(part: Mapping[str, Any]) -> str:
-    """What a parameter allows, in words: `integer, 1 to 64`."""
-    if "enum" in part:
-        return " or ".join("none" if value is None else str(value) for value in part["enum"])
-    if "anyOf" in part:
-        return " or ".join(takes(one) for one in part["anyOf"])
-    kind = str(part.get("type", "any")).replace("null", "none")
-    low, high = part.get("minimum", part.get("exclusiveMinimum")), part.get("maximum", part.get("exclusiveMaximum"))
-    if low is not None and high is not None:
-        return f"{kind}, {low:g} to {high:g}"
-    return f"{kind}, at least {low:g}" if low is not None else f"{kind}, at most {high:g}" if high is not None else kind
 
 
 def read_value(field: Field, typed: str) -> Any:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from msgspec.structs import replace
-from textual import on, work
+from textual import work
 from textual.app import App
-from textual.message import Message
 
 from saliscope.protocol.edits import Edit
 from saliscope.protocol.errors import SaliscopeError
@@ -34,9 +33,6 @@ MakeSession = Callable[..., LiveSession]
 class Stage(App[None]):
     """Carries edits to the session, and what the session says to the main screen."""
 
-    class News(Message):
-        """Something on the desk is otherwise."""
-
     def __init__(
         self,
         kept: Kept,
@@ -52,7 +48,6 @@ class Stage(App[None]):
         self.kept, self.file = kept, file
         self.desk = Desk(make_session(on_change=self._on_records, on_state=self._on_session), kept.choices)
         self.main = MainScreen(self.desk, self.inks, self._edited)
-        self._has_news = False
 
     # -- the session ------------------------------------------------------------------------------
 
@@ -96,7 +91,7 @@ class Stage(App[None]):
             self.complain(error)
             self.desk.choices = replace(self.desk.choices, target=None)
             self.desk.open(name, taken, path)
-        self.show_news()
+        self.main.show()
 
     def _edited(self, edit: Edit) -> None:
         self.desk.edit(edit)
@@ -136,20 +131,9 @@ class Stage(App[None]):
             self.notify("There is nothing explained at the cursor.")
         return explanation
 
-    # -- news -------------------------------------------------------------------------------------
-
     def tell(self) -> None:
-        """Have the widgets show what is new, once for all that comes until then."""
-        if not self._has_news and self.is_running:
-            self._has_news = True
-            self.post_message(self.News())
-
-    @on(News)
-    def show_news(self) -> None:
-        """Show what is on the desk now."""
-        self._has_news = False
-        if self.main.is_mounted:
-            self.main.show()
+        """Have the main screen show what is new."""
+        self.main.tell()
 
     def complain(self, error: SaliscopeError) -> None:
         """Tell the reader what is wrong and what to do."""

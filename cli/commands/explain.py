@@ -179,12 +179,13 @@ def _export(
     """Write the page and the picture that were asked for."""
     if html_file is None and svg_file is None:
         return
-    from saliscope.cli.explained import panel_of
+    from saliscope.cli.explained import facts_of
+    from saliscope.render.explained import panel_of
     from saliscope.render.html import page
     from saliscope.render.palettes import PALETTES
     from saliscope.render.svg import picture
 
-    panels = [panel_of(one, top) for one in explanations]
+    panels = [panel_of(one, top, facts_of(one)) for one in explanations]
     if html_file is not None:
         _write(html_file, page(panels, PALETTES[palette], title=explanations[0].text[:80]))
     if svg_file is not None:

@@ -11,6 +11,7 @@ import click
 from saliscope.cli import options
 from saliscope.cli.session import session
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.ranges import properties, range_of
 from saliscope.protocol.results import MethodInfo
 
 if TYPE_CHECKING:
@@ -38,31 +39,6 @@ def command(name: str | None, as_json: bool, no_daemon: bool, color: str) -> Non
     terminal = Terminal.of_stdout(color)
     lines = _describe(found[0], terminal) if name is not None else _list(found, terminal)
     click.echo("\n".join(lines), color=True)
-
-
-def range_of(schema: dict[str, Any]) -> str:
-    """What a parameter's JSON Schema allows, in words: `integer, 1 to 64`."""
-    if "enum" in schema:
-        return " | ".join("none" if value is None else str(value) for value in schema["enum"])
-    if "const" in schema:
-        return str(schema["const"])
-    if "anyOf" in schema:
-        return " or ".join(range_of(part) for part in schema["anyOf"])
-    kind = str(schema.get("type", "any")).replace("null", "none")
-    if kind == "array" and isinstance(schema.get("items"), dict):
-        kind = f"list of {range_of(schema['items'])}"
-    low, high = _limit(schema, "inimum"), _limit(schema, "aximum")
-    if low and high:
-        return f"{kind}, {low} to {high}"
-    return f"{kind}, at least {low}" if low else f"{kind}, at most {high}" if high else kind
-
-
-def _limit(schema: dict[str, Any], end: str) -> str:
-    if f"m{end}" in schema:
-        return f"{schema[f'm{end}']:g}"
-    if f"exclusiveM{end}" in schema:
-        return f"{schema[f'exclusiveM{end}']:g} (excluded)"
-    return ""
 
 
 def _find(name: str, methods: list[MethodInfo]) -> MethodInfo:
@@ -101,15 +77,15 @@ def _describe(method: MethodInfo, terminal: Terminal) -> list[str]:
         if fact:
             head, *rest = wrapped(fact, terminal.columns - 9) or [""]
             lines += [f"{terminal.quiet(f'{name:<8}')} {head}", *(" " * 9 + line for line in rest)]
-    properties: dict[str, Any] = _properties(method.params)
-    if properties:
+    parameters = properties(method.params)
+    if parameters:
         lines += ["", terminal.quiet("parameters (--param name=value)")]
         rows = []
-        for name, schema in properties.items():
+        for name, schema in parameters.items():
             default = method.defaults.get(name, schema.get("default"))
             rows.append([f"  {name}", json.dumps(default, ensure_ascii=False), range_of(schema)])
         lines += columns(rows, terminal.columns)
-        for name, schema in properties.items():
+        for name, schema in parameters.items():
             if schema.get("description"):
                 lines += [
                     f"  {line}" for line in wrapped(f"{name}: {schema['description']}", terminal.columns - 2, "  ")
@@ -125,12 +101,3 @@ def _describe(method: MethodInfo, terminal: Terminal) -> list[str]:
 
 def _settings(values: dict[str, Any]) -> str:
     return " ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
-
-
-def _properties(schema: dict[str, Any]) -> dict[str, Any]:
-    """The properties of a schema, also where msgspec put them behind a reference."""
-    if "$ref" in schema:
-        name = str(schema["$ref"]).rpartition("/")[2]
-        schema = schema.get("$defs", {}).get(name, {})
-    found = schema.get("properties", {})
-    return found if isinstance(found, dict) else {}

@@ -78,12 +78,13 @@ class Desk:
         """Answer with the prediction for each text."""
 
         def answer(results: list[Any], notes: list[str]) -> dict[str, Any]:
-            return {
+            told = {
                 "model": params.model or DEFAULT_MODEL,
-                "predictions": [prediction for prediction, _ in results],
-                "truncated_at": [cut for _, cut in results],
+                "predictions": [prediction for prediction, _, _ in results],
+                "truncated_at": [cut for _, cut, _ in results],
                 "warnings": [*warnings, *notes],
             }
+            return told if params.mask is None else {**told, "masked": [spans for _, _, spans in results]}
 
         def start(owner: Owner, model: TextModel, shared: Shared) -> Computation:
             return Running(owner, model, predict_steps(model, params), self._batcher, shared, params.max_rows)

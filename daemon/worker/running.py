@@ -16,13 +16,14 @@ from saliscope.explainers.answers import Answer, Evaluated
 from saliscope.explainers.attribution import Attribution
 from saliscope.explainers.errors import BadRequest
 from saliscope.explainers.explaining import Explaining, explaining
+from saliscope.explainers.masking import covered, without
 from saliscope.explainers.models.textmodel import TextModel
 from saliscope.explainers.queries import Evaluate, Outputs, Query, Solve
 from saliscope.explainers.question import Question
 from saliscope.explainers.targets.predicting import predict_class, predict_next
 from saliscope.explainers.texts.inputs import Input, reading
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.parameters import Explain, Predict, Target, Tokenize
+from saliscope.protocol.parameters import Explain, Mask, Predict, Target, Tokenize
 
 TEXTS_AT_ONCE = 8
 """Texts of one request that are in work together; the others wait unencoded."""
@@ -170,23 +171,26 @@ def explain_steps(model: TextModel, asked: Explain) -> list[Callable[[], Explain
 
 
 def predict_steps(model: TextModel, asked: Predict) -> list[Callable[[], Any]]:
-    """A generator for each text of a `predict` request; each ends with (prediction, truncated_at)."""
+    """A generator for each text of a `predict` request; each ends with (prediction, truncated_at, hidden spans)."""
     kind = model.facts.kinds[0]
 
-    def make(given: Input) -> Callable[[], Any]:
+    def make(given: Input, mask: Mask | None, path: str) -> Callable[[], Any]:
         def steps() -> Any:
             encoding = yield from reading(model, given, "predict")
-            query: Query = Evaluate(encoding, Outputs(kind), outputs=True)
+            hidden = () if mask is None else covered(encoding, mask.spans, path)
+            rows = None if mask is None else without(model.facts, encoding, hidden, mask.kind, path)
+            query: Query = Evaluate(encoding, Outputs(kind), rows, outputs=True)
             answer = yield query
             assert isinstance(answer, Evaluated)
             assert answer.outputs is not None
             outputs = answer.outputs
             said = predict_class(model, outputs) if kind == "class" else predict_next(model, outputs, asked.top)
-            return said.to_dict(), encoding.truncated_at
+            return said.to_dict(), encoding.truncated_at, [(token.start, token.end) for token in hidden]
 
         return steps
 
-    return [make(given) for given in inputs_of(asked.texts, asked)]
+    inputs = inputs_of(asked.texts, asked)
+    return [make(given, *mask) for given, mask in zip(inputs, masks_of(asked.mask, len(inputs)), strict=True)]
 
 
 def tokenize_steps(model: TextModel, asked: Tokenize) -> list[Callable[[], Any]]:
@@ -208,3 +212,12 @@ def inputs_of(texts: str | list[str] | None, asked: Explain | Predict | Tokenize
     if len(pairs) != len(rows):
         raise BadRequest(f"pair: {len(pairs)} of them for {len(rows)} texts; give one for each, or one for all")
     return [Input(text, pair, messages, asked.add_generation_prompt) for text, pair in zip(rows, pairs, strict=True)]
+
+
+def masks_of(mask: Mask | list[Mask | None] | None, num_texts: int) -> list[tuple[Mask | None, str]]:
+    """What is hidden of each text, with its path in the request; one mask stands for all texts."""
+    if not isinstance(mask, list):
+        return [(mask, "mask")] * num_texts
+    if len(mask) != num_texts:
+        raise BadRequest(f"mask: {len(mask)} of them for {num_texts} texts; give one for each, or one for all")
+    return [(one, f"mask[{number}]") for number, one in enumerate(mask)]

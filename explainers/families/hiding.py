@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 
 from saliscope.explainers.answers import Answer, Evaluated
-from saliscope.explainers.errors import NonFinite, NotCapable, listing
-from saliscope.explainers.facts import CAPABILITIES
+from saliscope.explainers.errors import NonFinite, listing
 from saliscope.explainers.families.openings import whole_text
+from saliscope.explainers.masking import check_hiding
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Evaluate, Query, Value
 from saliscope.explainers.texts.encoding import BoolArray
@@ -34,22 +34,7 @@ ROWS_PER_PARTIAL: Final[dict[Hiding, int]] = {"replace": 64, "attention": 64, "d
 
 def open_hiding(asked: Asked, params: Any) -> Evaluate:
     """The prediction on the text itself, one forward row; `params.mask` must suit the model, else `NotCapable`."""
-    facts = asked.facts
-    if params.mask == "attention" and "unseen" not in facts.capabilities:
-        others = "replace or drop" if "drop" in facts.capabilities else "replace"
-        raise NotCapable(
-            f"params.mask: attention needs {CAPABILITIES['unseen']}, which {facts.name} lacks; use {others}"
-        )
-    if params.mask == "drop":
-        if "drop" not in facts.capabilities:
-            raise NotCapable(
-                f"params.mask: drop needs position ids that place tokens, which {facts.name} lacks; use replace"
-            )
-        if facts.window is not None and len(asked.encoding) > facts.window:
-            raise NotCapable(
-                f"params.mask: layers of {facts.name} look {facts.window} tokens far by count and the text has"
-                f" {len(asked.encoding)}, so drop would move tokens together; use attention or replace"
-            )
+    check_hiding(asked.facts, len(asked.encoding), params.mask, "params.mask")
     return whole_text(asked, params)
 
 

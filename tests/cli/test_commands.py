@@ -11,7 +11,6 @@ import pytest
 from click.testing import Result
 
 from saliscope.cli import checks
-from saliscope.cli.commands.methods import range_of
 from saliscope.cli.shapes import (
     DoctorShape,
     MethodsShape,
@@ -23,7 +22,8 @@ from saliscope.cli.shapes import (
 )
 from saliscope.cli.status import duration, size
 from saliscope.cli.tables import columns, wrapped
-from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.errors import ERRORS, SaliscopeError
+from saliscope.protocol.parameters import Mask
 from saliscope.protocol.results import Check, Prediction, Predictions
 from saliscope.render.ansi import style
 
@@ -99,6 +99,22 @@ def test_predict_shows_the_value_of_a_regression(run: Run, fake: FakeClient, mon
 def test_predict_json_has_its_shape(run: Run) -> None:
     shape = msgspec.json.decode(run("predict", "a", "b", "--json").stdout, type=PredictShape, strict=True)
     assert [(one.text, one.label) for one in shape.predictions] == [("a", "positive"), ("b", "positive")]
+
+
+def test_predict_hides_words_and_places(run: Run, fake: FakeClient) -> None:
+    run("predict", "a dull film", "dull, dullest", "warm", "--mask", "dull", "--mask", "0:1", "--mask-kind", "drop")
+    masks = [Mask([(2, 6), (0, 1)], "drop"), Mask([(0, 4), (0, 1)], "drop"), Mask([(0, 1)], "drop")]
+    assert fake.calls[-1][1]["mask"] == masks
+    run("predict", "a dull film", "warm", "--mask", "film")
+    assert fake.calls[-1][1]["mask"] == [Mask([(7, 11)]), None]
+    run("predict", "warm")
+    assert fake.calls[-1][1]["mask"] is None
+
+
+def test_predict_says_which_word_to_hide_is_not_there(run: Run) -> None:
+    result = run("predict", "a dull film", "--mask", "dul")
+    assert result.exit_code == ERRORS["bad_request"][0]
+    assert "'dul' does not stand in the text" in result.stderr
 
 
 def test_tokenize_shows_places(run: Run) -> None:
@@ -201,21 +217,6 @@ def test_an_unknown_method_lists_the_valid_ones(run: Run) -> None:
     result = run("methods", "nothing-like-it")
     assert "there are occlusion, input-x-gradient" in result.stderr
     assert result.exit_code == 3
-
-
-@pytest.mark.parametrize(
-    ("schema", "words"),
-    [
-        ({"type": "integer", "minimum": 1, "maximum": 64}, "integer, 1 to 64"),
-        ({"type": "number", "exclusiveMinimum": 0}, "number, at least 0 (excluded)"),
-        ({"enum": ["a", None]}, "a | none"),
-        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "integer or none"),
-        ({"type": "array", "items": {"type": "number"}}, "list of number"),
-        ({}, "any"),
-    ],
-)
-def test_a_schema_in_words(schema: dict[str, object], words: str) -> None:
-    assert range_of(schema) == words
 
 
 # -- status, daemon ---------------------------------------------------------------------------------

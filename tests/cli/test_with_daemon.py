@@ -93,6 +93,8 @@ def test_bad_input_has_its_status_and_names_what_is_valid(
 def test_predict_tokenize_models_and_methods_answer(saliscope: Saliscope) -> None:
     lines = saliscope("predict", "a charming film", "a boring film").stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["positive", "negative"]
+    hidden = saliscope("predict", "a boring film", "--mask", "boring").stdout.splitlines()
+    assert hidden[-1] == "demo-encoder · without boring"
     tokens = json.loads(saliscope("tokenize", "面白い 👩‍👩‍👧", "--json").stdout)
     assert all(tokens["text"][t["start"] : t["end"]] == t["text"] for t in tokens["tokens"] if not t["special"])
     assert "demo-decoder" in saliscope("models").stdout

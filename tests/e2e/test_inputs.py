@@ -12,6 +12,8 @@ import pytest
 
 from saliscope.protocol import SaliscopeError
 from saliscope.protocol.client import Client
+from saliscope.protocol.parameters import Mask
+from saliscope.protocol.results import Predictions
 from tests.explainers.texts.test_chat import CHAT, CHATML, saved
 
 from .conftest import Saliscope
@@ -82,3 +84,22 @@ def test_the_async_client_asks_the_same(environment: dict[str, str], client: Cli
             return [chat.text, pair.text, found.text]
 
     assert asyncio.run(ask()) == ["\n".join(row["content"] for row in CHAT), "a dull film\nit is", "a dull film\nit is"]
+
+
+def test_what_is_hidden_changes_the_prediction_in_both_clients(client: Client) -> None:
+    from saliscope.protocol import aconnect
+
+    text = "a dull film"
+    mask = Mask([(2, 6)], "drop")
+    plain, hidden = client.predict([text, text], mask=[None, mask], model="demo-encoder").predictions
+    assert hidden.probabilities["negative"] < plain.probabilities["negative"]
+
+    async def ask() -> Predictions:
+        async with await aconnect() as found:
+            return await found.predict(text, mask=mask, model="demo-encoder")
+
+    got = asyncio.run(ask())
+    assert got.masked == [[(2, 6)]]
+    assert got.predictions[0].probabilities == pytest.approx(hidden.probabilities, abs=1e-5)
+    with pytest.raises(SaliscopeError, match=r"mask\.spans\[0\]: it ends at 99"):
+        client.predict(text, mask=Mask([(2, 99)]))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from saliscope.daemon.worker.memory import PERIOD_S
 from saliscope.protocol import connect
 from saliscope.protocol.client import Client
 from tests.explainers import tiny
@@ -20,7 +22,15 @@ SIZES = {"hidden_size": 768, "intermediate_size": 2048}
 
 
 def resident(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Bytes in RAM once they rest: freed pages go back at most once a second."""
+    before = -1
+    for _ in range(20):
+        now = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        if now == before:
+            break
+        before = now
+        time.sleep(1.2 * PERIOD_S)
+    return now
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from saliscope.protocol.documents import (
 )
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.live import LiveSession
+from saliscope.protocol.parameters import Mask
 from saliscope.protocol.requests import DisconnectedError, OnNotification
 from saliscope.protocol.results import Explanation, MethodInfo, ModelInfo, Prediction, Predictions, Progress
 from saliscope.protocol.watching import Watcher
@@ -145,7 +146,11 @@ class FakeClient:
     async def explain(self, text: str, **options: Any) -> Explanation:
         return msgspec.convert(explained({**options, "text": text}), Explanation)
 
-    async def predict(self, texts: str, *, model: str, pair: str | None = None) -> Predictions:
+    async def predict(
+        self, texts: str, *, model: str, mask: Mask, pair: str | None = None, messages: None = None
+    ) -> Predictions:
+        for start, end in mask.spans:
+            texts = texts[:start] + " " * (end - start) + texts[end:]
         found = explained({"text": texts, "pair": pair})
         return Predictions(model, [msgspec.convert(found["prediction"], Prediction)])
 

@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from saliscope.tui.app import TuiApp
 from saliscope.tui.store import Kept
+from saliscope.tui.widgets.token import TokenDetail
 from tests.tui.fake import FakeSession
 
 TEXT = "The plot is a mess, but the cast is wonderful."
@@ -24,6 +25,7 @@ def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     for name in ("NO_COLOR", "FORCE_COLOR", "SALISCOPE_THEME", "COLORFGBG", "EDITOR", "VISUAL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("COLORTERM", "truecolor")
     monkeypatch.chdir(tmp_path)
     return tmp_path / "state" / "saliscope" / "tui.json"
@@ -59,3 +61,9 @@ async def until(pilot: Pilot[Any], is_so: Callable[[], object]) -> None:
         assert pilot.app.is_running, "the app has ended"
         await pilot.pause(0.01)
     await pilot.pause()
+
+
+def detail(app: TuiApp) -> str:
+    """What the panel of the token shows, as plain text."""
+    widget = app.screen.query_one(TokenDetail)
+    return "\n".join(widget.render_line(y).text for y in range(widget.size.height))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from saliscope.protocol.documents import (
     DocumentFailed,
     DocumentFindings,
@@ -91,6 +93,23 @@ def explanation(text: str, **changes: Any) -> Explanation:
     return Explanation(**{**fields, **{name: value for name, value in changes.items() if value is not None}})
 
 
+def by_sentence(found: Explanation) -> Explanation:
+    """The same with a feature for each part of the text that ends with a full stop or a comma."""
+    features, scores = [Feature("", 0, 0, [])], [0.0]
+    for feature, score in zip(found.features, found.scores, strict=True):
+        begin = feature.start if not features[-1].tokens else features[-1].start
+        text = found.text[begin : feature.end]
+        features[-1] = Feature(text, begin, feature.end, features[-1].tokens + feature.tokens)
+        scores[-1] += score
+        if feature.text in ".,":
+            features.append(Feature("", 0, 0, []))
+            scores.append(0.0)
+    rows = [(feature, score) for feature, score in zip(features, scores, strict=True) if feature.tokens]
+    return msgspec.structs.replace(
+        found, granularity="sentence", features=[row[0] for row in rows], scores=[row[1] for row in rows]
+    )
+
+
 def words(text: str) -> list[tuple[int, int]]:
     """Spans of the words, punctuation by itself."""
     spans, at = [], 0
@@ -129,11 +148,14 @@ class FakeClient:
 
     async def predict(self, text: str, **options: Any) -> Predictions:
         self._note("predict", text, **options)
+        for start, end in options["mask"].spans:
+            text = text[:start] + " " * (end - start) + text[end:]
         return Predictions("demo-encoder", [explanation(text).prediction])
 
     async def explain(self, text: str, **options: Any) -> Explanation:
         self._note("explain", text, **options)
-        return explanation(text, model=options.get("model"), method=options.get("method"))
+        found = explanation(text, model=options.get("model"), method=options.get("method"))
+        return by_sentence(found) if options.get("granularity") == "sentence" else found
 
 
 class FakeSession:

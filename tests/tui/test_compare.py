@@ -7,13 +7,15 @@ from textual.widgets import Static
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.results import Explanation, Output
 from saliscope.render.agreement import rank_agreement, top_overlap
+from saliscope.render.text import signed
 from saliscope.tui.app import TuiApp
 from saliscope.tui.contest import rows, verdict
 from saliscope.tui.screens.compare import CompareScreen
 from saliscope.tui.screens.layers import LayersScreen
 from saliscope.tui.screens.main import MainScreen
 from saliscope.tui.screens.picker import Picker
-from tests.tui.conftest import TEXT, Make, session_of, until
+from saliscope.tui.widgets.editor import Editor
+from tests.tui.conftest import TEXT, Make, detail, session_of, until
 from tests.tui.fake import explanation
 
 
@@ -73,6 +75,44 @@ async def test_another_model_can_be_compared(make: Make) -> None:
         assert "demo-decoder" in text_of(app)
         explained = [options for call, _, options in session_of(app).fake.calls if call == "explain"]
         assert explained[-1]["model"] == "demo-decoder"
+
+
+async def test_sentences_support_or_oppose_and_one_key_goes_back(make: Make) -> None:
+    app = make()
+    async with app.run_test(size=(120, 50)) as pilot:
+        await pilot.pause()
+        screen = await compare(app, pilot, "occ")
+        await pilot.press("s")
+        await until(pilot, lambda: "asking" not in text_of(app))
+        asked = [options for call, _, options in session_of(app).fake.calls if call == "explain"]
+        assert [options["granularity"] for options in asked[-2:]] == ["sentence", "sentence"]
+        assert [one.granularity for one in screen.explanations] == ["sentence", "sentence"]
+        own = next(one for one in screen.explanations if one.method == "input-x-gradient")
+        assert [score > 0 for score in own.scores] == [False, True]
+        cells = [str(cell) for column in screen._table().columns for cell in column.cells]
+        assert any("supports" in cell for cell in cells)
+        assert any("opposes" in cell for cell in cells)
+        await pilot.press("s")
+        await pilot.pause()
+        assert {one.granularity for one in screen.explanations} == {"token"}
+
+
+async def test_the_token_panel_has_what_other_methods_say_of_the_token(make: Make) -> None:
+    app = make()
+    async with app.run_test(size=(120, 50)) as pilot:
+        await pilot.pause()
+        app.screen.query_one(Editor).go(TEXT.index("wonderful"))
+        await compare(app, pilot, "occ")
+        await pilot.press("escape")
+        await pilot.pause()
+        await pilot.pause()
+        here = app.main.here
+        assert here.explanation is not None
+        assert here.feature is not None
+        found = app.desk.known.others(here.explanation, here.feature)
+        assert [one.method for one in found] == ["occlusion"]
+        assert "occlusion" in detail(app)
+        assert signed(found[0].score, found[0].peak) in detail(app)
 
 
 async def test_a_method_that_fails_says_why_beside_the_others(make: Make) -> None:

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 from rich.style import Style
+from rich.text import Text
 from textual.widgets import Static
 
-from saliscope.render.palettes import BLUE_ORANGE
+from saliscope.render.palettes import BLUE_ORANGE, PALETTES
 from saliscope.tui.app import TuiApp
 from saliscope.tui.inks import STALE, Inks, mixed
 from saliscope.tui.screens.main import MainScreen
@@ -32,8 +33,9 @@ def styles(app: TuiApp, word: str, row: int = 0) -> set[Style]:
     return found
 
 
-def grounds(app: TuiApp, word: str) -> set[str]:
-    return {style.bgcolor.triplet.hex for style in styles(app, word) if style.bgcolor and style.bgcolor.triplet}
+def grounds(app: TuiApp, word: str, row: int = 0) -> set[str]:
+    found = styles(app, word, row)
+    return {style.bgcolor.triplet.hex for style in found if style.bgcolor and style.bgcolor.triplet}
 
 
 async def test_tokens_have_the_colours_of_their_scores(make: Make) -> None:
@@ -144,3 +146,77 @@ async def test_an_empty_text_says_what_to_do(make: Make) -> None:
         first = "".join(segment.text for segment in editor_of(app).render_line(0))
         assert first.startswith("Type or paste a text")
         assert "type a text" in str(app.screen.query_one("#state", Static).render())
+
+
+async def test_typing_in_one_line_paints_no_other_line_again(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    painted: list[int] = []
+    own = Editor.get_line
+
+    def counted(editor: Editor, line_index: int) -> Text:
+        painted.append(line_index)
+        return own(editor, line_index)
+
+    monkeypatch.setattr(Editor, "get_line", counted)
+    app = make("\n".join(["a dull film", "a wonderful cast", "a charming mess"] * 4))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        editor = editor_of(app)
+        # In the fake session the whole text is one record, so every edit is news of all of it.
+        session_of(app).answers = False
+        editor.move_cursor((4, 3))
+        await pilot.press("x")
+        painted.clear()
+        await pilot.press("y")
+        assert set(painted) == {4}
+        editor.move_cursor((7, 0))
+        await pilot.pause()
+        assert set(painted) <= {4, 7}
+
+
+async def test_what_looks_the_same_is_the_very_same_row(make: Make) -> None:
+    app = make("a dull film\na wonderful cast\na charming mess")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        editor = editor_of(app)
+        session_of(app).answers = False
+        await pilot.press("down", "down", "end", "!")
+        before = [editor.render_line(row) for row in range(3)]
+        await pilot.press("!")
+        after = [editor.render_line(row) for row in range(3)]
+        assert [one is other for one, other in zip(before, after, strict=True)] == [True, True, False]
+        assert "mess!!" in after[2].text
+
+
+async def test_a_line_above_moves_the_colours_with_the_text(make: Make) -> None:
+    app = make("a dull film\na wonderful cast")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        session_of(app).answers = False
+        await pilot.press("enter")
+        await pilot.pause()
+        # The record begins behind the edit, so its colours are of its text still.
+        assert grounds(app, "wonderful", row=2) == {BLUE_ORANGE.dark[3].ground}
+        assert not grounds(app, "cast", row=2) & {BLUE_ORANGE.dark[3].ground}
+
+
+async def test_a_selection_is_drawn_and_goes_again(make: Make) -> None:
+    app = make("a dull film\na wonderful cast")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        plain = styles(app, "film")
+        await pilot.press("shift+down")
+        await pilot.pause()
+        chosen = styles(app, "film")
+        assert chosen != plain
+        await pilot.press("down")
+        await pilot.pause()
+        assert styles(app, "film") == plain
+
+
+async def test_other_colours_paint_every_line_again(make: Make) -> None:
+    app = make()
+    async with app.run_test(size=(120, 30)) as pilot:
+        await pilot.pause()
+        app.colour("saliscope-red-green-light")
+        await pilot.pause()
+        assert grounds(app, "wonderful") == {PALETTES["red-green"].light[3].ground}

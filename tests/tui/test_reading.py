@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from textual.widgets import Static
 
-from saliscope.tui.app import TuiApp
-from saliscope.tui.desk import without
+from saliscope.protocol.parameters import Mask
 from saliscope.tui.screens.main import MainScreen
 from saliscope.tui.widgets.editor import Editor
 from saliscope.tui.widgets.strongest import Strongest
-from saliscope.tui.widgets.token import TokenDetail
-from tests.tui.conftest import TEXT, Make, session_of, until
-
-
-def detail(app: TuiApp) -> str:
-    """What the panel of the token shows, as plain text."""
-    widget = app.screen.query_one(TokenDetail)
-    lines = [widget.render_line(y).text for y in range(widget.size.height)]
-    return "\n".join(lines)
+from tests.tui.conftest import TEXT, Make, detail, session_of, until
 
 
 async def test_the_token_at_the_cursor_has_its_facts(make: Make) -> None:
@@ -75,7 +66,9 @@ async def test_a_masked_token_shows_what_it_changes(make: Make) -> None:
         await pilot.press("f8")
         await until(pilot, lambda: app.desk.without is not None)
         asked = [call for call in session_of(app).fake.calls if call[0] == "predict"]
-        assert asked[0][1] == "The plot is a mess, but the cast is ."
+        start = TEXT.index("wonderful")
+        assert asked[0][1] == TEXT
+        assert asked[0][2]["mask"] == Mask([(start, start + len("wonderful"))])
         assert "1 token: positive" in detail(app)
         assert editor.masked
         await pilot.press("f8")
@@ -99,14 +92,6 @@ async def test_a_mask_where_nothing_is_explained_says_so(make: Make) -> None:
         await pilot.press("f8")
         await pilot.pause()
         assert "no scored token" in "".join(str(note.message) for note in app._notifications)
-
-
-def test_a_word_that_is_left_out_leaves_one_space() -> None:
-    assert without("a dull film", [(2, 6)]) == "a film"
-    assert without("a dull film", [(1, 6)]) == "a film"
-    assert without("dull film", [(0, 4)]) == "film"
-    assert without("a b c d", [(2, 3), (4, 5)]) == "a d"
-    assert without("unfair", [(0, 2)]) == "fair"
 
 
 async def test_a_click_on_a_token_shows_it(make: Make) -> None:

@@ -17,30 +17,32 @@ from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.results import Explanation
 from saliscope.render.bars import percent
 from saliscope.render.buckets import bucket, peak_of
+from saliscope.render.explained import goal_of, painting_of
 from saliscope.render.graphemes import cut
 from saliscope.render.text import one_line, signed
 from saliscope.tui.contest import Contender, rows, verdict
 from saliscope.tui.inks import Inks
 from saliscope.tui.painted import painted
 from saliscope.tui.picking import Question
-from saliscope.tui.reading import goal_of, painting_of
 from saliscope.tui.screens.picker import Choice, Picker
 
 MAX_CONTENDERS: Final = 4
 #: So many tokens are in the table.
 MAX_ROWS: Final = 24
 MAX_NAME: Final = 18
+MAX_SENTENCE: Final = 48
 
-Explain = Callable[[Contender], Awaitable[Explanation]]
+Explain = Callable[[Contender, bool], Awaitable[Explanation]]
 
 
 class CompareScreen(Screen[None]):
-    """Asks `explain` for each contender and shows what comes; `ask` makes the pickers for method and model."""
+    """Asks `explain` for each contender, by sentence or not, and shows what comes; `ask` makes the pickers."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a,m", "add('method')", "Add a method"),
         Binding("M", "add('model')", "Add a model"),
         Binding("d,backspace", "remove", "Remove the last"),
+        Binding("s", "sentences", "Sentences or tokens"),
         Binding("escape,q,f7", "dismiss", "Back"),
     ]
 
@@ -49,7 +51,8 @@ class CompareScreen(Screen[None]):
     ) -> None:
         super().__init__()
         self._contenders, self._explain, self._ask, self._inks = contenders, explain, ask, inks
-        self._found: dict[Contender, Explanation | SaliscopeError] = {}
+        self._found: dict[tuple[Contender, bool], Explanation | SaliscopeError] = {}
+        self._by_sentence = False
 
     def compose(self) -> ComposeResult:
         """The contenders and the table in one box that scrolls."""
@@ -93,14 +96,22 @@ class CompareScreen(Screen[None]):
             self._contenders.pop()
             self._show()
 
-    def _run(self, contender: Contender) -> None:
-        self.run_worker(self._work(contender))
+    def action_sentences(self) -> None:
+        """Show which sentences support what is explained and which oppose it, or the tokens again."""
+        self._by_sentence = not self._by_sentence
+        for contender in self._contenders:
+            if (contender, self._by_sentence) not in self._found:
+                self._run(contender)
+        self._show()
 
-    async def _work(self, contender: Contender) -> None:
+    def _run(self, contender: Contender) -> None:
+        self.run_worker(self._work(contender, self._by_sentence))
+
+    async def _work(self, contender: Contender, by_sentence: bool) -> None:
         try:
-            self._found[contender] = await self._explain(contender)
+            self._found[contender, by_sentence] = await self._explain(contender, by_sentence)
         except SaliscopeError as error:
-            self._found[contender] = error
+            self._found[contender, by_sentence] = error
         self._show()
 
     # -- what is shown ----------------------------------------------------------------------------
@@ -108,17 +119,19 @@ class CompareScreen(Screen[None]):
     @property
     def explanations(self) -> list[Explanation]:
         """What has come so far, in the order of the contenders."""
-        found = [self._found.get(contender) for contender in self._contenders]
+        found = [self._found.get((contender, self._by_sentence)) for contender in self._contenders]
         return [one for one in found if isinstance(one, Explanation)]
 
     def _show(self) -> None:
         parts = Text("\n\n").join([self._block(contender) for contender in self._contenders])
         self.query_one("#contenders", Static).update(parts)
-        self.query_one("#contest-table", Static).update(self._table() if len(self.explanations) > 1 else "")
+        self.query_one("#contest").border_title = "Compare sentences" if self._by_sentence else "Compare"
+        is_wanted = len(self.explanations) > (0 if self._by_sentence else 1)
+        self.query_one("#contest-table", Static).update(self._table() if is_wanted else "")
 
     def _block(self, contender: Contender) -> Text:
         """One contender: its name, what it cost and how it agrees with the first, above the coloured text."""
-        found = self._found.get(contender)
+        found = self._found.get((contender, self._by_sentence))
         name = " · ".join(part for part in contender if part) or "the daemon's choice"
         if found is None:
             return Text.assemble((name, "bold"), ("  asking …", "dim"))
@@ -138,18 +151,24 @@ class CompareScreen(Screen[None]):
         return head.append("\n").append(painted(painting_of(found), self._inks))
 
     def _table(self) -> Table:
-        """Tokens by contenders, those first that matter most on average."""
+        """Tokens or sentences by contenders, those first that matter most on average."""
         found = self.explanations
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        table.add_column("token")
+        table.add_column("sentence" if self._by_sentence else "token")
         same_model = len({one.model for one in found}) == 1
         for one in found:
             table.add_column(one.method if same_model else f"{one.model} {one.method}", justify="right")
         peaks = [peak_of(one.scores) for one in found]
         for row in rows(found, MAX_ROWS):
-            cells = [
-                Text("") if score is None else Text(f" {signed(score, peak)} ", self._inks.style(bucket(score, peak)))
-                for score, peak in zip(row.scores, peaks, strict=True)
-            ]
-            table.add_row(Text(cut(one_line(row.text), MAX_NAME)), *cells)
+            cells = [self._cell(one, score, peak) for one, score, peak in zip(found, row.scores, peaks, strict=True)]
+            table.add_row(Text(cut(one_line(row.text), MAX_SENTENCE if self._by_sentence else MAX_NAME)), *cells)
         return table
+
+    def _cell(self, explanation: Explanation, score: float | None, peak: float) -> Text:
+        """One score in its colour; of a sentence also in a word, which needs no colour."""
+        if score is None:
+            return Text("")
+        cell = Text(f" {signed(score, peak)} ", self._inks.style(bucket(score, peak)))
+        if self._by_sentence and explanation.signed and bucket(score, peak):
+            cell.append(" supports" if score > 0 else " opposes ", "dim")
+        return cell

@@ -7,17 +7,19 @@ from typing import Any, ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.geometry import Offset
+from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from saliscope.protocol.edits import Edit
 from saliscope.render.buckets import bucket, peak_of
+from saliscope.render.explained import goal_of, strongest
 from saliscope.tui.desk import Desk, Here
 from saliscope.tui.inks import Inks
-from saliscope.tui.reading import goal_of, strongest
+from saliscope.tui.keys import bind
 from saliscope.tui.screens.jump import JumpScreen
 from saliscope.tui.widgets.bar import CHOICES, TopBar
 from saliscope.tui.widgets.editor import Editor
@@ -35,37 +37,41 @@ JUMPS: Final = {"editor": "e", "strongest": "s", **dict(zip(CHOICES, "dmtp", str
 
 
 class MainScreen(Screen[None]):
-    """Shows what is on the desk, and tells `on_edit` of every edit; `show` draws it again."""
+    """Shows what is on the desk, and tells `on_edit` of every edit; `tell` has it shown again."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1,question_mark", "app.help", "Help", key_display="F1", tooltip="Every key and what it does"),
-        Binding("f2,M", "app.pick('model')", "Model", tooltip="Choose another model"),
-        Binding("f3,m", "app.pick('method')", "Method", tooltip="Choose another method, of those that fit the model"),
-        Binding("f4,t", "app.pick('target')", "Target", tooltip="Choose what is explained"),
-        Binding("f5,g", "app.pick('granularity')", "Pieces", tooltip="Choose what gets a score: tokens, words, …"),
-        Binding("f6,p", "app.parameters", "Parameters", tooltip="Set the parameters of the method"),
-        Binding("f7,c", "app.compare", "Compare", tooltip="Put methods side by side"),
-        Binding("ctrl+r,r", "app.records", "Records", show=False,
-                tooltip="Show the records in a table: sort, narrow down, go to one"),
-        Binding("ctrl+l,l", "app.layers", "Layers", show=False, tooltip="Show what each layer makes of the text"),
-        Binding("f8,x", "app.mask", "Mask", tooltip="Leave the token at the cursor out, and see what that changes"),
-        Binding("f9,E", "app.export", "Export", tooltip="Write a picture, a page or JSON; or copy it"),
-        Binding("ctrl+down,right_square_bracket", "strong(1)", "Next strong token", show=False,
-                tooltip="Go to the next of the strong tokens"),
-        Binding("ctrl+up,left_square_bracket", "strong(-1)", "Previous strong token", show=False,
-                tooltip="Go to the strong token before"),
-        Binding("ctrl+o,o", "jump", "Jump", show=False, tooltip="Show a letter on everything; it goes there"),
-        Binding("f10", "app.external", "External editor", show=False, tooltip="Edit the text in your $EDITOR"),
-        Binding("ctrl+s", "app.save", "Save", show=False, tooltip="Write the text to its file"),
-        Binding("f12", "app.log_screen", "Log", show=False, tooltip="Show what happened so far"),
-        Binding("ctrl+p", "app.command_palette", "Commands", tooltip="Search all commands"),
-        Binding("ctrl+q", "app.quit", "Quit", tooltip="Leave; text and choices are kept"),
+        bind("f1,question_mark", "app.help", "Help", "Every key and what it does", display="F1"),
+        bind("f2,M", "app.pick('model')", "Model", "Choose another model"),
+        bind("f3,m", "app.pick('method')", "Method", "Choose another method, of those that fit the model"),
+        bind("f4,t", "app.pick('target')", "Target", "Choose what is explained"),
+        bind("f5,g", "app.pick('granularity')", "Pieces", "Choose what gets a score: tokens, words, …"),
+        bind("f6,p", "app.parameters", "Parameters", "Set the parameters of the method"),
+        bind("f7,c", "app.compare", "Compare", "Put methods side by side, by tokens or by sentences"),
+        bind("ctrl+r,r", "app.records", "Records", "Show the records in a table: sort, narrow down, go to one",
+             show=False),
+        bind("ctrl+l,l", "app.layers", "Layers", "Show what each layer makes of the text", show=False),
+        bind("f8,x", "app.mask", "Mask", "Hide the token at the cursor, and see what that changes"),
+        bind("f9,E", "app.export", "Export", "Write a picture, a page or JSON; or copy it"),
+        bind("ctrl+down,right_square_bracket", "strong(1)", "Next strong token", "Go to the next of the strong tokens",
+             show=False),
+        bind("ctrl+up,left_square_bracket", "strong(-1)", "Previous strong token", "Go to the strong token before",
+             show=False),
+        bind("ctrl+o,o", "jump", "Jump", "Show a letter on everything; it goes there", show=False),
+        bind("f10", "app.external", "External editor", "Edit the text in your $EDITOR", show=False),
+        bind("ctrl+s", "app.save", "Save", "Write the text to its file", show=False),
+        bind("f12", "app.log_screen", "Log", "Show what happened so far", show=False),
+        bind("ctrl+p", "app.command_palette", "Commands", "Search all commands"),
+        bind("ctrl+q", "app.quit", "Quit", "Leave; text and choices are kept"),
     ]  # fmt: skip
+
+    class News(Message):
+        """Something on the desk is otherwise."""
 
     def __init__(self, desk: Desk, inks: Inks, on_edit: Callable[[Edit], None]) -> None:
         super().__init__()
         self._desk, self._inks, self._on_edit = desk, inks, on_edit
         self._said = ""
+        self._has_news = False
 
     def compose(self) -> ComposeResult:
         """The bar, the editor with its legend, the panels, the keys."""
@@ -104,29 +110,30 @@ class MainScreen(Screen[None]):
     def ink(self, inks: Inks) -> None:
         """Draw everything in other inks."""
         self._inks = inks
-        kinds = (Editor, Legend, PredictionBars, TokenDetail, Strongest)
+        kinds = (Legend, PredictionBars, TokenDetail, Strongest)
         for widget in self.query("*"):
             if isinstance(widget, kinds):
                 widget.inks = inks
+        self.editor.ink(inks)
         self.query_one(Strongest).redraw()
         self.query_one(PredictionBars).redraw()
         self.show()
 
+    def tell(self) -> None:
+        """Have everything shown that is new, once for all that comes until then."""
+        if not self._has_news and self.is_mounted:
+            self._has_news = True
+            self.post_message(self.News())
+
+    @on(News)
     def show(self) -> None:
         """Show what is on the desk now."""
-        self.editor.colours = self._desk.colours
-        self.editor.recolour()
-        self._show_here()
-
-    @on(Editor.Moved)
-    def _moved(self) -> None:
-        self._desk.focus(self.editor.offset_of_cursor)
-        self._show_here()
-
-    def _show_here(self) -> None:
-        """Show what is at the cursor in bar, panels and legend."""
-        desk, here = self._desk, self.here
+        self._has_news = False
+        desk, here, editor = self._desk, self.here, self.editor
         phase, explanation = desk.phase(here), here.explanation
+        editor.colours = desk.colours
+        editor.mark(*self._marked(here))
+        editor.recolour()
         bar = self.query_one(TopBar)
         for name, value, own in self._choices(here):
             bar.show_choice(name, value, own=own)
@@ -140,11 +147,19 @@ class MainScreen(Screen[None]):
             notice.update(said)
         is_masked = bool(desk.masked) and desk.masked_of is explanation
         without = desk.without if is_masked else None
-        self.editor.mark(*self._marked(here))
         self.query_one(PredictionBars).show(explanation, without)
-        self.query_one(TokenDetail).show(explanation, here.feature, len(desk.masked) if is_masked else 0, without)
+        if explanation is not None:
+            desk.known.note(explanation)
+        others = () if explanation is None or here.feature is None else desk.known.others(explanation, here.feature)
+        num_masked = len(desk.masked) if is_masked else 0
+        self.query_one(TokenDetail).show(explanation, here.feature, others, num_masked, without)
         self.query_one(Strongest).show(explanation, here.feature)
         self.query_one(Legend).show(explanation, "" if here.record is None else PROGRESS[here.record.state])
+
+    @on(Editor.Moved)
+    def _moved(self, event: Editor.Moved) -> None:
+        self._desk.focus(event.offset)
+        self.tell()
 
     def _choices(self, here: Here) -> list[tuple[str, str, bool]]:
         """What each chip shows, and whether it was chosen by the reader."""

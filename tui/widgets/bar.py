@@ -45,6 +45,10 @@ class Chip(Static):
 class TopBar(Horizontal):
     """The choices as chips; at the right the state of the daemon with latency and memory."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: tuple[str, str] | None = None
+
     def compose(self) -> ComposeResult:
         """The name of the app, four chips and the state."""
         yield Static("saliscope", id="name")
@@ -59,13 +63,17 @@ class TopBar(Horizontal):
     def show_state(self, phase: Phase, explanation: Explanation | None, status: Status | None) -> None:
         """Show the state, how long the model took, and what the daemon holds."""
         mark, look = MARKS[phase.kind]
-        state = self.query_one("#state", Static)
-        for name in ("quiet", "busy", "good", "warn", "bad"):
-            state.set_class(name == look, f"-{name}")
         parts = [f"{mark} {phase.word}"]
         if explanation is not None and "total" in explanation.timing_ms and phase.kind in ("ready", "refining"):
             parts.append(f"{explanation.timing_ms['total']:.0f} ms")
         memory = 0 if status is None else sum(status.memory.values())
         if memory and phase.kind != "lost" and self.size.width >= WIDE:
             parts.append(f"{memory / 1e6:.0f} MB" if memory < 1e9 else f"{memory / 1e9:.1f} GB")
-        state.update(Text("  ".join(parts), no_wrap=True), layout=False)
+        shown = look, "  ".join(parts)
+        if shown == self._shown:
+            return
+        self._shown = shown
+        state = self.query_one("#state", Static)
+        for name in ("quiet", "busy", "good", "warn", "bad"):
+            state.set_class(name == look, f"-{name}")
+        state.update(Text(shown[1], no_wrap=True), layout=False)

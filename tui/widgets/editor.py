@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding, BindingType
+from textual.cache import LRUCache
+from textual.geometry import Region
 from textual.message import Message
+from textual.reactive import reactive
+from textual.strip import Strip
 from textual.widgets import TextArea
 from textual.widgets.text_area import Edit as AreaEdit
-from textual.widgets.text_area import EditResult
+from textual.widgets.text_area import EditResult, Selection
 
 from saliscope.protocol.edits import Edit
 from saliscope.render.text import visible
-from saliscope.tui.colours import Colours
+from saliscope.tui.colours import Colours, Stretch
 from saliscope.tui.inks import Inks
 from saliscope.tui.places import Lines, edit_between
 
 Span = tuple[int, int]
+#: Everything that decides how a row looks: the line, which part of it, colours, marks, selection, cursor, styles.
+Look = tuple[str, int, tuple[Stretch, ...], tuple[Span | None, ...], Span | None, int | None, tuple[object, ...]]
+#: So many painted rows are kept.
+KEPT: Final = 1024
 
 HINT = (
     "Type or paste a text: its words take colours as the model reads it.\n\n"
@@ -37,6 +45,9 @@ class Editor(TextArea, inherit_bindings=False):
         *(binding for binding in TextArea.BINDINGS if isinstance(binding, Binding) and binding.key not in ("f6", "f7")),
     ]
 
+    # As a text area has it, but for the repainting of every row: `recolour` knows which it is about.
+    selection = reactive(Selection(), init=False, always_update=True, repaint=False)
+
     class Moved(Message):
         """The cursor stands elsewhere: `offset` in code points."""
 
@@ -48,6 +59,9 @@ class Editor(TextArea, inherit_bindings=False):
         super().__init__(soft_wrap=True, highlight_cursor_line=False, tab_behavior="focus", placeholder=HINT, **options)
         self.match_cursor_bracket = False
         self._on_edit = on_edit
+        self._strips: LRUCache[Look, Strip] = LRUCache(KEPT)
+        #: How each row looked when it was drawn last.
+        self._painted: dict[int, Look | None] = {}
         self._told = ""
         self._lines: Lines | None = None
         self.inks = inks
@@ -78,6 +92,7 @@ class Editor(TextArea, inherit_bindings=False):
         """Take another text, which is not told as an edit; what became of it, as line breaks are made alike."""
         self.load_text(text)
         self._told, self._lines, self.masked = self.text, None, ()
+        self.refresh()
         return self._told
 
     def _tell(self) -> None:
@@ -85,6 +100,7 @@ class Editor(TextArea, inherit_bindings=False):
         if edit is not None:
             self._told, self._lines, self.masked = self.text, None, ()
             self._on_edit(edit)
+            self.recolour()
 
     # -- places -----------------------------------------------------------------------------------
 
@@ -105,24 +121,63 @@ class Editor(TextArea, inherit_bindings=False):
         self.move_cursor(self.lines.location(offset), center=False)
 
     def on_text_area_selection_changed(self) -> None:
-        """Say where the cursor stands now."""
+        """Draw what cursor and selection have left and entered, and say where the cursor stands now."""
+        self.recolour()
         self.post_message(self.Moved(self.offset_of_cursor))
 
     # -- looks ------------------------------------------------------------------------------------
 
-    def recolour(self) -> None:
-        """Draw again what is shown: scores, places or inks are others."""
-        if self.colours is not None:
-            self.colours.clear()
-        self._line_cache.clear()
+    def ink(self, inks: Inks) -> None:
+        """Draw everything in other inks."""
+        self.inks = inks
+        self._strips.clear()
         self.refresh()
 
     def mark(self, chosen: Span | None, masked: tuple[Span, ...]) -> None:
         """Show which feature is the chosen one, and which are left out."""
-        if (chosen, masked) != (self.chosen, self.masked):
-            self.chosen, self.masked = chosen, masked
-            self._line_cache.clear()
-            self.refresh()
+        self.chosen, self.masked = chosen, masked
+
+    def recolour(self) -> None:
+        """Draw the rows again that look otherwise now: text, scores, places, marks or the cursor are others."""
+        styles, width = self._styles, self.size.width
+        others = [y for y in range(self.size.height) if self._painted.get(y) != self._look(y, styles)]
+        if others:
+            self.refresh(*(Region(0, y, width, 1) for y in others))
+
+    def render_line(self, y: int) -> Strip:
+        """One row, painted anew if nothing that looks the same was painted lately."""
+        look = self._painted[y] = self._look(y, self._styles)
+        if look is None:
+            return super().render_line(y)
+        strip = self._strips.get(look)
+        if strip is None:
+            strip = self._strips[look] = self._render_line(y)
+        return strip
+
+    @property
+    def _styles(self) -> tuple[object, ...]:
+        """What all rows have in common; a text area takes it from the style sheet when it draws."""
+        theme = self._theme
+        return self.wrapped_document._width, theme.base_style, theme.cursor_style, theme.selection_style
+
+    def _look(self, y: int, styles: tuple[object, ...]) -> Look | None:
+        """How a row of the widget looks; None where no line of the text is, and while there is no text."""
+        rows = self.wrapped_document._offset_to_line_info
+        at = y + self.scroll_offset.y
+        if at >= len(rows) or (len(rows) == 1 and not self.document.get_line(0)):
+            return None
+        line, section = rows[at]
+        text, start = self.document.get_line(line), self.lines.offset(line, 0)
+        stretches = () if self.colours is None else self.colours.line(text, start)
+        size = len(text)
+        marked = tuple(_within(span, start, size) for span in (self.chosen, *self.masked))
+        (top, first), (bottom, last) = sorted(self.selection)
+        selected = None
+        if top <= line <= bottom and (top, first) != (bottom, last):
+            selected = first if line == top else 0, last if line == bottom else size + 1
+        row, column = self.selection.end
+        cursor = column if row == line and self._draw_cursor else None
+        return text, section, stretches, marked, selected, cursor, styles
 
     def get_line(self, line_index: int) -> Text:
         """A line in its colours."""
@@ -133,12 +188,16 @@ class Editor(TextArea, inherit_bindings=False):
         start = self.lines.offset(line_index, 0)
         for part in self.colours.line(source, start):
             line.stylize(self.inks.style(part.bucket, stale=part.stale, seen=part.seen), part.start, part.end)
-        self._stylize(line, self.chosen, start, Style(bold=True, underline=self.inks.depth == "truecolor"))
-        for span in self.masked:
-            self._stylize(line, span, start, Style(strike=True, dim=True))
+        bold = Style(bold=True, underline=self.inks.depth == "truecolor")
+        for span, style in ((self.chosen, bold), *((span, Style(strike=True, dim=True)) for span in self.masked)):
+            place = _within(span, start, len(line))
+            if place is not None:
+                line.stylize(style, *place)
         return line
 
-    @staticmethod
-    def _stylize(line: Text, span: Span | None, start: int, style: Style) -> None:
-        if span is not None and span[1] > start and span[0] < start + len(line):
-            line.stylize(style, max(0, span[0] - start), span[1] - start)
+
+def _within(span: Span | None, start: int, size: int) -> Span | None:
+    """The part of a span that lies on a line of `size` from code point `start` on, counted from there."""
+    if span is None or span[1] <= start or span[0] >= start + size:
+        return None
+    return max(0, span[0] - start), span[1] - start

@@ -7,10 +7,10 @@ from textual.widgets import Static
 
 from saliscope.protocol.results import Explanation
 from saliscope.render.buckets import BUCKETS
+from saliscope.render.explained import goal_of
 from saliscope.render.graphemes import cut
 from saliscope.render.text import one_line
 from saliscope.tui.inks import Inks
-from saliscope.tui.reading import goal_of
 
 MAX_GOAL = 24
 
@@ -21,10 +21,15 @@ class Legend(Static):
     def __init__(self, inks: Inks, id: str | None = None) -> None:
         super().__init__(id=id)
         self.inks = inks
+        self._shown: tuple[object, ...] = ()
 
     def show(self, explanation: Explanation | None, mark: str = "") -> None:
         """Say what the colours of an explanation mean; `mark` says how far it is."""
-        self.update(Text("") if explanation is None else self._line(explanation, mark), layout=False)
+        goal = None if explanation is None else (goal_of(explanation), explanation.signed)
+        shown = (goal, mark, self.inks)
+        if shown != self._shown:
+            self._shown = shown
+            self.update(Text("") if explanation is None else self._line(explanation, mark), layout=False)
 
     def _line(self, explanation: Explanation, mark: str) -> Text:
         goal = cut(one_line(goal_of(explanation)), MAX_GOAL)

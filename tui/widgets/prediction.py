@@ -7,10 +7,10 @@ from textual.widgets import Static
 
 from saliscope.protocol.results import Explanation, Prediction
 from saliscope.render.bars import bar, percent
+from saliscope.render.explained import bars_of, labels_of
 from saliscope.render.graphemes import cut, pad, width
 from saliscope.render.text import one_line
 from saliscope.tui.inks import Inks
-from saliscope.tui.reading import bars_of, labels_of
 
 MAX_LABEL = 16
 

@@ -14,10 +14,10 @@ from textual.widgets.option_list import Option
 from saliscope.protocol.results import Explanation
 from saliscope.render.bars import two_sided
 from saliscope.render.buckets import bucket, peak_of
+from saliscope.render.explained import strongest
 from saliscope.render.graphemes import cut, width
 from saliscope.render.text import one_line, signed
 from saliscope.tui.inks import Inks
-from saliscope.tui.reading import strongest
 
 MAX_ROWS = 50
 MAX_NAME = 14

@@ -11,10 +11,14 @@ from saliscope.render.buckets import bucket, meaning, peak_of
 from saliscope.render.graphemes import cut
 from saliscope.render.text import one_line, signed
 from saliscope.tui.inks import Inks
+from saliscope.tui.known import OtherScore
 from saliscope.tui.reading import facts_of
 
 #: So many pieces are named, each with its ids.
 MAX_PIECES = 4
+#: So many other methods, by so much of their names.
+MAX_OTHERS = 4
+MAX_METHOD = 20
 
 
 class TokenDetail(Static):
@@ -26,11 +30,16 @@ class TokenDetail(Static):
         self._shown: tuple[object, ...] = ()
 
     def show(
-        self, explanation: Explanation | None, index: int | None, masked: int = 0, without: Prediction | None = None
+        self,
+        explanation: Explanation | None,
+        index: int | None,
+        others: tuple[OtherScore, ...] = (),
+        masked: int = 0,
+        without: Prediction | None = None,
     ) -> None:
-        """Show feature number `index`; `masked` of them are left out, and the prediction is `without` them."""
-        shown = (explanation, index, masked, without, self.inks)
-        if shown == self._shown:
+        """Show feature number `index` and what `others` say of it; the prediction is `without` the `masked` ones."""
+        shown = (explanation, index, others, masked, without, self.inks)
+        if _same(shown, self._shown):
             return
         self._shown = shown
         if explanation is None or index is None:
@@ -52,6 +61,8 @@ class TokenDetail(Static):
         pieces = [f"{one_line(text)} {','.join(map(str, ids))}".strip() for text, ids in facts.pieces[:MAX_PIECES]]
         more = len(facts.pieces) - MAX_PIECES
         rows.add_row("pieces", Text(" · ".join(pieces) + (f" and {more} more" if more > 0 else "")))
+        for other in others[:MAX_OTHERS]:
+            rows.add_row(cut(other.method, MAX_METHOD), self._score(other))
         if masked:
             rows.add_row("masked", Text(self._without(explanation, masked, without)))
         sheet = Table.grid()
@@ -59,6 +70,12 @@ class TokenDetail(Static):
         sheet.add_row(Text(meaning(number, signed=explanation.signed), "dim"))
         sheet.add_row(rows)
         self.update(sheet)
+
+    def _score(self, other: OtherScore) -> Text:
+        """What another method says, in the colour that it has there."""
+        number = signed(other.score, other.peak)
+        text = number if other.signed else number.removeprefix("+")
+        return Text(f" {text} ", self.inks.style(bucket(other.score, other.peak)))
 
     @staticmethod
     def _without(explanation: Explanation, masked: int, without: Prediction | None) -> str:
@@ -71,3 +88,8 @@ class TokenDetail(Static):
         if before is None or after is None:
             return f"{what}: {one_line(without.label)}"
         return f"{what}: {one_line(label)} {before:.1%} → {after:.1%} ({(after - before) * 100:+.1f})"
+
+
+def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    """Whether nothing has changed; an explanation is another one when it comes anew, whatever it says."""
+    return len(one) == len(other) and one[0] is other[0] and one[1:] == other[1:]

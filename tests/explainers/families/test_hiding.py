@@ -166,7 +166,7 @@ def test_sorting_rows_by_length_does_not_change_the_scores(method: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_drop_is_refused_before_any_row_where_position_ids_do_not_place_tokens(method: str) -> None:
     model = FakeModel(linear_game([1.0, 2.0]), capabilities=DECODER - {"drop"})
-    with pytest.raises(NotCapable, match=r"params\.mask: drop needs position ids that place tokens.*replace"):
+    with pytest.raises(NotCapable, match=r"params\.mask: drop needs a way to leave tokens out.*replace"):
         ask(model, "a b", method, mask="drop")
     assert model.rows == 0
     assert len(ask(model, "a b", method, mask="attention").scores) == 2
