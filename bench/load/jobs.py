@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from bench.load.house import a_text, own_daemon
+from bench.load.house import a_text, driver_of, own_daemon
 from saliscope.explainers import explain, load
 from saliscope.protocol import connect, paths
 from saliscope.protocol.client import Client
@@ -130,7 +130,7 @@ def run_kills(num_rows: int, num_kills: int, method: str = "occlusion", seed: in
 
 def run_again(num_rows: int, method: str) -> tuple[float, float, bool]:
     """The same job twice: the seconds of each, and whether the outputs are the same bytes."""
-    with tempfile.TemporaryDirectory(prefix="sal-") as folder, own_daemon("1GiB"):
+    with tempfile.TemporaryDirectory(prefix="sal-") as folder, own_daemon(cache="1GiB"):
         data = Path(folder) / "data.jsonl"
         write_data(data, num_rows)
         seconds, outputs = [], []
@@ -166,19 +166,6 @@ def follow(client: Client, job: Job, meanwhile: Callable[[Job], None]) -> Job:
         job = client.job_status(job.job)
         time.sleep(0.01)
     return job
-
-
-def driver_of(job: str) -> int | None:
-    """The process of a job; None where there is none just now."""
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            try:
-                words = (folder / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if b"saliscope.daemon.jobs" in words and any(word.endswith(b"/" + job.encode()) for word in words):
-                return int(folder.name)
-    return None
 
 
 def resident(pid: int) -> int:
