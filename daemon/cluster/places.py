@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import socket
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from saliscope.protocol.errors import SaliscopeError
 _TOLD: Final = ("SALISCOPE_PREFIX_CACHE", "SALISCOPE_ALLOW_PICKLE", "SALISCOPE_TRUST_REMOTE_CODE")
 #: Bytes for what is on its way between actors, where we start Ray: answers are small.
 _STORE: Final = 256 << 20
+_KNOCK_S: Final = 10.0
 #: A Ray that we start listens on loopback only (elsewhere this is what the variable's name says), and asks for a token.
 _PRIVATE: Final = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
 
@@ -42,6 +44,7 @@ def join(address: str | None, num_actors: int | None) -> None:
 
     try:
         if address is not None:
+            _knock(address)
             ray.init(address=address)
         else:
             ray.init(
@@ -56,6 +59,13 @@ def join(address: str | None, num_actors: int | None) -> None:
             "bad_request",
             f"engine: {where} ({said}); look at `ray status`, start one with `ray start --head`, or use --engine local",
         ) from error
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens at HOST:PORT; Ray would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
 
 
 class Places:
