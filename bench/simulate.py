@@ -19,7 +19,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.scale_page import fairness_table, overtaking_table, waiting_table, write
+from bench.scale_page import fairness_table, overtaking_table, sizing_table, waiting_table, write
 from saliscope.daemon.worker.scheduling.budget import Budget
 from saliscope.daemon.worker.scheduling.level import Level
 from saliscope.daemon.worker.scheduling.queue import Queue
@@ -227,6 +227,7 @@ def main() -> None:
     cost = f"{FIXED_S * 1e3:.1f} ms a pass and {PER_TOKEN_S * 1e3:.3f} ms a padded token"
     tables = {"model": f"{cost}; warm-up takes a budget of {budget.tokens} tokens, {budget.free} of them free."}
     tables["waiting"] = waiting_table({count: waiting(count, SECONDS[count]) for count in DEVICES}, simulation_facts)
+    tables["sizing"] = sizing_table(simulation_facts)
     tables["fairness"] = fairness_table({count: fairness(count, 1.0) for count in DEVICES})
     tables["overtaking"] = overtaking_table(*overtaking())
     for table in tables.values():

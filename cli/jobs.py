@@ -81,6 +81,7 @@ def tell(job: Job, *, as_json: bool) -> None:
         ("out", job.out),
         ("model", job.model or ""),
         ("method", job.method or ""),
+        ("engine", job.engine),
         ("restarts", str(job.restarts or "")),
     ]
     click.echo("\n".join(f"{name:<8}  {value}" for name, value in rows if value))

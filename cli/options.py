@@ -54,6 +54,19 @@ def run(function: F) -> F:
     return function
 
 
+def rows_of_data(function: F) -> F:
+    """The options `--limit`, `--split`, `--text-field`, `--pair-field` and `--label-field`."""
+    for option in (
+        click.option("--label-field", metavar="NAME", help="The field of the labels."),
+        click.option("--pair-field", metavar="NAME", help="The field of second texts, where the data are pairs."),
+        click.option("--text-field", metavar="NAME", help="The field of the texts."),
+        click.option("--split", metavar="NAME", help="Which part of a data set of the hub (default: test)."),
+        click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N rows."),
+    ):
+        function = option(function)
+    return function
+
+
 def model(function: F) -> F:
     """The option `--model`, completed with what the running daemon knows."""
     return click.option(

@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 
+from saliscope.daemon.engines.cluster import check_installed, ray_engine
 from saliscope.daemon.front.options import add_to, read, with_environment
 from saliscope.protocol.errors import SaliscopeError
 
@@ -23,18 +24,22 @@ def main() -> int:
     ready_fd: int | None = found.ready_fd
     try:
         options = read(found)
+        if options.engine == "ray":
+            check_installed()
     except SaliscopeError as error:
         print(f"saliscope: {error.message}", file=sys.stderr)
         return error.exit_status
     if ready_fd is not None and os.fork():
         os._exit(0)
 
+    from saliscope.daemon.engines.choosing import Choosing
     from saliscope.daemon.engines.local import LocalEngine
     from saliscope.daemon.engines.zygote import ZygoteSpawner
     from saliscope.daemon.front.run import run
 
     options.to_environment()
-    return run(LocalEngine(ZygoteSpawner()), ready_fd, options)
+    local, ray = LocalEngine(ZygoteSpawner()), ray_engine(options.ray_address, options.ray_actors)
+    return run(Choosing({"local": local, "ray": ray}, options.engine), ready_fd, options)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ class SubmitJob(Struct):
     must be unique. `slices` are fields by whose values the results are summed up. `target` "gold" explains the class
     of the label; `limit` takes the first rows only. `deterministic`: the same bytes at every run on one machine. Where
     `out` or parts of it are there, `resume` goes on with those of the same job, `overwrite` begins anew; without one
-    of them it is refused. The other fields are those of `explain`.
+    of them it is refused. `engine` says who computes: a worker of this machine, or all of a Ray cluster; null: as the
+    daemon was started. The other fields are those of `explain`.
     """
 
     data: Name
@@ -45,7 +46,7 @@ class SubmitJob(Struct):
     id_field: Name | None = None
     slices: Annotated[list[Name], Meta(max_length=16)] = field(default_factory=list)
     deterministic: bool = False
-    engine: Literal["local"] = "local"
+    engine: Literal["local", "ray"] | None = None
     resume: bool = False
     overwrite: bool = False
 
@@ -60,7 +61,8 @@ class Job(Struct):
     """How a job is: `done` of `total` rows (null: not counted yet), `failed` of them with a reason in the output.
 
     `reason` says why it is paused or has failed; `stage` what a running one is at: checking, counting, explaining,
-    merging. `eta_s` are the seconds that the rest will take at the speed of the last minute.
+    merging. `eta_s` are the seconds that the rest will take at the speed of the last minute. `engine` is empty where it
+    is the daemon's own.
     """
 
     job: JobId
@@ -78,7 +80,7 @@ class Job(Struct):
     rows_per_s: float | None = None
     eta_s: float | None = None
     restarts: int = 0
-    engine: str = "local"
+    engine: str = ""
     warnings: list[str] = field(default_factory=list)
 
 

@@ -14,12 +14,13 @@ FIELD: Final = "$origin"
 
 
 class Origin(Struct, frozen=True, omit_defaults=True):
-    """The number of the session that asks (fairness and `supersede` are by client), and whether the request's rows
-    must share no micro-batch with another's.
+    """The number of the session that asks (fairness and `supersede` are by client), whether the request's rows must
+    share no micro-batch with another's, and the engine that is to have it (none: the daemon's own).
     """
 
     client: int = 0
     alone: bool = False
+    engine: str = ""
 
     def added_to(self, params: dict[str, Any]) -> dict[str, Any]:
         """The parameters as a worker gets them."""

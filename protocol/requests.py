@@ -131,7 +131,7 @@ class JobOptions(TypedDict, total=False):
     id_field: str | None
     slices: Sequence[str]
     deterministic: bool
-    engine: str
+    engine: str | None
     resume: bool
     overwrite: bool
 

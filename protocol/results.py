@@ -33,7 +33,7 @@ class ModelInfo(Struct):
 
     `lacking` says why it has not a capability that one would expect. `num_bytes` are the weights, `size` is what it
     holds with heads that it has borrowed. `num_in_use` requests use it; unused it goes after `expires_s` seconds (null:
-    not by itself).
+    not by itself). `replicas` workers have it, or will.
     """
 
     name: str
@@ -59,6 +59,7 @@ class ModelInfo(Struct):
     adapter: str | None = None
     checks: list[Check] = field(default_factory=list)
     load_s: float = 0.0
+    replicas: int = 1
 
 
 class Unloaded(Struct):

@@ -35,6 +35,9 @@ OPTIONS: Final = (
         "Memory for texts that are being written, computed from the edit on: 512MB, 2GiB; 0: none.",
         DEFAULT_PREFIX_CACHE,
     ),
+    Option("engine", "local|ray", "Who computes: a worker here, or one on every device of a Ray cluster.", "local"),
+    Option("ray-address", "ADDRESS", "The Ray cluster: HOST:PORT, or `auto`; without one, Ray is started here."),
+    Option("ray-actors", "N", "So many workers on it; default: one for each GPU, without GPUs one for each machine."),
     Option("allow-pickle", None, "Load pickled weights, which may run code when they are read."),
     Option("trust-remote-code", None, "Run the Python code that a model's folder brings for its own classes."),
 )

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from bench.load.house import a_text, own_daemon
+from bench.load.house import a_text, driver_of, own_daemon
 from saliscope.explainers import explain, load
 from saliscope.protocol import connect, paths
 from saliscope.protocol.client import Client
@@ -32,6 +32,8 @@ TOLERANCE: Final = 1e-5
 VICTIMS: Final = {"worker": 9, "front": 1, "driver": 9}
 #: Between two kills, once everything is up again, at most.
 LONGEST_LIFE_S: Final = 0.6
+#: The last kill comes when this share of the rows is done.
+SPREAD: Final = 0.9
 _STUB: Final = Path(__file__).parents[2] / "tests" / "daemon" / "fake_daemon.py"
 
 
@@ -103,7 +105,9 @@ def run_rows(num_rows: int) -> Rows:
 
 
 def run_kills(num_rows: int, num_kills: int, method: str = "occlusion", seed: int = 0) -> Kills:
-    """A job on the bundled encoder while its processes are killed at random; compared to the library."""
+    """A job on the bundled encoder while its processes are killed at random, from its first row to its last; compared
+    to the library.
+    """
     rng = random.Random(seed)
     found = Kills(num_rows, dict.fromkeys(VICTIMS, 0))
     with tempfile.TemporaryDirectory(prefix="sal-") as folder, own_daemon():
@@ -114,6 +118,9 @@ def run_kills(num_rows: int, num_kills: int, method: str = "occlusion", seed: in
             job = client.submit_job(str(data), str(out), model="demo-encoder", method=method)
 
             def kill(job: Job) -> None:
+                # Were they not spread over the rows, all would be used up before the model is loaded twice.
+                if job.done < SPREAD * sum(found.kills.values()) * num_rows / num_kills:
+                    return
                 time.sleep(rng.uniform(0, LONGEST_LIFE_S))
                 pids = _pids(client, job.job)
                 if len(pids) == len(VICTIMS) and sum(found.kills.values()) < num_kills:
@@ -130,7 +137,7 @@ def run_kills(num_rows: int, num_kills: int, method: str = "occlusion", seed: in
 
 def run_again(num_rows: int, method: str) -> tuple[float, float, bool]:
     """The same job twice: the seconds of each, and whether the outputs are the same bytes."""
-    with tempfile.TemporaryDirectory(prefix="sal-") as folder, own_daemon("1GiB"):
+    with tempfile.TemporaryDirectory(prefix="sal-") as folder, own_daemon(cache="1GiB"):
         data = Path(folder) / "data.jsonl"
         write_data(data, num_rows)
         seconds, outputs = [], []
@@ -166,19 +173,6 @@ def follow(client: Client, job: Job, meanwhile: Callable[[Job], None]) -> Job:
         job = client.job_status(job.job)
         time.sleep(0.01)
     return job
-
-
-def driver_of(job: str) -> int | None:
-    """The process of a job; None where there is none just now."""
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            try:
-                words = (folder / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if b"saliscope.daemon.jobs" in words and any(word.endswith(b"/" + job.encode()) for word in words):
-                return int(folder.name)
-    return None
 
 
 def resident(pid: int) -> int:

@@ -26,9 +26,7 @@ def command() -> None:
 @click.option("--out", metavar="FILE", required=True, help="Where the rows go: .jsonl or .parquet (extra `parquet`).")
 @click.option("--target", metavar="TARGET", help="What is explained, as for `explain`; `gold`: the class of the label.")
 @options.scale
-@click.option(
-    "-g", "--granularity", type=options.Granularity(), default="token", show_default=True, help="What gets a score."
-)
+@options.granularity
 @click.option("--param", "params", metavar="KEY=VALUE", multiple=True, help="A parameter of the method; repeatable.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="For all that samples.")
 @click.option(
@@ -38,15 +36,15 @@ def command() -> None:
     show_default=True,
     help="Cut texts that are too long, or explain them in overlapping windows.",
 )
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N rows.")
-@click.option("--split", metavar="NAME", help="Which part of a data set of the hub (default: test).")
-@click.option("--text-field", metavar="NAME", help="The field of the texts.")
-@click.option("--pair-field", metavar="NAME", help="The field of second texts, where the data are pairs.")
-@click.option("--label-field", metavar="NAME", help="The field of the labels.")
+@options.rows_of_data
 @click.option("--id-field", metavar="NAME", help="A field that names the rows; its values must differ.")
 @click.option("--slice", "slices", metavar="NAME", multiple=True, help="Sum up by the values of a field; repeatable.")
 @click.option("--deterministic", is_flag=True, help="The same bytes at every run on one machine; slower.")
-@click.option("--engine", type=click.Choice(["local"]), default="local", show_default=True, help="Who computes.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    help="Who computes: a worker here, or every device of a Ray cluster (default: as the daemon was started).",
+)
 @click.option("--resume", is_flag=True, help="Go on with the same job where it was interrupted.")
 @click.option("--overwrite", is_flag=True, help="Begin anew, whatever is there.")
 @click.option("--detach", is_flag=True, help="Do not wait for the job.")

@@ -56,11 +56,7 @@ Choice = str | dict[str, Any]
     show_default=True,
     help="What gets a score.",
 )
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N texts.")
-@click.option("--split", metavar="NAME", help="Which part of a data set of the hub (default: test).")
-@click.option("--text-field", metavar="NAME", help="The field of the texts.")
-@click.option("--pair-field", metavar="NAME", help="The field of second texts, where the data are pairs.")
-@click.option("--label-field", metavar="NAME", help="The field of the labels.")
+@options.rows_of_data
 @click.option("--scores", metavar="FILE", help='Scores from elsewhere, as JSON: {"name": [[…], …]}, a row a text.')
 @click.option("--background", metavar="FILE", help="Texts in which the rarity of tokens is counted.")
 @click.option(

@@ -37,16 +37,21 @@ def list_(as_json: bool) -> None:
         click.echo("\n".join(columns(rows, Terminal.of_stdout().columns)))
 
 
-@command.command("status")
-@click.argument("job")
-@options.as_json
-def status(job: str, as_json: bool) -> None:
-    """Show how a job is."""
-    from saliscope.cli.jobs import tell
+def _about_one(name: str, verb: str, summary: str) -> None:
+    """A command that asks `verb` about one job and shows how it is then."""
 
-    with session() as opened:
-        found = opened.client.job_status(job)
-    tell(found, as_json=as_json)
+    @command.command(name, help=summary)
+    @click.argument("job")
+    @options.as_json
+    def run(job: str, as_json: bool) -> None:
+        from saliscope.cli.jobs import tell
+
+        with session() as opened:
+            found = getattr(opened.client, verb)(job)
+        tell(found, as_json=as_json)
+
+
+_about_one("status", "job_status", "Show how a job is.")
 
 
 @command.command("wait")
@@ -60,40 +65,9 @@ def wait(job: str) -> None:
     click.echo(f"job {done.job} is done: {os.path.relpath(done.out)}")
 
 
-@command.command("pause")
-@click.argument("job")
-@options.as_json
-def pause(job: str, as_json: bool) -> None:
-    """Stop a job; what was found is kept."""
-    from saliscope.cli.jobs import tell
-
-    with session() as opened:
-        found = opened.client.pause_job(job)
-    tell(found, as_json=as_json)
-
-
-@command.command("resume")
-@click.argument("job")
-@options.as_json
-def resume(job: str, as_json: bool) -> None:
-    """Go on with a job that is paused, or has failed."""
-    from saliscope.cli.jobs import tell
-
-    with session() as opened:
-        found = opened.client.resume_job(job)
-    tell(found, as_json=as_json)
-
-
-@command.command("cancel")
-@click.argument("job")
-@options.as_json
-def cancel(job: str, as_json: bool) -> None:
-    """End a job and remove what it has found."""
-    from saliscope.cli.jobs import tell
-
-    with session() as opened:
-        found = opened.client.cancel_job(job)
-    tell(found, as_json=as_json)
+_about_one("pause", "pause_job", "Stop a job; what was found is kept.")
+_about_one("resume", "resume_job", "Go on with a job that is paused, or has failed.")
+_about_one("cancel", "cancel_job", "End a job and remove what it has found.")
 
 
 @command.command("results")

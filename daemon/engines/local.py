@@ -11,11 +11,9 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from saliscope.daemon.engines import NOBODY
-from saliscope.daemon.engines.trial import Trial
+from saliscope.daemon.engines.trial import Again, Trial, stage, until_answered
 from saliscope.daemon.engines.worker import End, Spawner, Worker, start_worker
-from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.messages import BUNDLED
 from saliscope.protocol.origin import Origin
 from saliscope.protocol.requests import DisconnectedError, OnNotification
 from saliscope.protocol.results import MethodInfo
@@ -57,27 +55,23 @@ class LocalEngine:
 
         In its second such crash it fails as `internal` with the reason; those beside it are not charged.
         """
-        trial = Trial(method, params)
 
-        def listen(notification: Notification) -> None:
-            if notification.method == "$/progress" and notification.params is not None:
-                trial.progressed(notification.params.get("done", 0.0))
-            if on_notification is not None:
-                on_notification(notification)
+        async def attempt(trial: Trial, listen: OnNotification) -> Any:
+            return await self.attempt(trial, params, listen, origin)
 
-        try:
-            while True:
-                async with self._turn(trial):
-                    worker = await self._worker(trial, on_notification)
-                    fields = replace(origin, alone=origin.alone or trial.is_charged).added_to(params)
-                    try:
-                        return await self._run(worker, trial, method, fields, listen)
-                    except DisconnectedError:
-                        end = await asyncio.shield(worker.burial)
-                trial.check()
-                listen(_stage(f"the worker ended ({end.how}), running again"))
-        finally:
-            trial.over.set()
+        return await until_answered(method, params, on_notification, attempt)
+
+    async def attempt(self, trial: Trial, params: dict[str, Any], listen: OnNotification, origin: Origin) -> Any:
+        """One run of a request here: its answer, or `Again` if its worker dies or cannot be started."""
+        async with self._turn(trial):
+            worker = await self._worker(trial, listen)
+            fields = replace(origin, alone=origin.alone or trial.is_charged).added_to(params)
+            return await self._run(worker, trial, fields, listen)
+
+    def has(self, model: str | None) -> bool:
+        """Whether a living worker has answered for this model, so that nobody waits until it is loaded."""
+        worker = self._living()
+        return worker is not None and (model is None or model in worker.models)
 
     async def facts(self) -> list[dict[str, Any]]:
         """See `Engine`; one that starts or has ended is listed with this state only."""
@@ -103,13 +97,17 @@ class LocalEngine:
 
     async def close(self) -> None:
         """See `Engine`."""
+        await self.retire()
+        await self._spawner.close()
+
+    async def retire(self) -> None:
+        """End the worker; where workers come from stays."""
         await _cancel(self._reload)
         await _cancel(self._start)
         await _cancel(self._burial)
         worker = self._living()
         if worker is not None:
             await worker.client.close()
-        await self._spawner.close()
 
     @contextlib.asynccontextmanager
     async def _turn(self, trial: Trial) -> AsyncIterator[None]:
@@ -125,17 +123,15 @@ class LocalEngine:
         async with self._alone:
             yield
 
-    async def _run(
-        self, worker: Worker, trial: Trial, method: str, params: dict[str, Any], listen: OnNotification
-    ) -> Any:
+    async def _run(self, worker: Worker, trial: Trial, params: dict[str, Any], listen: OnNotification) -> Any:
         id = worker.client.new_id()
         worker.trials[id] = trial
         try:
-            answer = await worker.client.call(method, params, listen, id=id)
+            answer = await worker.client.call(trial.method, params, listen, id=id)
         except DisconnectedError:
             # It is judged before it leaves.
             await asyncio.shield(worker.burial)
-            raise
+            raise Again from None
         except SaliscopeError:
             self._num_crashes_in_a_row = 0
             raise
@@ -144,7 +140,7 @@ class LocalEngine:
         self._num_crashes_in_a_row = 0
         self._proven.add(trial.model)
         if trial.model is not None:
-            worker.newest = trial.model
+            worker.has_answered(trial.model)
         return answer
 
     def _living(self) -> Worker | None:
@@ -153,18 +149,18 @@ class LocalEngine:
             return None
         return start.result() if start.result().is_living else None
 
-    async def _worker(self, trial: Trial, on_notification: OnNotification | None) -> Worker:
-        while True:
-            if self._start is None or (self._start.done() and self._living() is None):
-                self._start = asyncio.create_task(self._start_worker())
-            # "Running again" says as much, and would be replaced by this in the queue of one that reads slowly.
-            if not self._start.done() and on_notification is not None and not trial.num_runs:
-                on_notification(_stage("starting the worker"))
-            try:
-                # Shielded: whoever asked first may cancel, the others still want the worker.
-                return await asyncio.shield(self._start)
-            except SaliscopeError as error:
-                trial.not_started(error)
+    async def _worker(self, trial: Trial, listen: OnNotification | None) -> Worker:
+        if self._start is None or (self._start.done() and self._living() is None):
+            self._start = asyncio.create_task(self._start_worker())
+        # "Running again" says as much, and would be replaced by this in the queue of one that reads slowly.
+        if not self._start.done() and listen is not None and not trial.num_runs:
+            listen(stage("starting the worker"))
+        try:
+            # Shielded: whoever asked first may cancel, the others still want the worker.
+            return await asyncio.shield(self._start)
+        except SaliscopeError as error:
+            trial.not_started(error)
+            raise Again from error
 
     async def _start_worker(self) -> Worker:
         if self._burial is not None:
@@ -192,29 +188,29 @@ class LocalEngine:
             trial.first = innocent
             if not is_charged:
                 innocent.append(trial)
-        if self._num_crashes_in_a_row == 1 and worker.newest is not None:
-            self._reload = asyncio.create_task(self._load(worker.newest))
+        if self._num_crashes_in_a_row == 1 and worker.models:
+            self._reload = asyncio.create_task(self._load(worker.models[-1]))
         return end
 
     async def _load(self, model: str) -> None:
         """Have the model that was used last in a new worker before somebody asks."""
         try:
-            params = {"model": model or BUNDLED[0], "download": False}
+            params = {"model": model, "download": False}
             worker = await self._worker(Trial("models/load", params), None)
             # Not by `call`: nobody has asked, so its answer does not end the crashes in a row.
             await worker.client.call("models/load", params)
+            worker.has_answered(model)
         except SaliscopeError as error:
             log.warning("a model was not loaded again: %s", error.code)
+        except Again:
+            # Whoever asks next starts one.
+            log.warning("a model was not loaded again: no worker could be started")
 
     async def _ask(self, worker: Worker) -> None:
         try:
             self._facts = await worker.client.call("status")
         except SaliscopeError as error:
             log.warning("worker %d did not tell its status: %s", worker.ready.pid, error.code)
-
-
-def _stage(stage: str) -> Notification:
-    return Notification("$/progress", {"stage": stage})
 
 
 async def _cancel(task: asyncio.Task[Any] | None) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.messages import BUNDLED
+from saliscope.protocol.requests import OnNotification
 
 #: Requests that wait for a model, which is loaded first if need be.
 _LOADING: Final = frozenset({"explain", "evaluate", "predict", "tokenize", "models/load"})
@@ -17,6 +21,10 @@ MAX_RUNS: Final = 10
 MAX_FAILED_STARTS: Final = 3
 
 
+class Again(Exception):
+    """A run that came to nothing, through no answer of the worker's; the trial knows what of it."""
+
+
 class Trial:
     """One request on its way through workers that may die.
 
@@ -25,8 +33,9 @@ class Trial:
     """
 
     def __init__(self, method: str, params: dict[str, Any]) -> None:
-        #: The model that it waits for ("" is the default one); None if it needs none.
-        self.model: str | None = (params.get("model") or "") if method in _LOADING else None
+        self.method = method
+        #: The model that it waits for; None if it needs none.
+        self.model: str | None = (params.get("model") or BUNDLED[0]) if method in _LOADING else None
         self.over = asyncio.Event()
         #: Others whose worker died with this one's and who are not charged: they run first.
         self.first: list[Trial] = []
@@ -35,7 +44,8 @@ class Trial:
         self.num_runs = 0
         self._num_charged = self._num_failed_starts = 0
         self._progress = self._kept = 0.0
-        self._how = ""
+        #: How the last of them ended.
+        self.how = ""
 
     @property
     def is_charged(self) -> bool:
@@ -49,15 +59,15 @@ class Trial:
     def ended(self, how: str, *, charged: bool) -> None:
         """The worker died while it had this request; `charged`: while it was at work on it."""
         self.num_runs += 1
-        self._how = how
+        self.how = how
         if self._keeps and self._progress > self._kept:
             self._num_charged, self._kept = 0, self._progress
         self._num_charged += charged
 
     def not_started(self, error: SaliscopeError) -> None:
-        """No worker could be started for it; raises `error` when that was so too often."""
+        """No worker could be started for it; raises `error` when that was so too often, or will always be so."""
         self._num_failed_starts += 1
-        if self._num_failed_starts >= MAX_FAILED_STARTS:
+        if self._num_failed_starts >= MAX_FAILED_STARTS or error.code == "bad_request":
             raise error
 
     def check(self) -> None:
@@ -66,14 +76,46 @@ class Trial:
         if self._num_charged >= MAX_CHARGED:
             raise SaliscopeError(
                 "internal",
-                f"{self._how} ended the worker while it computed this request, {MAX_CHARGED} times, the last time "
+                f"{self.how} ended the worker while it computed this request, {MAX_CHARGED} times, the last time "
                 f"alone; try a shorter text, another method or another model{kept}",
-                {"reason": self._how, "charged": self._num_charged},
+                {"reason": self.how, "charged": self._num_charged},
             )
         if self.num_runs >= MAX_RUNS:
             raise SaliscopeError(
                 "internal",
-                f"the worker ended {self.num_runs} times while this request was with it (the last time: {self._how}), "
+                f"the worker ended {self.num_runs} times while this request was with it (the last time: {self.how}), "
                 f"which seems not to be its fault; look at `saliscope daemon logs`, then send it again{kept}",
-                {"reason": self._how, "runs": self.num_runs},
+                {"reason": self.how, "runs": self.num_runs},
             )
+
+
+async def until_answered(
+    method: str,
+    params: dict[str, Any],
+    on_notification: OnNotification | None,
+    attempt: Callable[[Trial, OnNotification], Awaitable[Any]],
+) -> Any:
+    """Run a request until it is answered or must not run again; `attempt` is one run, which may end as `Again`."""
+    trial = Trial(method, params)
+
+    def listen(notification: Notification) -> None:
+        if notification.method == "$/progress" and notification.params is not None:
+            trial.progressed(notification.params.get("done", 0.0))
+        if on_notification is not None:
+            on_notification(notification)
+
+    try:
+        while True:
+            try:
+                return await attempt(trial, listen)
+            except Again:
+                trial.check()
+                if trial.how:
+                    listen(stage(f"the worker ended ({trial.how}), running again"))
+    finally:
+        trial.over.set()
+
+
+def stage(said: str) -> Notification:
+    """The news of what a request waits for."""
+    return Notification("$/progress", {"stage": said})

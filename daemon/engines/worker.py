@@ -67,8 +67,8 @@ class Worker:
         self.client = client
         self.ready = ready
         self.trials: dict[int, Trial] = {}
-        #: The model that has answered last.
-        self.newest: str | None = None
+        #: The models that have answered here, the newest last.
+        self.models: list[str] = []
         #: What the engine does when it has ended.
         self.burial: asyncio.Task[End]
         self._child = child
@@ -78,10 +78,14 @@ class Worker:
         """Whether it is there, as far as we know."""
         return self.client.is_open
 
+    def has_answered(self, model: str) -> None:
+        """This model is here, and is the newest now."""
+        self.models = [*(name for name in self.models if name != model), model]
+
     async def ended(self) -> End:
         """Wait for its end and say how it came."""
         await self.client.closed()
-        end = await _end_of(self._child)
+        end = await end_of(self._child)
         log.error("worker %d ended: %s", self.ready.pid, end.how)
         return end
 
@@ -108,14 +112,15 @@ async def start_worker(spawner: Spawner) -> Worker:
         await client.close()
         raise
     if not announced.done():
-        end = await _end_of(child)
+        end = await end_of(child)
         raise SaliscopeError("internal", f"the worker ended while starting ({end.how})", {"reason": end.how})
     ready = announced.result()
     log.info("worker %d is ready on %s", ready.pid, ready.device)
     return Worker(client, child, ready)
 
 
-async def _end_of(child: Child) -> End:
+async def end_of(child: Child) -> End:
+    """How it ended whose socket is closed; one that goes on is killed."""
     try:
         return await asyncio.wait_for(child.ended(), END_S)
     except TimeoutError:

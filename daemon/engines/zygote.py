@@ -1,4 +1,4 @@
-"""The front's end of the zygote: a process that has imported torch and forks workers in no time."""
+"""The front's end of the process that makes workers: the zygote, which forks them, or the driver of a cluster."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _END_S: Final = 5.0
 
 
 class ZygoteChild:
-    """A forked worker; the zygote, its parent, tells how it ended."""
+    """A worker by the number that its maker gave it; the maker tells how it ended."""
 
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
+    def __init__(self, pid: int, *, is_ours: bool) -> None:
+        self.pid, self._is_ours = pid, is_ours
         self.end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
 
     async def ended(self) -> End:
@@ -37,28 +37,38 @@ class ZygoteChild:
         return await asyncio.shield(self.end)
 
     def kill(self) -> None:
-        """End it now."""
-        if not self.end.done():
+        """End it now; the driver of a cluster does so itself when the socket is closed."""
+        if self._is_ours and not self.end.done():
             os.kill(self.pid, signal.SIGKILL)
 
 
 class ZygoteSpawner:
-    """Starts the zygote with the first worker, and again if it has died."""
+    """Starts the zygote with the first worker, and again if it has died; `forks`: its workers are processes here."""
 
-    def __init__(self, command: Sequence[str] = COMMAND) -> None:
-        self._command = command
+    def __init__(self, command: Sequence[str] = COMMAND, *, forks: bool = True) -> None:
+        self._command, self._forks = command, forks
+        self._name = "the zygote" if forks else "the driver of the cluster"
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._listener: asyncio.Task[None] | None = None
         self._children: dict[int, ZygoteChild] = {}
         self._births: list[asyncio.Future[ZygoteChild]] = []
+        self._askers: list[asyncio.Future[int]] = []
+        self._num_places: int | None = None
+        self._refusal = ""
+
+    async def places(self) -> int:
+        """For how many workers there is room, one a device; `bad_request` if there is no such place, `internal`."""
+        await self._started()
+        if self._num_places is not None:
+            return self._num_places
+        asker: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._askers.append(asker)
+        return await asker
 
     async def spawn(self, sock: socket.socket) -> ZygoteChild:
         """A worker that speaks on `sock`; `internal` if the zygote dies meanwhile."""
-        if self._control is not None and self._listener is not None and _is_closed(self._control):
-            # It died with its worker, and the listener has not come to hear of it.
-            await asyncio.wait({self._listener})
-        control = self._control or self._start()
+        control = await self._started()
         birth: asyncio.Future[ZygoteChild] = asyncio.get_running_loop().create_future()
         self._births.append(birth)
         # One byte carries the descriptor; the zygote reads byte by byte, so that they stay paired.
@@ -74,6 +84,13 @@ class ZygoteSpawner:
                 self._process.kill()
                 await asyncio.wait({self._listener})
 
+    async def _started(self) -> socket.socket:
+        """The control socket of the one that lives."""
+        if self._listener is not None and (self._control is None or _is_closed(self._control)):
+            # It died with its worker, and the listener has not come to hear of it, or not told everyone.
+            await asyncio.wait({self._listener})
+        return self._control or self._start()
+
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         with theirs:
@@ -85,7 +102,7 @@ class ZygoteSpawner:
                 start_new_session=True,
             )
         ours.setblocking(False)
-        self._control = ours
+        self._control, self._num_places, self._refusal = ours, None, ""
         self._listener = asyncio.create_task(self._listen(ours, self._process))
         return ours
 
@@ -99,25 +116,29 @@ class ZygoteSpawner:
                 for line in complete:
                     self._hear(msgspec.json.decode(line))
         except ConnectionError:
-            log.error("the zygote reset its control socket")
+            log.error("%s reset its control socket", self._name)
         control.close()
         self._control = None
         status = await asyncio.to_thread(process.wait)
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
-        log.info("the zygote ended: %s", how)
+        log.info("%s ended: %s", self._name, how)
         for child in self._children.values():
-            child.end.set_result(End(f"the zygote ended: {how}"))
+            child.end.set_result(End(f"{self._name} ended: {how}"))
         self._children.clear()
-        for birth in self._births:
-            if not birth.done():
-                birth.set_exception(
+        waiting: list[asyncio.Future[Any]] = [*self._births, *self._askers]
+        for one in waiting:
+            if not one.done() and self._refusal:
+                one.set_exception(SaliscopeError("bad_request", self._refusal))
+            elif not one.done():
+                one.set_exception(
                     SaliscopeError("internal", f"the process that starts workers ended ({how})", {"reason": how})
                 )
         self._births.clear()
+        self._askers.clear()
 
     def _hear(self, news: dict[str, Any]) -> None:
         if "forked" in news:
-            child = ZygoteChild(news["forked"])
+            child = ZygoteChild(news["forked"], is_ours=self._forks)
             self._children[child.pid] = child
             birth = self._births.pop(0)
             if not birth.done():
@@ -126,8 +147,15 @@ class ZygoteSpawner:
             gone = self._children.pop(news["exited"], None)
             if gone is not None:
                 gone.end.set_result(End(news["how"], tuple(news["computing"])))
+        elif "refused" in news:
+            self._refusal = news["refused"]
         else:
-            log.info("the zygote is ready: pid %s, %s threads", news["ready"], news["threads"])
+            log.info("%s is ready: pid %s, %s threads", self._name, news["ready"], news["threads"])
+            self._num_places = num_places = news.get("places", 1)
+            for asker in self._askers:
+                if not asker.done():
+                    asker.set_result(num_places)
+            self._askers.clear()
 
 
 def _is_closed(sock: socket.socket) -> bool:

@@ -32,6 +32,9 @@ class Options(Struct, frozen=True):
     allow_pickle: bool = False
     trust_remote_code: bool = False
     cache: int = 1 << 30
+    engine: Literal["local", "ray"] = "local"
+    ray_address: str | None = None
+    ray_actors: int | None = None
 
     def to_environment(self) -> None:
         """Tell the workers to be what the loading of models may do, and what they may keep."""
@@ -78,6 +81,9 @@ def read(found: argparse.Namespace) -> Options:
         allow_pickle=given["allow_pickle"],
         trust_remote_code=given["trust_remote_code"],
         cache=num_bytes(given["cache"]),
+        engine=given["engine"],
+        ray_address=given["ray_address"] or os.environ.get("RAY_ADDRESS") or None,
+        ray_actors=_count("--ray-actors", given["ray_actors"]),
     )
 
 
@@ -116,6 +122,12 @@ def _size(option: str, text: str) -> str:
     except SaliscopeError as error:
         raise SaliscopeError(error.code, f"{option}: {error.message}") from error
     return text
+
+
+def _count(option: str, text: str | None) -> int | None:
+    if text is not None and not (text.isdecimal() and int(text)):
+        raise SaliscopeError("bad_request", f"{option}: {text!r} is no number of workers; write 4")
+    return None if text is None else int(text)
 
 
 def _root(text: str) -> Path:

@@ -10,6 +10,8 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from saliscope import __version__
 from saliscope.daemon.engines import Engine
 from saliscope.daemon.front import logs
@@ -114,10 +116,15 @@ class Server:
         else:
             await self._run(session, rest)
 
-    async def _accept_job(self, sock: socket.socket) -> None:
-        """Serve the process of a job at the other end of `sock`, a client as any other."""
+    async def _accept_job(self, sock: socket.socket, engine: str) -> None:
+        """Serve the process of a job at the other end of `sock`, a client as any other, but with as many requests in
+        flight as its engine may need.
+        """
         reader, writer = await asyncio.open_connection(sock=sock)
-        await self._run(Session(reader, writer, self.router, self._limits, self.router.new_peer(), self._options))
+        peer = self.router.new_peer()
+        peer = replace(peer, origin=replace(peer.origin, engine=engine))
+        limits = replace(self._limits, requests=self._limits.all_requests)
+        await self._run(Session(reader, writer, self.router, limits, peer, self._options))
 
     async def _run(self, session: Session, rest: bytes = b"") -> None:
         if len(self._sessions) >= self._limits.sessions:

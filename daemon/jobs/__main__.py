@@ -19,6 +19,7 @@ from saliscope.daemon.jobs.reports import Reporter
 from saliscope.protocol.aclient import AsyncClient
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.jobs import SubmitJob
+from saliscope.protocol.requests import DisconnectedError
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,10 @@ async def run(home: Path, sock: socket.socket, reporter: Reporter) -> int:
     """The job, unless the front goes before it ends; the exit status."""
     asked = msgspec.json.decode((home / "asked.json").read_bytes(), type=SubmitJob)
     client = await AsyncClient.adopt(sock)
-    await client.initialize(client="saliscope-job", notifications=False)
+    try:
+        await client.initialize(client="saliscope-job", notifications=False)
+    except DisconnectedError:
+        return LEFT_ALONE
     telling = asyncio.create_task(reporter.run())
     job = asyncio.create_task(Driver(asked, home, client, reporter).run())
     await client.closed(unless=job)

@@ -15,8 +15,9 @@ from saliscope.protocol.jobs import SubmitJob
 
 #: Rows of one request, which the worker has in work together.
 ROWS_A_REQUEST: Final = 8
-#: Requests in flight: while one is on its way back the worker has others.
+#: Requests in flight for each worker: while one is on its way back it has others. And in all.
 AT_ONCE: Final = 8
+MOST_AT_ONCE: Final = 512
 #: How often a row that ended its workers is asked about: some kills may have been chance.
 ATTEMPTS: Final = 5
 #: Beyond so many characters a row has a request of its own: answers of long texts are large.
@@ -29,11 +30,15 @@ _OVER: Final = frozenset({"unavailable", "shutting_down", "cancelled", "protocol
 
 
 class Asking:
-    """Asks about rows; `answered` is told of each batch: how many rows, and how many of them failed."""
+    """Asks about rows, so that all workers have some; `answered` is told of each batch: how many rows, and how many of
+    them failed.
+    """
 
-    def __init__(self, client: AsyncClient, asked: SubmitJob, answered: Callable[[int, int], None]) -> None:
+    def __init__(
+        self, client: AsyncClient, asked: SubmitJob, num_workers: int, answered: Callable[[int, int], None]
+    ) -> None:
         self._client, self._asked, self._answered = client, asked, answered
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(min(AT_ONCE * num_workers, MOST_AT_ONCE))
 
     async def outputs(self, rows: list[Row]) -> list[dict[str, Any]]:
         """The output of each row, in order; raises `JobFailed`, or what says that the daemon is gone."""

@@ -25,7 +25,7 @@ from saliscope.protocol.jobs import JobResults, SubmitJob
 from saliscope.protocol.messages import BUNDLED
 from saliscope.sources import open_source
 
-#: Chunks that are in work together, so that the worker is busy while one ends.
+#: Chunks that are in work together for each worker, so that it is busy while one ends.
 CHUNKS_AT_ONCE: Final = 3
 FEWEST_ROWS: Final = 32
 MOST_ROWS: Final = 1024
@@ -66,7 +66,7 @@ class Driver:
         _check_model(ledger.head, info)
         ledger.keep_head()
         while True:
-            await self._explain(ledger, reader.rows)
+            await self._explain(ledger, reader.rows, info.get("replicas", 1))
             self._reporter.stage("merging")
             try:
                 results = await asyncio.to_thread(self._merge, ledger)
@@ -115,15 +115,15 @@ class Driver:
                     raise JobFailed(error.code, error.message, error.data) from error
         raise AssertionError("the last attempt returns or raises")
 
-    async def _explain(self, ledger: Ledger, rows: Any) -> None:
+    async def _explain(self, ledger: Ledger, rows: Any, num_workers: int) -> None:
         """Make the chunks that are missing."""
         done, reporter = ledger.done(), self._reporter
         reporter.now.done = sum(len(ledger.num_rows(number)) for number in done)
         reporter.now.failed = await asyncio.to_thread(_num_failed, ledger, done)
         reporter.stage("explaining")
-        asking = Asking(self._client, self._asked, reporter.answered)
+        asking = Asking(self._client, self._asked, num_workers, reporter.answered)
         chunks = self._chunks(ledger, done, rows)
-        slots = asyncio.Semaphore(CHUNKS_AT_ONCE)
+        slots = asyncio.Semaphore(CHUNKS_AT_ONCE * num_workers)
 
         async def make(number: int, raw: list[Row]) -> None:
             try:

@@ -1,9 +1,9 @@
 """The zygote: imports torch and transformers once, never runs an operation, and forks workers from itself.
 
 `python -m saliscope.daemon.worker.zygote --fd N`: N is the control socket. Each byte `F` that arrives there
-carries one descriptor, on which a forked worker serves. Back go lines of JSON: `{"ready": pid, "threads": n}`,
-`{"forked": pid}` and `{"exited": pid, "how": "signal 9", "computing": [ids]}`: the requests that it was at work on.
-Its end of file ends the zygote and its workers.
+carries one descriptor, on which a forked worker serves. Back go lines of JSON: `{"ready": pid, "threads": n,
+"places": n}`, `{"forked": pid}` and `{"exited": pid, "how": "signal 9", "computing": [ids]}`: the requests that it was
+at work on. Its end of file ends the zygote and its workers.
 """
 
 from __future__ import annotations
@@ -39,8 +39,11 @@ PRELOADED: Final = (
 )
 
 
-def run(control: socket.socket, serve: Serve) -> None:
-    """Fork a worker that runs `serve` for each descriptor that arrives on `control`, until it closes."""
+def run(control: socket.socket, serve: Serve, places: int = 1) -> None:
+    """Fork a worker that runs `serve` for each descriptor that arrives on `control`, until it closes.
+
+    There is room for `places` of them.
+    """
     # Ctrl-C is for the front; it ends us by closing the control socket.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     wake_read, wake_write = os.pipe()
@@ -52,7 +55,7 @@ def run(control: socket.socket, serve: Serve) -> None:
     # What is shared with the workers must not be copied by a collector that writes into it.
     gc.collect()
     gc.freeze()
-    _tell(control, ready=os.getpid(), threads=len(os.listdir("/proc/self/task")) if IS_LINUX else 0)
+    _tell(control, ready=os.getpid(), threads=len(os.listdir("/proc/self/task")) if IS_LINUX else 0, places=places)
     try:
         while True:
             readable, _, _ = select.select([control.fileno(), wake_read], [], [])

@@ -43,3 +43,10 @@ def test_tables_go_between_their_markers_or_nowhere(tmp_path: Path) -> None:
     assert page.read_text() == "a\n<!-- one -->\n| newer |\n<!-- /one -->\nb\n"
     with pytest.raises(ValueError, match="two"):
         scale_page.write(page, {"two": ""})
+
+
+def test_the_time_of_a_data_set_is_its_rows_over_the_speed() -> None:
+    table = scale_page.sizing_table({1: (6500.0, 1.0), 10: (65_000.0, 1.0)}).splitlines()
+    assert table[0] == "| method | rows a text | texts/s on one device | 1,000,000 texts on 1 | 1,000,000 texts on 10 |"
+    # 1,000,000 texts x 65 rows x 64 tokens at 6,500 tokens/s are 640,000 s.
+    assert "| `occlusion` | 65 | 1.6 | 7 days | 17.8 h |" in table

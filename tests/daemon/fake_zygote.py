@@ -1,4 +1,4 @@
-"""The zygote as it is, but importing nothing and forking fake workers."""
+"""The zygote as it is, but importing nothing and forking fake workers: `python fake_zygote.py [PLACES] --fd N`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from fake_worker import serve
 from saliscope.daemon.worker.dying import die_with
 from saliscope.daemon.worker.zygote import run
 
-control = socket.socket(fileno=int(sys.argv[2]))
+control = socket.socket(fileno=int(sys.argv[-1]))
 die_with(os.getppid())
-run(control, serve)
+run(control, serve, int(sys.argv[1]) if sys.argv[1].isdecimal() else 1)

@@ -86,10 +86,10 @@ def test_the_alone_ones_run_one_at_a_time_after_the_innocent(monkeypatch: pytest
     order: list[str] = []
     run = LocalEngine._run
 
-    async def record(self: LocalEngine, worker: Any, trial: Trial, method: str, params: Any, listen: Any) -> Any:
+    async def record(self: LocalEngine, worker: Any, trial: Trial, params: Any, listen: Any) -> Any:
         order.append(f"+{params['text'].split()[0]}")
         try:
-            return await run(self, worker, trial, method, params, listen)
+            return await run(self, worker, trial, params, listen)
         finally:
             order.append(f"-{params['text'].split()[0]}")
 

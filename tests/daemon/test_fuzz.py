@@ -63,7 +63,7 @@ class Echo:
         return None
 
 
-async def no_job(sock: socket.socket) -> None:
+async def no_job(sock: socket.socket, engine: str) -> None:
     raise AssertionError("a job was started, of which none may run")
 
 

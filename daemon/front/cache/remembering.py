@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -24,13 +24,20 @@ from saliscope.protocol.validate import parse
 TRUSTED_S: Final = 2.0
 
 
+class _Place(NamedTuple):
+    """Where a name stands for a model: the engine may have its workers elsewhere."""
+
+    model: str
+    engine: str
+
+
 class Remembering:
     """Answers `explain` from `results` where the same was asked of the same model; everything else is the engine's."""
 
     def __init__(self, engine: Engine, results: Results) -> None:
         self._engine, self.results = engine, results
         self._keys = Keys()
-        self._models: dict[str, tuple[KnownModel, float]] = {}
+        self._models: dict[_Place, tuple[KnownModel, float]] = {}
         self._learning: set[asyncio.Task[None]] = set()
 
     async def call(
@@ -48,10 +55,11 @@ class Remembering:
         if method not in ("models/load", "models/unload"):
             return await self._engine.call(method, params, on_notification, origin)
         # Whatever was known of the name may be over now.
-        self._models.pop(params["model"], None)
+        place = _Place(params["model"], origin.engine)
+        self._models.pop(place, None)
         answer = await self._engine.call(method, params, on_notification, origin)
         if method == "models/load":
-            self._learn(params["model"], answer)
+            self._learn(place, answer)
         return answer
 
     async def facts(self) -> list[dict[str, Any]]:
@@ -72,19 +80,19 @@ class Remembering:
     async def _explain(
         self, asked: Explain, params: dict[str, Any], listen: OnNotification | None, origin: Origin
     ) -> Any:
-        name = asked.model or BUNDLED[0]
-        known = self._models.get(name)
+        place = _Place(asked.model or BUNDLED[0], origin.engine)
+        known = self._models.get(place)
         keys = [] if known is None else self._keys.of(asked, known[0])
         found: dict[bytes, dict[str, Any]] = {}
         if keys and asked.keep_alive is None:
             found = await self.results.get(keys)
-            if found and not await self._is_still(name, known):
+            if found and not await self._is_still(place, known):
                 found = {}
         if not isinstance(asked.text, list):
             if found:
                 return {**found[keys[0]], "cached": True}
             answer = await self._engine.call("explain", params, listen, origin)
-            self._keep(name, asked, [answer])
+            self._keep(place, asked, [answer])
             return answer
         left = [at for at in range(len(asked.text)) if not keys or keys[at] not in found]
         explanations = {at: {**found[key], "cached": True} for at, key in enumerate(keys) if key in found}
@@ -95,29 +103,29 @@ class Remembering:
             explanations |= zip(left, answer["explanations"], strict=True)
             warnings = answer.get("warnings", [])
             some = msgspec.convert(fewer, Explain)
-            self._keep(name, some, answer["explanations"])
+            self._keep(place, some, answer["explanations"])
         return {"explanations": [explanations[at] for at in range(len(asked.text))], "warnings": warnings}
 
-    def _keep(self, name: str, asked: Explain, answers: list[dict[str, Any]]) -> None:
+    def _keep(self, place: _Place, asked: Explain, answers: list[dict[str, Any]]) -> None:
         """Keep what is final; of a model that is not known yet, when it is."""
         final = [at for at, answer in enumerate(answers) if answer.get("estimate") == "final"]
         fingerprint = answers[0].get("fingerprint") if final else None
         if not fingerprint:
             return
-        known = self._models.get(name)
+        known = self._models.get(place)
         if known is None or known[0].fingerprint != fingerprint:
             # Warnings about this very request may be added to what we have given.
             answers = [{**answer} for answer in answers]
-            task = asyncio.create_task(self._ask(name))
+            task = asyncio.create_task(self._ask(place))
             self._learning.add(task)
             task.add_done_callback(self._learning.discard)
-            task.add_done_callback(lambda _: self._put(name, asked, answers, final))
+            task.add_done_callback(lambda _: self._put(place, asked, answers, final))
         else:
-            self._models[name] = (known[0], time.monotonic())
-            self._put(name, asked, answers, final)
+            self._models[place] = (known[0], time.monotonic())
+            self._put(place, asked, answers, final)
 
-    def _put(self, name: str, asked: Explain, answers: list[dict[str, Any]], final: list[int]) -> None:
-        known = self._models.get(name)
+    def _put(self, place: _Place, asked: Explain, answers: list[dict[str, Any]], final: list[int]) -> None:
+        known = self._models.get(place)
         if known is None:
             return
         keys = self._keys.of(asked, known[0])
@@ -125,25 +133,26 @@ class Remembering:
             if answers[at]["fingerprint"] == known[0].fingerprint:
                 self.results.put(keys[at], answers[at])
 
-    async def _is_still(self, name: str, known: tuple[KnownModel, float] | None) -> bool:
+    async def _is_still(self, place: _Place, known: tuple[KnownModel, float] | None) -> bool:
         """Whether the name still stands for the model that the keys were made of."""
         assert known is not None
         if time.monotonic() - known[1] > TRUSTED_S:
-            await self._ask(name)
-        now = self._models.get(name)
+            await self._ask(place)
+        now = self._models.get(place)
         return now is not None and now[0] == known[0]
 
-    async def _ask(self, name: str) -> None:
+    async def _ask(self, place: _Place) -> None:
         """Have the engine say which model a name stands for, loading it if need be."""
         try:
-            self._learn(name, await self._engine.call("models/load", {"model": name, "download": False}))
+            fields = {"model": place.model, "download": False}
+            self._learn(place, await self._engine.call("models/load", fields, None, Origin(engine=place.engine)))
         except SaliscopeError:
             # Whoever asks about a text is told why.
-            self._models.pop(name, None)
+            self._models.pop(place, None)
 
-    def _learn(self, name: str, info: dict[str, Any]) -> None:
+    def _learn(self, place: _Place, info: dict[str, Any]) -> None:
         if info.get("fingerprint"):
-            self._models[name] = (KnownModel(info["fingerprint"], info.get("device", "")), time.monotonic())
+            self._models[place] = (KnownModel(info["fingerprint"], info.get("device", "")), time.monotonic())
 
 
 def _only(params: dict[str, Any], asked: Explain, left: list[int]) -> dict[str, Any]:

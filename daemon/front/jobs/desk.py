@@ -85,7 +85,8 @@ class JobDesk:
             message = f"out: job {busy.job} is writing to {asked.out}; wait for it, or `saliscope jobs cancel` it"
             raise SaliscopeError("bad_request", message)
         self._check_room()
-        job = Job(name, "running", asked.data, asked.out, asked.model, asked.method, time.time(), engine=asked.engine)
+        engine = asked.engine or ""
+        job = Job(name, "running", asked.data, asked.out, asked.model, asked.method, time.time(), engine=engine)
         try:
             self._store.add(job, asked)
         except OSError as error:

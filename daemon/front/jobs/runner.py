@@ -28,7 +28,8 @@ MOST_DEATHS: Final = 10
 _BACK_OFF_S: Final = 0.05
 _MOST_BACK_OFF_S: Final = 5.0
 
-Serve = Callable[[socket.socket], Awaitable[None]]
+#: Serves the process of a job at the other end of a socket, by the engine of this name (none: the daemon's own).
+Serve = Callable[[socket.socket, str], Awaitable[None]]
 
 
 class Told(Struct):
@@ -98,7 +99,7 @@ class Runner:
                 *self._command, str(self._home), "--fd", str(theirs.fileno()), stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE, pass_fds=(theirs.fileno(),), start_new_session=True,
             )  # fmt: skip
-        serving = asyncio.ensure_future(self._serve(ours))
+        serving = asyncio.ensure_future(self._serve(ours, self._job.engine))
         end: Told | None = None
         try:
             assert process.stdout is not None

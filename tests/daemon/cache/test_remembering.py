@@ -29,6 +29,7 @@ class Model:
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.loads = 0
+        self.loaded_by: list[str] = []
         self.fingerprint, self.estimate = "one", "final"
 
     async def call(
@@ -40,6 +41,7 @@ class Model:
     ) -> Any:
         if method == "models/load":
             self.loads += 1
+            self.loaded_by.append(origin.engine)
             return {"name": params["model"], "fingerprint": self.fingerprint, "device": "cpu"}
         if method == "models/unload":
             return {"unloaded": True}
@@ -132,6 +134,23 @@ def test_of_many_texts_only_the_new_ones_are_computed(run: Callable[[Test], Mode
         assert [one["text"] for one in again["explanations"]] == ["c", "a"]
 
     assert run(test).texts == ["b", "a", "c"]
+
+
+def test_the_model_is_asked_of_the_engine_that_computes(
+    run: Callable[[Test], Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remembering, "TRUSTED_S", 0.0)
+
+    async def test(engine: Remembering, model: Model) -> None:
+        there = Origin(engine="ray")
+        await engine.call("models/load", {"model": "demo-encoder"}, None, there)
+        await engine.call("explain", {"text": "a film"}, None, there)
+        assert (await engine.call("explain", {"text": "a film"}, None, there))["cached"]
+
+    model = run(test)
+    assert model.texts == ["a film"]
+    # The first is that of every test here.
+    assert model.loaded_by == ["", "ray", "ray"]
 
 
 def test_an_estimate_is_not_kept(run: Callable[[Test], Model]) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,16 +44,3 @@ def done(ended: Callable[[Client, str], Job]) -> Callable[[Client, str], Job]:
         return found
 
     return done
-
-
-def driver_of(job: str) -> int | None:
-    """The process of a job; None where there is none."""
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            try:
-                words = (folder / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if b"saliscope.daemon.jobs" in words and any(os.path.basename(word) == job.encode() for word in words):
-                return int(folder.name)
-    return None

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.load.house import driver_of
 from tests.daemon.conftest import Daemon
-from tests.daemon.jobs.conftest import Until, driver_of, read_rows, write_rows
+from tests.daemon.jobs.conftest import Until, read_rows, write_rows
 
 from saliscope.protocol.client import Client
 from saliscope.protocol.errors import SaliscopeError
