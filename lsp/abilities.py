@@ -27,6 +27,7 @@ class Abilities:
     progress: bool = False
     configuration: bool = False
     watches_files: bool = False
+    watches_settings: bool = False
     questions: bool = False
     """Shows a message with buttons."""
     decorations: bool = False
@@ -42,7 +43,7 @@ class Abilities:
         own = _own(client.experimental)
         symbols = text.document_symbol
         tags = told.tag_support.value_set if told.tag_support else ()
-        watched = workspace.did_change_watched_files
+        watched, configured = workspace.did_change_watched_files, workspace.did_change_configuration
         return cls(
             pulls_diagnostics=bool(text.diagnostic and workspace.diagnostics and workspace.diagnostics.refresh_support),
             refreshes_tokens=bool(workspace.semantic_tokens and workspace.semantic_tokens.refresh_support),
@@ -57,6 +58,7 @@ class Abilities:
             progress=bool(window.work_done_progress),
             configuration=bool(workspace.configuration),
             watches_files=bool(watched and watched.dynamic_registration),
+            watches_settings=bool(configured and configured.dynamic_registration),
             questions=bool(window.show_message and window.show_message.message_action_item),
             decorations=bool(own.get("decorations")),
             status=bool(own.get("status")),

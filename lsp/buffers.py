@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pygls.uris import to_fs_path
 
@@ -13,6 +13,20 @@ from saliscope.lsp.settings import Settings
 from saliscope.lsp.tokens import Encoder
 from saliscope.protocol.live import LiveDocument, LiveRecord
 from saliscope.protocol.results import Explanation
+
+
+class Made(NamedTuple):
+    """The diagnostics of a record that stood at a line and column, as JSON."""
+
+    place: tuple[int, int]
+    diagnostics: list[dict[str, Any]]
+
+
+class Given(NamedTuple):
+    """All diagnostics of a document as JSON, and the name under which a client can ask for other ones."""
+
+    name: str
+    diagnostics: list[dict[str, Any]]
 
 
 @dataclass(eq=False)
@@ -28,6 +42,12 @@ class Buffer:
     limit: str | None = None
     commanded: dict[str, Any] = field(default_factory=dict)
     encoder: Encoder = field(default_factory=Encoder)
+    made: dict[int, Made] = field(default_factory=dict)
+    """The diagnostics of records that have some, as they were made last."""
+    given: Given | None = None
+    """The diagnostics that the client was given last."""
+    caret: int | None = None
+    """The code point where the reader was last."""
     compared: dict[str, dict[str, Explanation]] = field(default_factory=dict)
     """What other methods said of a text: text -> method -> explanation."""
     ignored: set[tuple[str, str]] = field(default_factory=set)
@@ -48,6 +68,10 @@ class Buffer:
     def records(self) -> list[LiveRecord]:
         """The records that are known, in order of place."""
         return [] if self.live is None else list(self.live.records)
+
+    def record(self, id: int) -> LiveRecord | None:
+        """The record with an id."""
+        return None if self.live is None else self.live.record(id)
 
     def record_at(self, offset: int) -> LiveRecord | None:
         """The record at a code point."""

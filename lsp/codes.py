@@ -50,9 +50,9 @@ CODES: Final[dict[str, Code]] = {
 }  # fmt: skip
 
 
-def link(code: str) -> types.CodeDescription:
+def link(code: str) -> str:
     """Where a code is explained: on the page that is installed beside this file."""
-    return types.CodeDescription(href=f"{PAGE.as_uri()}#{code}")
+    return f"{PAGE.as_uri()}#{code}"
 
 
 def page() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
@@ -12,6 +13,7 @@ from msgspec import Struct
 
 from saliscope import __version__
 from saliscope.lsp.buffers import Buffer
+from saliscope.lsp.descriptions import debugged, described, explained
 from saliscope.lsp.painting import piece_at
 from saliscope.lsp.progress import Progress
 from saliscope.lsp.service import Service
@@ -48,6 +50,13 @@ class Choice(Struct, array_like=True):
     what: str | int | None
 
 
+class Drawn(Struct, array_like=True):
+    """A document, and the ids of records in it, as `saliscope/decorations` says them; without them all."""
+
+    uri: str
+    ids: list[int] | None = None
+
+
 class Named(Struct, array_like=True):
     """A name, or none."""
 
@@ -65,7 +74,7 @@ async def explain(service: Service, arguments: list[Any], token: Token) -> Any:
     offset = _offset(buffer, place.at)
     service.focus(buffer, offset)
     record = await _final(service, buffer, offset)
-    return _described(buffer, record) | {"explanation": msgspec.to_builtins(record.explanation)}
+    return explained(buffer, record)
 
 
 async def run_file(service: Service, arguments: list[Any], token: Token) -> Any:
@@ -81,13 +90,17 @@ async def run_file(service: Service, arguments: list[Any], token: Token) -> Any:
         bar.report(done, live.num_explainable, f"{done} of {live.num_explainable} records")
         return False
 
-    async with bar:
-        await service.wait(buffer, report)
+    try:
+        async with bar:
+            await service.wait(buffer, report)
+    except asyncio.CancelledError:
+        service.hold(buffer)
+        raise
     if (problem := live.problem) is not None:
         raise problem
     if live.failed is not None:
         raise SaliscopeError(live.failed.code, live.failed.message)
-    rows = [_described(buffer, record) for record in live.records]
+    rows = [described(buffer, record) for record in live.records]
     wrong = sum(any(one.kind == "mismatch" for one in record.findings) for record in live.records)
     return {"uri": buffer.uri, "version": buffer.version, "mispredicted": wrong, "records": rows}
 
@@ -165,13 +178,22 @@ async def ignore(service: Service, arguments: list[Any], token: Token) -> Any:
 
 async def copy_json(service: Service, arguments: list[Any], token: Token) -> Any:
     """The explanation of the record at a place."""
-    buffer, record, explanation = _explained(service, _read(arguments, At))
-    return _described(buffer, record) | {"explanation": msgspec.to_builtins(explanation)}
+    buffer, record, _ = _explained(service, _read(arguments, At))
+    return explained(buffer, record)
+
+
+async def known(service: Service, arguments: list[Any], token: Token) -> Any:
+    """What is known of the record at a place, None without one: for plugins that show it while the caret moves."""
+    wish = _read(arguments, At)
+    buffer = service.buffers.get(wish.uri)
+    found = None if buffer is None else buffer.record_at(_offset(buffer, wish.at))
+    return None if buffer is None or found is None else explained(buffer, found)
 
 
 async def decorations(service: Service, arguments: list[Any], token: Token) -> Any:
-    """Have all that is drawn in a document sent again, to a client that had another text when it came."""
-    service.news.add(service.buffer(_read(arguments, Place).uri), None)
+    """Have what is drawn in a document sent again, to a client that had another text when it came."""
+    wish = _read(arguments, Drawn)
+    service.news.add(service.buffer(wish.uri), wish.ids)
     return {}
 
 
@@ -221,7 +243,7 @@ async def print_debug_information(service: Service, arguments: list[Any], token:
         "python": sys.version.split()[0],
         "session": None if session is None else session.state,
         "abilities": {name: getattr(service.abilities, name) for name in service.abilities.__slots__},
-        "documents": [_debug(buffer) for buffer in service.buffers.values()],
+        "documents": [debugged(buffer) for buffer in service.buffers.values()],
     }
 
 
@@ -235,6 +257,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "saliscope.mask": mask,
     "saliscope.ignore": ignore,
     "saliscope.copyJson": copy_json,
+    "saliscope.record": known,
     "saliscope.decorations": decorations,
     "saliscope.download": download,
     "saliscope.models": models,
@@ -306,33 +329,3 @@ async def _final(service: Service, buffer: Buffer, offset: int) -> LiveRecord:
 
 def _share(prediction: Prediction, label: str | None = None) -> float | None:
     return prediction.probabilities.get(label or prediction.label, prediction.value)
-
-
-def _described(buffer: Buffer, record: LiveRecord) -> dict[str, Any]:
-    explanation = record.explanation
-    place = buffer.lines.range(record.start, record.end)
-    ends = [{"line": end.line, "character": end.character} for end in (place.start, place.end)]
-    return {
-        "uri": buffer.uri,
-        "range": {"start": ends[0], "end": ends[1]},
-        "state": record.state,
-        "stale": record.stale,
-        "label": record.label,
-        "prediction": None if explanation is None else msgspec.to_builtins(explanation.prediction),
-        "findings": [{"code": one.kind, "message": one.message} for one in record.findings],
-    }
-
-
-def _debug(buffer: Buffer) -> dict[str, Any]:
-    live = buffer.live
-    return {
-        "uri": buffer.uri,
-        "version": buffer.version,
-        "characters": len(buffer.text),
-        "settings": msgspec.to_builtins(buffer.settings),
-        "format": None if live is None else live.format,
-        "records": None if live is None else live.num_records,
-        "known": 0 if live is None else len(live.records),
-        "refused": None if live is None or live.problem is None else live.problem.code,
-        "failed": None if live is None or live.failed is None else live.failed.code,
-    }

@@ -17,20 +17,24 @@ def decorations(buffer: Buffer, ids: Iterable[int] | None) -> dict[str, Any]:
 
     A token is `[line, column, end column, bucket -3..3, score, rank]`, in the units of the session.
     """
-    wanted = None if ids is None else set(ids)
-    records = [_record(buffer, one) for one in buffer.records if wanted is None or one.id in wanted]
-    sent = {record["id"] for record in records}
-    removed = [] if wanted is None else sorted(wanted - sent)
+    known = [] if ids is None else [(id, buffer.record(id)) for id in sorted(ids)]
+    found = [record for _, record in known if record is not None]
+    if ids is None and buffer.settings.decorations:
+        found = buffer.records
     return {
-        "uri": buffer.uri, "version": buffer.version, "reset": wanted is None, "records": records, "removed": removed,
-    }  # fmt: skip
+        "uri": buffer.uri,
+        "version": buffer.version,
+        "reset": ids is None,
+        "records": [_record(buffer, one) for one in found],
+        "removed": [id for id, record in known if record is None],
+    }
 
 
 def _record(buffer: Buffer, record: LiveRecord) -> dict[str, Any]:
     explanation = record.explanation
     return {
         "id": record.id,
-        "range": buffer.lines.range(record.start, record.end),
+        "range": buffer.lines.plain_range(record.start, record.end),
         "state": record.state,
         "stale": record.stale,
         "method": None if explanation is None else explanation.method,

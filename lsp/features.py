@@ -11,6 +11,7 @@ from lsprotocol import types
 from saliscope.lsp import colours, commands, highlights, hints, hovers, lenses, problems, symbols, tokens
 from saliscope.lsp.actions import KIND, actions
 from saliscope.lsp.buffers import Buffer
+from saliscope.lsp.plain import Plain
 from saliscope.lsp.pygls_gaps import Server
 from saliscope.lsp.service import NewSession, Service
 from saliscope.protocol.live import LiveSession
@@ -126,17 +127,14 @@ def _shown(server: Server, service: Service) -> None:
         return buffer.encoder.range(buffer.records, buffer.lines, buffer.lines.span(params.range))
 
     @server.feature(types.TEXT_DOCUMENT_CODE_LENS)
-    def code_lens(params: types.CodeLensParams) -> list[types.CodeLens]:
+    def code_lens(params: types.CodeLensParams) -> Plain:
         buffer = wanted(params, "code_lens")
-        return lenses.lenses(buffer) if buffer else []
+        return Plain(lenses.lenses(buffer) if buffer else [])
 
     @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
-    def document_symbol(
-        params: types.DocumentSymbolParams,
-    ) -> list[types.DocumentSymbol] | list[types.SymbolInformation]:
+    def document_symbol(params: types.DocumentSymbolParams) -> Plain:
         buffer = wanted(params, "document_symbols")
-        found = symbols.symbols(buffer) if buffer else []
-        return found if service.abilities.nested_symbols else symbols.flat(found, params.text_document.uri)
+        return Plain(symbols.symbols(buffer, nested=service.abilities.nested_symbols) if buffer else [])
 
     @server.feature(types.TEXT_DOCUMENT_DOCUMENT_COLOR)
     def document_color(params: types.DocumentColorParams) -> list[types.ColorInformation]:
@@ -194,7 +192,11 @@ def _asked(server: Server, service: Service) -> None:
 
 def _pulled(server: Server, service: Service) -> None:
     @server.feature(types.TEXT_DOCUMENT_DIAGNOSTIC, types.DiagnosticOptions(False, False, identifier=problems.SOURCE))
-    def diagnostic(params: types.DocumentDiagnosticParams) -> types.RelatedFullDocumentDiagnosticReport:
+    def diagnostic(params: types.DocumentDiagnosticParams) -> Plain:
         buffer = service.buffers.get(params.text_document.uri)
-        found = problems.diagnostics(buffer, service.abilities) if buffer else []
-        return types.RelatedFullDocumentDiagnosticReport(items=found)
+        if buffer is None:
+            return Plain({"kind": "full", "items": []})
+        given = problems.give(buffer, service.abilities)
+        if given.name == params.previous_result_id:
+            return Plain({"kind": "unchanged", "resultId": given.name})
+        return Plain({"kind": "full", "resultId": given.name, "items": given.diagnostics})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lsprotocol import types
+from typing import Any
 
 from saliscope.lsp.buffers import Buffer
 from saliscope.lsp.words import prediction_of
@@ -14,20 +14,22 @@ SHOW = "saliscope.explain"
 RUN = "saliscope.runFile"
 
 
-def lenses(buffer: Buffer) -> list[types.CodeLens]:
-    """One lens for each explained record of which a line begins the record, the first ones."""
-    found: list[types.CodeLens] = []
-    line = -1
+def lenses(buffer: Buffer) -> list[dict[str, Any]]:
+    """One lens, as JSON, for each explained record of which a line begins the record, the first ones."""
+    found: list[dict[str, Any]] = []
+    last = -1
     for record in buffer.records:
-        at = buffer.lines.line_of(record.start)
-        if record.explanation is None or at == line:
+        if record.explanation is None:
             continue
+        line, column = buffer.lines.place(record.start)
+        if line == last:
+            continue
+        place = {"line": line, "character": column}
         if len(found) == MOST:
-            found.append(_lens(buffer, record, "more records: explain the whole file", RUN, [buffer.uri]))
+            found.append(_lens(place, "more records: explain the whole file", RUN, [buffer.uri]))
             break
-        line = at
-        place = buffer.lines.position(record.start)
-        found.append(_lens(buffer, record, title(record), SHOW, [buffer.uri, place]))
+        last = line
+        found.append(_lens(place, title(record), SHOW, [buffer.uri, place]))
     return found
 
 
@@ -47,9 +49,6 @@ def title(record: LiveRecord) -> str:
     return " · ".join(parts)
 
 
-def _lens(buffer: Buffer, record: LiveRecord, text: str, command: str, arguments: list[object]) -> types.CodeLens:
-    start = buffer.lines.position(record.start)
-    return types.CodeLens(
-        range=types.Range(start=start, end=start),
-        command=types.Command(title=text, command=command, arguments=arguments),
-    )
+def _lens(place: dict[str, int], text: str, command: str, arguments: list[object]) -> dict[str, Any]:
+    call = {"title": text, "command": command, "arguments": arguments}
+    return {"range": {"start": place, "end": place}, "command": call}

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from lsprotocol import types
 
-from saliscope.lsp import decorations
+from saliscope.lsp import decorations, problems
 from saliscope.lsp.abilities import Abilities
 from saliscope.lsp.buffers import Buffer
-from saliscope.lsp.problems import diagnostics
 from saliscope.lsp.pygls_gaps import Server
 
-#: Seconds until what is new is told, and between two times at least.
-_SOON_S: Final = 0.03
+#: Seconds until what is new is told, and at least between two times unless it is where the reader is.
+_SOON_S: Final = 0.01
 _PAUSE_S: Final = 0.3
 
 
@@ -32,20 +31,26 @@ class News:
     def add(self, buffer: Buffer, ids: list[int] | None) -> None:
         """These records are other than before (None: all)."""
         buffer.encoder.forget(ids)
+        problems.forget(buffer, ids)
         gathered = self._changed.get(buffer, set())
         self._changed[buffer] = None if ids is None or gathered is None else gathered | set(ids)
         if (waker := self._wakers.get(buffer)) is not None:
             waker.set()
-        if self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(max(loop.time() + _SOON_S, self._last + _PAUSE_S), self._tell)
+        loop = asyncio.get_running_loop()
+        due = loop.time() + _SOON_S
+        if not _is_read(buffer, ids):
+            due = max(due, self._last + _PAUSE_S)
+        if self._timer is None or due < self._timer.when():
+            self.stop()
+            self._timer = loop.call_at(due, self._tell)
 
     def forget(self, buffer: Buffer) -> None:
         """Nothing more is told of a document; pushed diagnostics are taken back."""
         self._changed.pop(buffer, None)
+        self._wakers.pop(buffer, None)
         if not self._abilities.pulls_diagnostics:
-            empty = types.PublishDiagnosticsParams(uri=buffer.uri, diagnostics=[])
-            self._server.text_document_publish_diagnostics(empty)
+            told = {"uri": buffer.uri, "diagnostics": []}
+            self._server.protocol.tell(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS, told)
 
     async def until(self, buffer: Buffer, ready: Callable[[], bool], timeout_s: float | None) -> bool:
         """Wait until something is so, as far as news of a document can make it so; whether it is."""
@@ -68,30 +73,43 @@ class News:
         """Tell nothing more."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
 
     def _tell(self) -> None:
         self._timer, self._last = None, asyncio.get_running_loop().time()
         changed, self._changed = self._changed, {}
-        for buffer, ids in changed.items():
-            if not self._abilities.pulls_diagnostics:
-                self._server.text_document_publish_diagnostics(
-                    types.PublishDiagnosticsParams(
-                        uri=buffer.uri, diagnostics=diagnostics(buffer, self._abilities), version=buffer.version
-                    )
-                )
-            if self._abilities.decorations and buffer.settings.decorations:
-                self._server.protocol.notify(decorations.METHOD, decorations.decorations(buffer, ids))
-        if changed:
-            self._refresh(list(changed))
+        other = [buffer for buffer in changed if problems.differ(buffer, self._abilities)]
+        if not self._abilities.pulls_diagnostics:
+            for buffer in other:
+                self._publish(buffer)
+        elif other:
+            self._server.workspace_diagnostic_refresh(None)
+        if self._abilities.decorations:
+            for buffer, ids in changed.items():
+                # Where they are off, those of before are taken back.
+                if buffer.settings.decorations or ids is None:
+                    self._server.protocol.tell(decorations.METHOD, decorations.decorations(buffer, ids))
+        self._refresh(changed)
 
-    def _refresh(self, buffers: list[Buffer]) -> None:
-        """Have the client ask again for what it shows."""
+    def _publish(self, buffer: Buffer) -> None:
+        found = problems.give(buffer, self._abilities).diagnostics
+        told = {"uri": buffer.uri, "version": buffer.version, "diagnostics": found}
+        self._server.protocol.tell(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS, told)
+
+    def _refresh(self, changed: Mapping[Buffer, set[int] | None]) -> None:
+        """Have the client ask again for what it shows; also for what it shows no more."""
         able, server = self._abilities, self._server
-        if able.pulls_diagnostics:
-            server.workspace_diagnostic_refresh(None)
-        if able.refreshes_tokens and any(one.settings.semantic_tokens for one in buffers):
+        settings = [buffer.settings for buffer in changed]
+        anew = None in changed.values()
+        if able.refreshes_tokens and (anew or any(one.semantic_tokens for one in settings)):
             server.workspace_semantic_tokens_refresh(None)
-        if able.refreshes_lenses and any(one.settings.code_lens for one in buffers):
+        if able.refreshes_lenses and (anew or any(one.code_lens for one in settings)):
             server.workspace_code_lens_refresh(None)
-        if able.refreshes_hints and any(one.settings.inlay_hints for one in buffers):
+        if able.refreshes_hints and (anew or any(one.inlay_hints for one in settings)):
             server.workspace_inlay_hint_refresh(None)
+
+
+def _is_read(buffer: Buffer, ids: list[int] | None) -> bool:
+    """Whether it concerns the record where the reader is."""
+    record = None if ids is None or buffer.caret is None else buffer.record_at(buffer.caret)
+    return record is not None and ids is not None and record.id in ids

@@ -80,6 +80,12 @@ class Lines:
         """The range of a span."""
         return types.Range(start=self.position(start), end=self.position(end))
 
+    def plain_range(self, start: int, end: int) -> dict[str, dict[str, int]]:
+        """The range of a span as JSON."""
+        places = (self.place(min(at, len(self.text))) for at in (start, end))
+        first, last = ({"line": line, "character": column} for line, column in places)
+        return {"start": first, "end": last}
+
     def span(self, range: types.Range) -> tuple[int, int]:
         """The span of a range; one that ends before it starts is empty."""
         start = self.offset(range.start)

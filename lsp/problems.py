@@ -1,13 +1,18 @@
-"""What the problems panel says: findings of records, and what keeps a whole document from being explained."""
+"""What the problems panel says: findings of records, and what keeps a whole document from being explained.
+
+A record's diagnostics are made once, as JSON, and again when there is news of it or it stands elsewhere. Most
+keystrokes change none, and then nothing is sent.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from lsprotocol import types
 
 from saliscope.lsp.abilities import Abilities
-from saliscope.lsp.buffers import Buffer
+from saliscope.lsp.buffers import Buffer, Given, Made
 from saliscope.lsp.codes import CODES, NAMES, link
 from saliscope.lsp.painting import pieces
 from saliscope.lsp.words import named, score_of, side_of
@@ -18,7 +23,30 @@ SOURCE = "saliscope"
 _TOLD_TOKENS = 3
 
 
-def diagnostics(buffer: Buffer, abilities: Abilities) -> list[types.Diagnostic]:
+def forget(buffer: Buffer, ids: Iterable[int] | None) -> None:
+    """Make the diagnostics of these records anew (None: all)."""
+    if ids is None:
+        buffer.made.clear()
+    else:
+        for id in ids:
+            buffer.made.pop(id, None)
+
+
+def differ(buffer: Buffer, abilities: Abilities) -> bool:
+    """Whether the client has other diagnostics than those of now, or none at all."""
+    return buffer.given is None or buffer.given.diagnostics != diagnostics(buffer, abilities)
+
+
+def give(buffer: Buffer, abilities: Abilities) -> Given:
+    """The diagnostics of now, to be sent; under the name of before if they are what was given then."""
+    found, before = diagnostics(buffer, abilities), buffer.given
+    if before is None or before.diagnostics != found:
+        buffer.given = Given("1" if before is None else str(int(before.name) + 1), found)
+    assert buffer.given is not None
+    return buffer.given
+
+
+def diagnostics(buffer: Buffer, abilities: Abilities) -> list[dict[str, Any]]:
     """All diagnostics of a document, in its version now."""
     if buffer.settings.diagnostics is False:
         return []
@@ -27,11 +55,21 @@ def diagnostics(buffer: Buffer, abilities: Abilities) -> list[types.Diagnostic]:
         return [whole]
     # Most findings of a large document are of kinds that nobody wants, and their places cost most.
     wanted = {kind for kind in FINDINGS if buffer.settings.shows(NAMES.get(kind, kind))}
-    records = [record for record in buffer.records if any(one.kind in wanted for one in record.found)]
-    return [one for record in records for one in _of_record(buffer, record, abilities)]
+    found: list[dict[str, Any]] = []
+    for record in buffer.records:
+        if record.found and any(one.kind in wanted for one in record.found):
+            found += _made(buffer, record, abilities)
+    return found
 
 
-def _of_document(buffer: Buffer, abilities: Abilities) -> types.Diagnostic | None:
+def _made(buffer: Buffer, record: LiveRecord, abilities: Abilities) -> list[dict[str, Any]]:
+    place, known = buffer.lines.place(record.start), buffer.made.get(record.id)
+    if known is None or known.place != place:
+        known = buffer.made[record.id] = Made(place, list(_of_record(buffer, record, abilities)))
+    return known.diagnostics
+
+
+def _of_document(buffer: Buffer, abilities: Abilities) -> dict[str, Any] | None:
     live = buffer.live
     if buffer.limit is not None:
         return _diagnostic(buffer, abilities, "too-large", buffer.limit, 0, 0)
@@ -43,7 +81,7 @@ def _of_document(buffer: Buffer, abilities: Abilities) -> types.Diagnostic | Non
     return None
 
 
-def _of_record(buffer: Buffer, record: LiveRecord, abilities: Abilities) -> Iterator[types.Diagnostic]:
+def _of_record(buffer: Buffer, record: LiveRecord, abilities: Abilities) -> Iterator[dict[str, Any]]:
     if record.stale and record.explanation is not None:
         # What an old explanation has found is not true of the new text.
         return
@@ -55,34 +93,34 @@ def _of_record(buffer: Buffer, record: LiveRecord, abilities: Abilities) -> Iter
         if FINDINGS[one.kind][0] and (start, end) == (record.start, record.end):
             end = min(end, buffer.lines.line(buffer.lines.line_of(start))[1])
         found = _diagnostic(buffer, abilities, code, one.message, start, max(start, end))
-        found.data = {"record": record.id}
+        found["data"] = {"record": record.id}
         if code == "mispredicted" and abilities.related_information:
-            found.related_information = list(_reasons(buffer, record))
+            found["relatedInformation"] = list(_reasons(buffer, record))
         if code == "truncated" and abilities.unnecessary_tag:
-            found.tags = [types.DiagnosticTag.Unnecessary]
+            found["tags"] = [types.DiagnosticTag.Unnecessary.value]
         yield found
 
 
-def _reasons(buffer: Buffer, record: LiveRecord) -> Iterator[types.DiagnosticRelatedInformation]:
+def _reasons(buffer: Buffer, record: LiveRecord) -> Iterator[dict[str, Any]]:
     explanation = record.explanation
     if explanation is None:
         return
     for piece in sorted(pieces(record, buffer.text), key=lambda piece: piece.rank)[:_TOLD_TOKENS]:
         word, number = named(buffer.text, piece), score_of(explanation, piece.score)
-        yield types.DiagnosticRelatedInformation(
-            location=types.Location(uri=buffer.uri, range=buffer.lines.range(piece.start, piece.end)),
-            message=f"{word} {number} {side_of(explanation, piece.score)}",
-        )
+        yield {
+            "location": {"uri": buffer.uri, "range": buffer.lines.plain_range(piece.start, piece.end)},
+            "message": f"{word} {number} {side_of(explanation, piece.score)}",
+        }
 
 
-def _diagnostic(
-    buffer: Buffer, abilities: Abilities, code: str, message: str, start: int, end: int
-) -> types.Diagnostic:
-    return types.Diagnostic(
-        range=buffer.lines.range(start, end),
-        message=message,
-        severity=CODES[code].severity,
-        code=code,
-        code_description=link(code) if abilities.code_links else None,
-        source=SOURCE,
-    )
+def _diagnostic(buffer: Buffer, abilities: Abilities, code: str, message: str, start: int, end: int) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "range": buffer.lines.plain_range(start, end),
+        "message": message,
+        "severity": CODES[code].severity.value,
+        "code": code,
+        "source": SOURCE,
+    }
+    if abilities.code_links:
+        found["codeDescription"] = {"href": link(code)}
+    return found

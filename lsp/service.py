@@ -63,10 +63,7 @@ class Service:
     async def begin(self) -> None:
         """Ask for settings, connect to the daemon, and explain what was opened meanwhile."""
         await self._register()
-        settings = resolve(self._initial | await self._ask(None), self._files.settings(None), {})
-        self.session = self._new_session(
-            on_change=self._on_change, on_state=self._on_state, debounce_s=settings.debounce / 1000
-        )
+        self.session = self._new_session(on_change=self._on_change, on_state=self._on_state)
         self.tasks.start("connect", self.session.start())
         self._is_ready.set()
 
@@ -111,6 +108,8 @@ class Service:
         buffer = self.buffers[params.text_document.uri]
         edits = [buffer.lines.change(event) for event in params.content_changes]
         buffer.version = params.text_document.version
+        if edits:
+            buffer.caret = edits[-1].start + len(edits[-1].text)
         if buffer.live is not None and self.session is not None:
             self.session.change(buffer.uri, edits)
         too_long = len(buffer.text) > buffer.settings.max_characters
@@ -137,6 +136,7 @@ class Service:
 
     def focus(self, buffer: Buffer, offset: int) -> None:
         """The reader is here."""
+        buffer.caret = offset
         if self.session is not None and buffer.live is not None:
             self.session.focus(buffer.uri, offset)
 
@@ -144,6 +144,12 @@ class Service:
         """Have the text as it is now explained, whatever the trigger says."""
         if self.session is not None and buffer.live is not None:
             self.session.flush(buffer.uri)
+
+    def hold(self, buffer: Buffer) -> None:
+        """Compute no more of a document that is explained only on command, as if it had just been opened."""
+        if buffer.settings.when == "manual" and self.buffers.get(buffer.uri) is buffer:
+            self._leave(buffer)
+            self.explain(buffer)
 
     async def wait(self, buffer: Buffer, ready: Callable[[], bool]) -> None:
         """Wait until something is so, or until all of a document is explained, or refused."""
@@ -197,6 +203,7 @@ class Service:
             buffer.live = self.session.open(buffer.uri, buffer.text, trigger=when, **options)
         elif buffer.live.options != options:
             self.session.configure(buffer.uri, **options)
+        self.session.pace(buffer.uri, buffer.settings.debounce / 1000)
         if self.session.client is not None and when != "manual":
             self.models.need(self.session.client, options["model"])
 
@@ -233,14 +240,16 @@ class Service:
         return kept
 
     async def _register(self) -> None:
-        """Ask to hear of changes of `saliscope.toml`."""
-        if not self.abilities.watches_files:
-            return
-        watch = types.DidChangeWatchedFilesRegistrationOptions(
-            watchers=[types.FileSystemWatcher(glob_pattern=f"**/{FILE}")]
-        )
-        wish = types.Registration(id=FILE, method=types.WORKSPACE_DID_CHANGE_WATCHED_FILES, register_options=watch)
-        self.server.client_register_capability(types.RegistrationParams(registrations=[wish]))
+        """Ask to hear of changes of `saliscope.toml`, and of the settings."""
+        wishes = []
+        if self.abilities.watches_files:
+            watch = types.DidChangeWatchedFilesRegistrationOptions([types.FileSystemWatcher(f"**/{FILE}")])
+            wishes.append(types.Registration(FILE, types.WORKSPACE_DID_CHANGE_WATCHED_FILES, watch))
+        if self.abilities.watches_settings:
+            section = types.DidChangeConfigurationRegistrationOptions(section=SECTION)
+            wishes.append(types.Registration(SECTION, types.WORKSPACE_DID_CHANGE_CONFIGURATION, section))
+        if wishes:
+            self.server.client_register_capability(types.RegistrationParams(registrations=wishes))
 
     def _tell_problems(self, read: Workspace) -> None:
         """What is wrong with a settings file stands at its lines."""
@@ -264,7 +273,7 @@ class Service:
     def _on_state(self, state: SessionState, message: str) -> None:
         log.info("the daemon: %s %s", state, message)
         if self.abilities.status:
-            self.server.protocol.notify(STATUS, {"state": state, "message": message})
+            self.server.protocol.tell(STATUS, {"state": state, "message": message})
         if state == "connected":
             self._is_outage_told = False
             for model in {str(one.settings.model) for one in self.buffers.values() if one.live is not None}:

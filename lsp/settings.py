@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from saliscope.lsp.codes import CODES
 from saliscope.protocol import workspace
-from saliscope.protocol.terms import Granularity, Name
 from saliscope.protocol.workspace import Share, Trigger
 
 SECTION: Final = "saliscope"
@@ -23,27 +22,18 @@ Preference = Literal["editorFirst", "filesystemFirst", "editorOnly"]
 T = TypeVar("T")
 
 
-class Thresholds(Struct, frozen=True, rename="camel"):
-    """From where on something is worth a finding."""
+class Thresholds(workspace.Thresholds, frozen=True, rename="camel", omit_defaults=True):
+    """As in a file, in the spelling of editors."""
 
+    # A struct that only inherits them keeps their names of the file.
     low_margin: Share | UnsetType = UNSET
     shortcut: Share | UnsetType = UNSET
 
 
-class Settings(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What an editor may set. What a file may say too is UNSET until somebody says it."""
+class Settings(workspace.Settings, frozen=True, rename="camel", omit_defaults=True):
+    """What an editor may set: what a file may say too, UNSET until somebody says it, and how it is shown."""
 
-    model: Name | UnsetType = UNSET
-    method: Name | UnsetType = UNSET
-    target: str | int | UnsetType = UNSET
-    granularity: Granularity | UnsetType = UNSET
-    format: Name | UnsetType = UNSET
-    field: Name | UnsetType = UNSET
-    pair: Name | UnsetType = UNSET
-    label: Name | UnsetType = UNSET
-    trigger: Trigger | UnsetType = UNSET
     thresholds: Thresholds = Thresholds()
-
     configuration_preference: Preference = "editorFirst"
     debounce: Annotated[float, Meta(ge=0, le=10_000)] = 150
     max_characters: Annotated[int, Meta(ge=0)] = 4_000_000
@@ -68,13 +58,11 @@ class Settings(Struct, frozen=True, rename="camel", omit_defaults=True):
     @property
     def options(self) -> dict[str, Any]:
         """The options of `document/open` that follow from these settings."""
-        names = ("model", "method", "target", "granularity", "format", "field", "pair", "label")
-        found = {name: value for name in names if (value := getattr(self, name)) is not UNSET}
-        if self.thresholds.low_margin is not UNSET:
-            found["low_margin"] = self.thresholds.low_margin
+        found = super().options
         if self.shows("shortcut"):
-            told = self.thresholds.shortcut
-            found["shortcut"] = _SHORTCUT if isinstance(told, UnsetType) else told
+            found.setdefault("shortcut", _SHORTCUT)
+        else:
+            found.pop("shortcut", None)
         return found
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lsprotocol import types
 
 from saliscope.lsp.buffers import Buffer
@@ -10,22 +12,16 @@ from saliscope.lsp.words import short
 from saliscope.protocol.live import LiveRecord
 
 
-def symbols(buffer: Buffer) -> list[types.DocumentSymbol]:
-    """One symbol a record, in order."""
-    return [_symbol(buffer, record) for record in buffer.records if record.start < record.end]
+def symbols(buffer: Buffer, *, nested: bool) -> list[dict[str, Any]]:
+    """One symbol a record, in order, as JSON; not `nested` in the older form, for clients that know only that."""
+    return [_symbol(buffer, record, nested) for record in buffer.records if record.start < record.end]
 
 
-def flat(found: list[types.DocumentSymbol], uri: str) -> list[types.SymbolInformation]:
-    """The same for a client that knows only the older form."""
-    return [
-        types.SymbolInformation(location=types.Location(uri, one.range), name=one.name, kind=one.kind) for one in found
-    ]
-
-
-def _symbol(buffer: Buffer, record: LiveRecord) -> types.DocumentSymbol:
+def _symbol(buffer: Buffer, record: LiveRecord, nested: bool) -> dict[str, Any]:
     explanation = record.explanation
-    text = buffer.source_of(record) if explanation is None else explanation.text
-    whole = buffer.lines.range(record.start, record.end)
-    return types.DocumentSymbol(
-        name=short(text[:200]), kind=types.SymbolKind.String, range=whole, selection_range=whole, detail=title(record)
-    )
+    text = buffer.text[record.start : record.end][:200] if explanation is None else explanation.text[:200]
+    whole = buffer.lines.plain_range(record.start, record.end)
+    found = {"name": short(text), "kind": types.SymbolKind.String.value}
+    if nested:
+        return {**found, "range": whole, "selectionRange": whole, "detail": title(record)}
+    return {**found, "location": {"uri": buffer.uri, "range": whole}}

@@ -45,7 +45,8 @@ class Settings(Struct, frozen=True, omit_defaults=True):
     @property
     def options(self) -> dict[str, Any]:
         """What of it are options of a document (`requests.RecordOptions`)."""
-        said = {name: getattr(self, name) for name in self.__struct_fields__ if name not in ("trigger", "thresholds")}
+        own = (name for name in Settings.__struct_fields__ if name not in ("trigger", "thresholds"))
+        said = {name: getattr(self, name) for name in own}
         said |= {name: getattr(self.thresholds, name) for name in self.thresholds.__struct_fields__}
         return {name: value for name, value in said.items() if value is not UNSET}
 

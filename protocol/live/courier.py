@@ -29,7 +29,7 @@ class Courier:
 
     def __init__(self, document: LiveDocument, choices: Choices, on_change: OnChange, debounce_s: float) -> None:
         self.document, self.choices = document, choices
-        self._on_change, self._debounce_s = on_change, debounce_s
+        self._on_change, self.debounce_s = on_change, debounce_s
         self._holds_opening = choices.trigger == "manual"
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
@@ -52,8 +52,8 @@ class Courier:
         if not self.holds_edits:
             now = asyncio.get_running_loop().time()
             if self._due is None:
-                self._latest = now + _PATIENCE * self._debounce_s
-            self._due = min(now + self._debounce_s, self._latest)
+                self._latest = now + _PATIENCE * self.debounce_s
+            self._due = min(now + self.debounce_s, self._latest)
         self._wake.set()
         if touched:
             self._tell(touched)

@@ -121,6 +121,10 @@ class LiveSession:
         """Explain a document otherwise; what is left out is as its workspace says, or the default."""
         self._find(name).configure(_known(options))
 
+    def pace(self, name: str, debounce_s: float) -> None:
+        """Have the edits of a document, from the next one on, sent when there was none for `debounce_s`."""
+        self._find(name).debounce_s = debounce_s
+
     def close(self, name: str) -> None:
         """Close a document; nothing more is told of it."""
         self._find(name).close()

@@ -81,7 +81,7 @@ class FakeDaemon:
         self.slow = asyncio.Event()
         self.slow.set()
         self.asked: list[dict[str, Any]] = []
-        self.cancelled: list[str] = []
+        self.events: list[str] = []
         self.client: FakeClient | None = None
         self.sessions: list[FakeSession] = []
 
@@ -117,6 +117,10 @@ class FakeClient:
 
     async def close(self) -> None:
         self.lose()
+
+    @property
+    def open_documents(self) -> int:
+        return len(self._watchers)
 
     def lose(self) -> None:
         if self.is_open:
@@ -167,10 +171,11 @@ class FakeClient:
         if model in self._daemon.unknown and not download:
             raise SaliscopeError("unknown_model", self._daemon.unknown[model])
         on_progress(Progress(1, "loading", 1.0, 2.0))
+        self._daemon.events.append(f"loading {model}")
         try:
             await self._daemon.slow.wait()
         except asyncio.CancelledError:
-            self._daemon.cancelled.append(model)
+            self._daemon.events.append(f"stopped {model}")
             raise
         self._daemon.unknown.pop(model, None)
         self._daemon.loaded.add(model)
@@ -193,6 +198,7 @@ class FakeClient:
 
     async def _ask(self, params: dict[str, Any], listen: OnNotification) -> dict[str, Any]:
         self._daemon.asked.append(params)
+        self._daemon.events.append("asked")
         await asyncio.sleep(0)
         if params["model"] in self._daemon.unknown:
             raise SaliscopeError("unknown_model", self._daemon.unknown[params["model"]])

@@ -44,6 +44,24 @@ async def test_explaining_a_place_answers_with_its_explanation(start: Start) -> 
     assert (await editor.command("copyJson", URI, PLACE))["explanation"] == got["explanation"]
 
 
+async def test_what_is_known_of_a_record_has_the_place_of_each_word(start: Start) -> None:
+    editor = await opened(start, trigger="onSave")
+    await editor.command("compare", URI, PLACE, "occlusion")
+    got = await editor.command("record", URI, PLACE)
+    words = [slice(*editor.texts[URI].span(as_range(place))) for place in got["places"]]
+    assert [TEXT[word] for word in words] == ["a", "dull", "film"]
+    assert got["compared"] == {"occlusion": got["explanation"]["scores"]}
+    editor.replace(URI, "dull ", "")
+    await editor.until(lambda: editor.service.buffers[URI].version == 2)
+    assert [place is None for place in (await editor.command("record", URI, PLACE))["places"]] == [False, True, False]
+    assert await editor.command("record", URI, {"line": 9, "character": 0}) is None
+    assert await editor.command("record", "file:///x/not-open.txt", PLACE) is None
+
+
+def as_range(place: dict[str, Any]) -> types.Range:
+    return types.Range(types.Position(**place["start"]), types.Position(**place["end"]))
+
+
 async def test_running_a_file_answers_with_every_record_and_shows_a_bar(start: Start) -> None:
     editor = await opened(start, VSCODE)
     got = await editor.command("runFile", URI)
@@ -78,18 +96,44 @@ async def test_model_method_and_target_can_be_set_for_one_document_or_for_all(st
     assert "other · quick" in await editor.hover_text(URI, "dull")
 
 
-async def test_a_cancelled_command_ends(start: Start, daemon: FakeDaemon) -> None:
+async def test_the_work_of_a_cancelled_command_has_ended_when_the_client_is_answered(
+    start: Start, daemon: FakeDaemon
+) -> None:
     editor = await opened(start)
     daemon.slow.clear()
+    daemon.events.clear()
     params = types.ExecuteCommandParams(command="saliscope.download", arguments=["hub/model"])
     asking = editor.client.protocol.send_request_async(types.WORKSPACE_EXECUTE_COMMAND, params, msg_id="command")
     asked = asyncio.create_task(asking)
-    await editor.until(lambda: "command" in editor.server.protocol._request_futures)
-    await asyncio.sleep(0)
+    asked.add_done_callback(lambda _: daemon.events.append("answered"))
+    await editor.until(lambda: daemon.events)
+    daemon.events.append("cancelled")
     editor.client.cancel_request(types.CancelParams(id="command"))
     with pytest.raises(Exception, match="cancel"):
         await asked
-    await editor.until(lambda: daemon.cancelled == ["hub/model"])
+    assert daemon.events == ["loading hub/model", "cancelled", "stopped hub/model", "answered"]
+    assert not editor.service.tasks.has_progress
+
+
+async def test_a_cancelled_run_of_a_file_that_waits_for_commands_asks_for_nothing_more(
+    start: Start, daemon: FakeDaemon
+) -> None:
+    editor = await start(trigger="manual")
+    daemon.held.add("film")
+    editor.open(URI, "".join(f'{{"text": "film {number}"}}\n' for number in range(300)), "jsonl")
+    running = asyncio.create_task(editor.command("runFile", URI))
+    await editor.until(lambda: daemon.asked)
+    await editor.command("cancel")
+    with pytest.raises(Exception, match="cancel"):
+        await running
+    # The document was closed in the daemon, and waits for the next command.
+    await editor.until(lambda: daemon.client and daemon.client.open_documents == 0)
+    daemon.held.clear()
+    asked = len(daemon.asked)
+    assert asked < 300
+    await editor.command("status")
+    assert len(daemon.asked) == asked
+    assert len((await editor.command("runFile", URI))["records"]) == 300
 
 
 async def test_the_button_of_a_bar_cancels_what_it_shows(start: Start, daemon: FakeDaemon) -> None:
@@ -98,7 +142,7 @@ async def test_the_button_of_a_bar_cancels_what_it_shows(start: Start, daemon: F
     editor.open(URI, TEXT, "jsonl")
     token = (await editor.until(lambda: [key for key, told in editor.client.progress_reports.items() if told]))[0]
     editor.client.window_work_done_progress_cancel(types.WorkDoneProgressCancelParams(token))
-    await editor.until(lambda: daemon.cancelled == ["slow"])
+    await editor.until(lambda: "stopped slow" in daemon.events)
     last = await editor.until(lambda: editor.client.progress_reports[token][-1:])
     await editor.until(lambda: isinstance(editor.client.progress_reports[token][-1], types.WorkDoneProgressEnd))
     assert last

@@ -18,15 +18,8 @@ export interface Told {
   removed: number[];
 }
 
-const INKS: Record<string, { light: [string, string]; dark: [string, string] }> = {
-  "-3": { light: ["#b85000", "#ffffff"], dark: ["#ffad61", "#0a121b"] },
-  "-2": { light: ["#f6b26b", "#0a121b"], dark: ["#a0500f", "#ffffff"] },
-  "-1": { light: ["#fde6cf", "#0a121b"], dark: ["#46290f", "#f6e4d2"] },
-  "1": { light: ["#d8e8f8", "#0a121b"], dark: ["#15324e", "#dcebfa"] },
-  "2": { light: ["#90bfec", "#0a121b"], dark: ["#1f62a4", "#ffffff"] },
-  "3": { light: ["#1c66ac", "#ffffff"], dark: ["#74bcff", "#0a121b"] },
-};
-const STRONG = "3";
+const BUCKETS = [-3, -2, -1, 1, 2, 3];
+const STALE = "stale";
 
 export class Colours implements vscode.Disposable {
   private readonly kinds = new Map<string, vscode.TextEditorDecorationType>();
@@ -34,35 +27,37 @@ export class Colours implements vscode.Disposable {
   private readonly known = new Map<string, Map<number, DrawnRecord>>();
 
   constructor() {
-    for (const [bucket, ink] of Object.entries(INKS)) {
-      const shade = (colours: [string, string]) => ({ backgroundColor: colours[0], color: colours[1] });
-      this.kinds.set(
-        bucket,
-        vscode.window.createTextEditorDecorationType({
-          light: shade(ink.light),
-          dark: shade(ink.dark),
-          overviewRulerColor: bucket.endsWith(STRONG) ? ink.dark[0] : undefined,
-          overviewRulerLane: vscode.OverviewRulerLane.Right,
-        }),
-      );
+    for (const bucket of BUCKETS) {
+      const name = `saliscope.${bucket > 0 ? "for" : "against"}${Math.abs(bucket)}`;
+      const background = new vscode.ThemeColor(`${name}Background`);
+      const look: vscode.DecorationRenderOptions = {
+        backgroundColor: background,
+        color: new vscode.ThemeColor(`${name}Foreground`),
+        borderRadius: "2px",
+      };
+      if (Math.abs(bucket) === 3) {
+        look.overviewRulerColor = background;
+        look.overviewRulerLane = vscode.OverviewRulerLane.Right;
+      }
+      this.kinds.set(String(bucket), vscode.window.createTextEditorDecorationType(look));
     }
-    this.kinds.set("stale", vscode.window.createTextEditorDecorationType({ textDecoration: "underline dotted" }));
+    this.kinds.set(STALE, vscode.window.createTextEditorDecorationType({ opacity: "0.6", textDecoration: "underline dotted" }));
   }
 
   /** Take in what was told; false where the document has another version by now. */
   draw(told: Told): boolean {
-    const document = vscode.workspace.textDocuments.find((one) => same(one.uri, told.uri));
+    const uri = vscode.Uri.parse(told.uri).toString();
+    const document = vscode.workspace.textDocuments.find((one) => one.uri.toString() === uri);
     if (document === undefined) {
       return true;
     }
     if (document.version !== told.version) {
       return false;
     }
-    const key = document.uri.toString();
-    const records = told.reset ? new Map<number, DrawnRecord>() : this.known.get(key) ?? new Map<number, DrawnRecord>();
+    const records = (told.reset ? undefined : this.known.get(uri)) ?? new Map<number, DrawnRecord>();
     told.removed.forEach((id) => records.delete(id));
     told.records.forEach((record) => records.set(record.id, record));
-    this.known.set(key, records);
+    this.known.set(uri, records);
     this.show(document);
     return true;
   }
@@ -74,39 +69,30 @@ export class Colours implements vscode.Disposable {
       return;
     }
     for (const change of event.contentChanges) {
-      const { start, end } = change.range;
-      const added = change.text.split(/\r\n|\r|\n/);
-      const down = added.length - 1 - (end.line - start.line);
-      const last = added[added.length - 1].length;
-      const right = (added.length === 1 ? start.character + last : last) - end.character;
+      const move = mover(change);
       for (const record of records.values()) {
-        record.tokens = record.tokens.flatMap((token) => {
-          const [line, column, stop, ...rest] = token;
-          if (line < start.line || (line === start.line && stop <= start.character)) {
-            return [token];
-          }
-          if (line > end.line) {
-            return [[line + down, column, stop, ...rest] as Token];
-          }
-          if (line === end.line && column >= end.character) {
-            return [[line + down, column + right, stop + right, ...rest] as Token];
-          }
-          return [];
-        });
+        record.tokens = record.tokens.flatMap(move);
       }
     }
   }
 
   /** Show what is known in all editors of a document. */
   show(document: vscode.TextDocument): void {
-    const records = this.known.get(document.uri.toString());
+    const editors = vscode.window.visibleTextEditors.filter((one) => one.document === document);
+    if (editors.length === 0) {
+      return;
+    }
     const ranges = new Map<string, vscode.Range[]>([...this.kinds.keys()].map((kind) => [kind, []]));
-    for (const record of records?.values() ?? []) {
+    for (const record of this.known.get(document.uri.toString())?.values() ?? []) {
       for (const [line, column, stop, bucket] of record.tokens) {
-        ranges.get(record.stale ? "stale" : String(bucket))?.push(new vscode.Range(line, column, line, stop));
+        const range = new vscode.Range(line, column, line, stop);
+        ranges.get(String(bucket))?.push(range);
+        if (record.stale) {
+          ranges.get(STALE)?.push(range);
+        }
       }
     }
-    for (const editor of vscode.window.visibleTextEditors.filter((one) => one.document === document)) {
+    for (const editor of editors) {
       this.kinds.forEach((kind, name) => editor.setDecorations(kind, ranges.get(name) ?? []));
     }
   }
@@ -115,11 +101,35 @@ export class Colours implements vscode.Disposable {
     this.known.delete(document.uri.toString());
   }
 
+  /** Nothing is coloured any more: the server has gone. */
+  clear(): void {
+    this.known.clear();
+    vscode.window.visibleTextEditors.forEach((editor) => this.show(editor.document));
+  }
+
   dispose(): void {
     this.kinds.forEach((kind) => kind.dispose());
   }
 }
 
-function same(uri: vscode.Uri, text: string): boolean {
-  return uri.toString() === vscode.Uri.parse(text).toString();
+/** What a change makes of a token: itself, the same elsewhere, or nothing. */
+function mover(change: vscode.TextDocumentContentChangeEvent): (token: Token) => Token[] {
+  const { start, end } = change.range;
+  const added = change.text.split(/\r\n|\r|\n/);
+  const down = added.length - 1 - (end.line - start.line);
+  const last = added[added.length - 1]?.length ?? 0;
+  const right = (added.length === 1 ? start.character + last : last) - end.character;
+  return (token) => {
+    const [line, column, stop, bucket, score, rank] = token;
+    if (line < start.line || (line === start.line && stop <= start.character)) {
+      return [token];
+    }
+    if (line > end.line) {
+      return [[line + down, column, stop, bucket, score, rank]];
+    }
+    if (line === end.line && column >= end.character) {
+      return [[line + down, column + right, stop + right, bucket, score, rank]];
+    }
+    return [];
+  };
 }

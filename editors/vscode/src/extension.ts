@@ -1,126 +1,90 @@
 // saliscope in VS Code: starts the language server, draws its scores, and gives its commands a place.
 import * as vscode from "vscode";
-import { LanguageClient, State } from "vscode-languageclient/node";
-import type { ClientCapabilities, LanguageClientOptions, ServerOptions, StaticFeature } from "vscode-languageclient/node";
+import { State as ClientState } from "vscode-languageclient/node";
 
 import { Colours, type Told } from "./colours";
+import { register } from "./commands";
+import { Here } from "./here";
+import { Panel, VIEW } from "./panel";
+import { Server } from "./server";
+import { Status, type State } from "./status";
 
-const LANGUAGES = ["plaintext", "markdown", "json", "jsonl", "csv", "tsv", "yaml", "prompt"];
-const SCHEMES = ["file", "untitled", "vscode-notebook-cell"];
 const AGAIN_MS = 200;
 
-let client: LanguageClient | undefined;
-
-/** Says that this client draws, and shows how the daemon is. */
-const asks: StaticFeature = {
-  fillClientCapabilities(capabilities: ClientCapabilities): void {
-    const experimental = (capabilities.experimental ?? {}) as Record<string, unknown>;
-    capabilities.experimental = { ...experimental, saliscope: { decorations: true, status: true } };
-  },
-  initialize: () => undefined,
-  getState: () => ({ kind: "static" }),
-  clear: () => undefined,
-};
+let server: Server | undefined;
 
 export async function activate(context: vscode.ExtensionContext): Promise<void> {
-  const settings = vscode.workspace.getConfiguration("saliscope.server");
-  const [command, ...args] = settings.get<string[]>("command", ["saliscope", "lsp"]);
-  const server: ServerOptions = { command, args };
-  const options: LanguageClientOptions = {
-    documentSelector: LANGUAGES.flatMap((language) => SCHEMES.map((scheme) => ({ language, scheme }))),
-    initializationOptions: () => ({ saliscope: {} }),
-  };
-  client = new LanguageClient("saliscope", "saliscope", server, options);
-  client.registerFeature(asks);
-
   const colours = new Colours();
-  const status = vscode.window.createStatusBarItem("saliscope", vscode.StatusBarAlignment.Right);
-  status.command = "saliscope.here.status";
-  context.subscriptions.push(colours, status);
+  const status = new Status();
+  const panel = new Panel();
+  const mine = new Server((known) => {
+    panel.show(known);
+    void vscode.commands.executeCommand(`${VIEW}.focus`);
+  });
+  server = mine;
+  const here = new Here(() => mine);
+  here.onKnown((known) => {
+    panel.show(known);
+    status.show(known);
+  });
+  context.subscriptions.push(colours, status, here, ...register(() => mine));
+  context.subscriptions.push(vscode.window.registerWebviewViewProvider(VIEW, panel), ...watch(mine, colours, here));
 
-  client.onNotification("saliscope/decorations", (told: Told) => {
+  mine.client.onNotification("saliscope/decorations", (told: Told) => {
     if (!colours.draw(told)) {
-      setTimeout(() => void run("decorations", told.uri), AGAIN_MS);
+      setTimeout(() => void again(mine, told), AGAIN_MS);
+    }
+    here.look();
+  });
+  mine.client.onNotification("saliscope/status", (told: State) => status.told(told));
+  mine.client.onDidChangeState(({ newState }) => {
+    if (newState === ClientState.Stopped) {
+      colours.clear();
+      status.told({ state: "stopped", message: "" });
     }
   });
-  client.onNotification("saliscope/status", (told: { state: string; message: string }) => {
-    status.text = told.state === "connected" ? "saliscope" : `$(sync~spin) saliscope: ${told.state}`;
-    status.tooltip = told.message;
-    status.show();
-  });
-  context.subscriptions.push(
-    vscode.workspace.onDidChangeTextDocument((event) => colours.edited(event)),
-    vscode.workspace.onDidCloseTextDocument((document) => colours.forget(document)),
-    vscode.window.onDidChangeVisibleTextEditors((editors) => editors.forEach((editor) => colours.show(editor.document))),
-    vscode.window.onDidChangeTextEditorSelection((event) => void focus(event.textEditor)),
-  );
-  for (const [name, action] of Object.entries(ACTIONS)) {
-    context.subscriptions.push(vscode.commands.registerCommand(`saliscope.here.${name}`, action));
-  }
-  await client.start();
+  await start(mine, status);
 }
 
 export async function deactivate(): Promise<void> {
-  await client?.stop();
-}
-
-async function run<T>(name: string, ...args: unknown[]): Promise<T | undefined> {
-  return client?.sendRequest("workspace/executeCommand", { command: `saliscope.${name}`, arguments: args });
-}
-
-async function focus(editor: vscode.TextEditor): Promise<void> {
-  if (client?.state === State.Running && LANGUAGES.includes(editor.document.languageId)) {
-    const [uri, position] = here(editor);
-    await client.sendNotification("saliscope/focus", { uri, position });
+  if (server?.isRunning) {
+    await server.client.stop();
   }
 }
 
-function here(editor: vscode.TextEditor): [string, { line: number; character: number }] {
-  const { line, character } = editor.selection.active;
-  return [editor.document.uri.toString(), { line, character }];
-}
-
-/** Runs with the place of the caret; says what went wrong. */
-function placed(action: (uri: string, place: { line: number; character: number }) => Promise<unknown>) {
-  return async () => {
-    const editor = vscode.window.activeTextEditor;
-    if (editor === undefined) {
-      return;
-    }
-    try {
-      await action(...here(editor));
-    } catch (error) {
-      void vscode.window.showErrorMessage(`saliscope: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  };
-}
-
-async function choose(uri: string, list: "models" | "methods", set: "setModel" | "setMethod"): Promise<void> {
-  const found = (await run<{ name: string; summary?: string; state?: string }[]>(list)) ?? [];
-  const items = found.map((one) => ({ label: one.name, description: one.summary ?? one.state }));
-  const chosen = await vscode.window.showQuickPick(items, { title: `saliscope: ${list}` });
-  if (chosen !== undefined) {
-    await run(set, uri, chosen.label);
+/** Have sent again what was told about another text. */
+async function again(mine: Server, told: Told): Promise<void> {
+  const uri = vscode.Uri.parse(told.uri).toString();
+  if (mine.isRunning && vscode.workspace.textDocuments.some((one) => one.uri.toString() === uri)) {
+    const ids = [...told.removed, ...told.records.map((record) => record.id)];
+    await mine.run("decorations", told.uri, told.reset ? null : ids);
   }
 }
 
-const ACTIONS = {
-  explain: placed((uri, place) => run("explain", uri, place)),
-  runFile: placed(async (uri) => {
-    const found = await run<{ records: unknown[]; mispredicted: number }>("runFile", uri);
-    if (found !== undefined) {
-      const text = `${found.records.length} records, ${found.mispredicted} mispredicted`;
-      void vscode.window.showInformationMessage(`saliscope: ${text}`);
+function watch(mine: Server, colours: Colours, here: Here): vscode.Disposable[] {
+  return [
+    vscode.workspace.onDidChangeTextDocument((event) => colours.edited(event)),
+    vscode.workspace.onDidCloseTextDocument((document) => colours.forget(document)),
+    vscode.window.onDidChangeVisibleTextEditors((editors) => editors.forEach((one) => colours.show(one.document))),
+    vscode.window.onDidChangeActiveTextEditor(() => here.look()),
+    vscode.window.onDidChangeTextEditorSelection(({ textEditor }) => {
+      here.look();
+      if (mine.serves(textEditor.document)) {
+        void mine.focus(textEditor.document.uri, textEditor.selection.active);
+      }
+    }),
+  ];
+}
+
+async function start(mine: Server, status: Status): Promise<void> {
+  try {
+    await mine.client.start();
+  } catch (error) {
+    status.told({ state: "failed", message: String(error) });
+    const settings = "Open the setting";
+    const message = "saliscope: the language server does not start. Is `pip install saliscope` done?";
+    if ((await vscode.window.showErrorMessage(message, settings)) === settings) {
+      await vscode.commands.executeCommand("workbench.action.openSettings", "saliscope.server.command");
     }
-  }),
-  setModel: placed((uri) => choose(uri, "models", "setModel")),
-  setMethod: placed((uri) => choose(uri, "methods", "setMethod")),
-  mask: placed((uri, place) => run("mask", uri, place)),
-  cancel: placed(() => run("cancel")),
-  restartDaemon: placed(() => run("restartDaemon")),
-  status: placed(async () => {
-    const found = JSON.stringify(await run("status"), null, 1);
-    const document = await vscode.workspace.openTextDocument({ language: "json", content: found });
-    await vscode.window.showTextDocument(document, { preview: true });
-  }),
-};
+  }
+}

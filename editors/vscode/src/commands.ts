@@ -1,0 +1,118 @@
+// The commands of the palette: each runs one of the server with the place of the caret, and says what came of it.
+import * as vscode from "vscode";
+
+import type { FileRun, Known, Named, Position } from "./answers";
+import type { Server } from "./server";
+
+type Action = (server: Server, uri: vscode.Uri, place: Position) => Promise<void>;
+
+async function chosen(server: Server, list: "models" | "methods", title: string): Promise<string | undefined> {
+  const found = await server.run<Named[]>(list);
+  const items = found.map((one) => ({ label: one.name, description: one.summary ?? one.state ?? "" }));
+  return (await vscode.window.showQuickPick(items, { title: `saliscope: ${title}`, matchOnDescription: true }))?.label;
+}
+
+/** Write a setting where it holds for what is open: for the workspace if there is one. */
+async function set(name: "model" | "method", value: string, uri: vscode.Uri): Promise<void> {
+  const target = vscode.workspace.workspaceFolders ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global;
+  await vscode.workspace.getConfiguration("saliscope", uri).update(name, value, target);
+}
+
+const PLACED: Record<string, Action> = {
+  async explain(server, uri, place) {
+    // As a click on the line above the record does it: the table is shown.
+    await vscode.commands.executeCommand("saliscope.explain", uri.toString(), place);
+    server.client.debug("explained");
+  },
+  async runFile(server, uri) {
+    const found = await server.run<FileRun>("runFile", uri.toString());
+    const text = `${found.records.length} records, ${found.mispredicted} mispredicted`;
+    void vscode.window.showInformationMessage(`saliscope: ${text}`);
+  },
+  async setMethod(server, uri) {
+    const method = await chosen(server, "methods", "explain by which method?");
+    if (method !== undefined) {
+      await set("method", method, uri);
+    }
+  },
+  async setTarget(server, uri, place) {
+    const known = await server.run<Known | null>("record", uri.toString(), place);
+    const labels = Object.keys(known?.prediction?.probabilities ?? {});
+    const target = await vscode.window.showQuickPick(labels, { title: "saliscope: explain which class?" });
+    if (target !== undefined) {
+      await server.run("setTarget", uri.toString(), target);
+    }
+  },
+  async compare(server, uri, place) {
+    const method = await chosen(server, "methods", "compare with which method?");
+    if (method !== undefined) {
+      await server.run("compare", uri.toString(), place, method);
+    }
+  },
+  async mask(server, uri, place) {
+    // The server says what came of it.
+    await server.run("mask", uri.toString(), place);
+  },
+  async copyJson(server, uri, place) {
+    const found = await server.run<unknown>("copyJson", uri.toString(), place);
+    await vscode.env.clipboard.writeText(JSON.stringify(found, null, 2));
+    vscode.window.setStatusBarMessage("saliscope: copied", 3000);
+  },
+};
+
+const ANYWHERE: Record<string, (server: Server) => Promise<void>> = {
+  async setModel(server) {
+    const model = await chosen(server, "models", "explain which model?");
+    if (model !== undefined) {
+      await set("model", model, vscode.window.activeTextEditor?.document.uri ?? vscode.Uri.file("/"));
+    }
+  },
+  async download(server) {
+    const name = await vscode.window.showInputBox({ title: "saliscope: fetch which model?", placeHolder: "organisation/model" });
+    if (name) {
+      await server.run("download", name);
+    }
+  },
+  async cancel(server) {
+    await server.run("cancel");
+  },
+  async restartDaemon(server) {
+    await server.run("restartDaemon");
+  },
+  async restartServer(server) {
+    await server.client.restart();
+  },
+  async status(server) {
+    const found = JSON.stringify(await server.run("status"), null, 1);
+    const document = await vscode.workspace.openTextDocument({ language: "json", content: found });
+    await vscode.window.showTextDocument(document, { preview: true });
+  },
+};
+
+/** Register them all; a failure is said, once, as the server words it. */
+export function register(server: () => Server): vscode.Disposable[] {
+  const safely = (work: () => Promise<void>) => async (): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      void vscode.window.showErrorMessage(`saliscope: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+  const placed = Object.entries(PLACED).map(([name, action]): [string, () => Promise<void>] => [
+    name,
+    async () => {
+      const editor = vscode.window.activeTextEditor;
+      if (editor !== undefined) {
+        const { line, character } = editor.selection.active;
+        await action(server(), editor.document.uri, { line, character });
+      }
+    },
+  ]);
+  const anywhere = Object.entries(ANYWHERE).map(([name, action]): [string, () => Promise<void>] => [
+    name,
+    () => action(server()),
+  ]);
+  return [...placed, ...anywhere].map(([name, work]) =>
+    vscode.commands.registerCommand(`saliscope.here.${name}`, safely(work)),
+  );
+}

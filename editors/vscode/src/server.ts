@@ -1,0 +1,64 @@
+// The language server: how it is started, and how its commands are run.
+import * as vscode from "vscode";
+import { LanguageClient, State } from "vscode-languageclient/node";
+import type { ClientCapabilities, LanguageClientOptions, StaticFeature } from "vscode-languageclient/node";
+
+import type { Known } from "./answers";
+
+export const LANGUAGES = ["plaintext", "markdown", "json", "jsonl", "csv", "tsv", "yaml", "prompt"];
+const SCHEMES = ["file", "untitled", "vscode-notebook-cell"];
+
+/** Says that this client draws, and shows how the daemon is. */
+const OWN: StaticFeature = {
+  fillClientCapabilities(capabilities: ClientCapabilities): void {
+    const experimental = (capabilities.experimental ?? {}) as Record<string, unknown>;
+    capabilities.experimental = { ...experimental, saliscope: { decorations: true, status: true } };
+  },
+  initialize: () => undefined,
+  getState: () => ({ kind: "static" }),
+  clear: () => undefined,
+};
+
+/** The client of the server; `explained` hears what a click on a line above a record brought. */
+export class Server {
+  readonly client: LanguageClient;
+
+  constructor(explained: (known: Known) => void) {
+    const [command = "saliscope", ...args] = vscode.workspace
+      .getConfiguration("saliscope.server")
+      .get<string[]>("command", ["saliscope", "lsp"]);
+    const options: LanguageClientOptions = {
+      documentSelector: LANGUAGES.flatMap((language) => SCHEMES.map((scheme) => ({ language, scheme }))),
+      initializationOptions: () => ({ saliscope: {} }),
+      middleware: {
+        async executeCommand(name, given, next) {
+          const answer: unknown = await next(name, given);
+          if (name === "saliscope.explain" && given.length > 1) {
+            explained(answer as Known);
+          }
+          return answer;
+        },
+      },
+    };
+    this.client = new LanguageClient("saliscope", "saliscope", { command, args }, options);
+    this.client.registerFeature(OWN);
+  }
+
+  get isRunning(): boolean {
+    return this.client.state === State.Running;
+  }
+
+  serves(document: vscode.TextDocument): boolean {
+    return this.isRunning && LANGUAGES.includes(document.languageId) && SCHEMES.includes(document.uri.scheme);
+  }
+
+  /** Run a command of the server; fails as the server says. */
+  run<T>(name: string, ...given: unknown[]): Promise<T> {
+    return this.client.sendRequest<T>("workspace/executeCommand", { command: `saliscope.${name}`, arguments: given });
+  }
+
+  async focus(uri: vscode.Uri, position: vscode.Position): Promise<void> {
+    const { line, character } = position;
+    await this.client.sendNotification("saliscope/focus", { uri: uri.toString(), position: { line, character } });
+  }
+}
