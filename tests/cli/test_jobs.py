@@ -84,7 +84,7 @@ def test_options_reach_the_daemon_and_the_sums_are_shown(run: Run, desk: Callabl
     result = run(
         "dataset", "explain", "data.jsonl", "--out", "out.jsonl", "-m", "occlusion", "--target", "gold", "--slice", "a",
         "--slice", "b", "--param", "n=3", "--limit", "9", "--deterministic", "--id-field", "name", "--overwrite",
-            "--engine", "ray",
+        "--engine", "ray",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert found.asked == [
