@@ -84,6 +84,7 @@ def test_options_reach_the_daemon_and_the_sums_are_shown(run: Run, desk: Callabl
     result = run(
         "dataset", "explain", "data.jsonl", "--out", "out.jsonl", "-m", "occlusion", "--target", "gold", "--slice", "a",
         "--slice", "b", "--param", "n=3", "--limit", "9", "--deterministic", "--id-field", "name", "--overwrite",
+        "--engine", "ray",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert found.asked == [
@@ -93,7 +94,7 @@ def test_options_reach_the_daemon_and_the_sums_are_shown(run: Run, desk: Callabl
             {
                 "download": False, "method": "occlusion", "target": "gold", "slices": ["a", "b"], "params": {"n": 3},
                 "limit": 9, "deterministic": True, "id_field": "name", "overwrite": True, "granularity": "token",
-                "seed": 0, "windows": "cut", "engine": "local",
+                "seed": 0, "windows": "cut", "engine": "ray",
             },
         )
     ]  # fmt: skip
