@@ -15,10 +15,9 @@ from saliscope.tui.choices import Choices
 from saliscope.tui.store import Kept
 from saliscope.tui.widgets.editor import Editor
 
-#: About 64 tokens for the bundled decoder.
-TEXT = (
-    "The plot is a mess, but the cast is wonderful, and nobody who laughed as much as I did would say otherwise. " * 2
-)
+SENTENCE = "The plot is a mess, but the cast is wonderful, and nobody who laughed as much as I did would say otherwise."
+#: About 64 tokens for the bundled decoder; without a blank at its end, where a record would end before it.
+TEXT = f"{SENTENCE} {SENTENCE}"
 LINE = "The plot is a mess, but the cast is wonderful, and I laughed.\n"
 
 

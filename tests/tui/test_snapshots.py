@@ -157,15 +157,48 @@ def test_help_and_jump(snap_compare: Snap, make: Make, key: str) -> None:
     assert snap_compare(app_of(make), terminal_size=SIZES[0], run_before=before)
 
 
+async def compared(app: TuiApp, pilot: Pilot[None]) -> None:
+    """Two methods side by side."""
+    await settle(pilot)
+    await pilot.press("f7")
+    await until(pilot, lambda: isinstance(app.screen, Picker))
+    await pilot.press(*"occ", "enter")
+    await until(pilot, lambda: isinstance(app.screen, CompareScreen))
+    await answered(app, pilot)
+
+
+async def answered(app: TuiApp, pilot: Pilot[None]) -> None:
+    await until(pilot, lambda: "asking" not in str(app.screen.query_one("#contenders", Static).render()))
+
+
 def test_comparison(snap_compare: Snap, make: Make) -> None:
     app = app_of(make)
 
     async def before(pilot: Pilot[None]) -> None:
+        await compared(app, pilot)
+
+    assert snap_compare(app, terminal_size=SIZES[0], run_before=before)
+
+
+@pytest.mark.parametrize("palette", ["blue-orange", "red-green"])
+def test_sentences_that_support_and_oppose(snap_compare: Snap, make: Make, palette: str) -> None:
+    app = app_of(make, palette=palette)
+
+    async def before(pilot: Pilot[None]) -> None:
+        await compared(app, pilot)
+        await pilot.press("s")
+        await answered(app, pilot)
+
+    assert snap_compare(app, terminal_size=SIZES[0], run_before=before)
+
+
+def test_what_other_methods_say_of_a_token(snap_compare: Snap, make: Make) -> None:
+    app = app_of(make)
+
+    async def before(pilot: Pilot[None]) -> None:
+        app.main.editor.go(TEXT.index("wonderful"))
+        await compared(app, pilot)
+        await pilot.press("escape")
         await settle(pilot)
-        await pilot.press("f7")
-        await until(pilot, lambda: isinstance(app.screen, Picker))
-        await pilot.press(*"occ", "enter")
-        await until(pilot, lambda: isinstance(app.screen, CompareScreen))
-        await until(pilot, lambda: "asking" not in str(app.screen.query_one("#contenders", Static).render()))
 
     assert snap_compare(app, terminal_size=SIZES[0], run_before=before)

@@ -168,7 +168,7 @@ class CompareScreen(Screen[None]):
         """One score in its colour; of a sentence also in a word, which needs no colour."""
         if score is None:
             return Text("")
-        cell = Text(f" {signed(score, peak)} ", self._inks.style(bucket(score, peak)))
+        cell = Text().append(f" {signed(score, peak)} ", self._inks.style(bucket(score, peak)))
         if self._by_sentence and explanation.signed and bucket(score, peak):
             cell.append(" supports" if score > 0 else " opposes ", "dim")
         return cell

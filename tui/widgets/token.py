@@ -75,7 +75,7 @@ class TokenDetail(Static):
         """What another method says, in the colour that it has there."""
         number = signed(other.score, other.peak)
         text = number if other.signed else number.removeprefix("+")
-        return Text(f" {text} ", self.inks.style(bucket(other.score, other.peak)))
+        return Text().append(f" {text} ", self.inks.style(bucket(other.score, other.peak)))
 
     @staticmethod
     def _without(explanation: Explanation, masked: int, without: Prediction | None) -> str:
