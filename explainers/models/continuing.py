@@ -49,9 +49,8 @@ def can_continue(query: ModelQuery) -> bool:
 def run_behind(network: Network, ids: IntArray, cache: Cache) -> Tensor:
     """The last states `[n, K]` of ids behind those whose keys and values the cache holds; it then holds theirs too."""
     embeds = network.embed(torch.from_numpy(ids)[None].to(network.device))
-    length = cache.get_seq_length() + len(ids)
-    mask = torch.ones((1, length), dtype=torch.long, device=network.device)
-    states: Tensor = network.body(inputs_embeds=embeds, attention_mask=mask, past_key_values=cache, use_cache=True)[0]
+    # Without a mask there is less to be built; with a cache nothing else is read into its absence.
+    states: Tensor = network.body(inputs_embeds=embeds, attention_mask=None, past_key_values=cache, use_cache=True)[0]
     return states[0]
 
 
