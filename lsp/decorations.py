@@ -38,7 +38,7 @@ def _record(buffer: Buffer, record: LiveRecord) -> dict[str, Any]:
         "state": record.state,
         "stale": record.stale,
         "method": None if explanation is None else explanation.method,
-        "prediction": None if explanation is None else explanation.prediction.label,
+        "prediction": None if record.prediction is None else record.prediction.label,
         "label": record.label,
         "tokens": [
             [one.line, one.column, one.column + one.length, one.piece.bucket, one.piece.score, one.piece.rank]

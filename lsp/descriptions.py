@@ -14,14 +14,13 @@ from saliscope.protocol.live import LiveRecord
 
 def described(buffer: Buffer, record: LiveRecord) -> dict[str, Any]:
     """Where a record is, and what is predicted and found of it."""
-    explanation = record.explanation
     return {
         "uri": buffer.uri,
         "range": buffer.lines.plain_range(record.start, record.end),
         "state": record.state,
         "stale": record.stale,
         "label": record.label,
-        "prediction": None if explanation is None else msgspec.to_builtins(explanation.prediction),
+        "prediction": None if record.prediction is None else msgspec.to_builtins(record.prediction),
         "findings": [{"code": one.kind, "message": one.message} for one in record.findings],
     }
 

@@ -8,7 +8,7 @@ from saliscope.lsp.buffers import Buffer
 from saliscope.lsp.painting import Piece, piece_at, rank
 from saliscope.lsp.words import cost_of, named, prediction_of, quoted, score_of, share_of, side_of
 from saliscope.protocol.live import LiveRecord
-from saliscope.protocol.results import Explanation
+from saliscope.protocol.results import Explanation, Prediction
 
 _MOST_CLASSES = 4
 
@@ -32,9 +32,11 @@ def _lines(buffer: Buffer, record: LiveRecord, piece: Piece | None, markdown: bo
     explanation = record.explanation
     if explanation is None:
         told = [one.message for one in record.findings]
+        if record.state == "predicted" and record.prediction is not None:
+            return [f"{_likely(record.prediction)}{_label(record)}", *told, "explaining …"]
         return told or (["computing …"] if record.state == "waiting" else [])
     said = [] if piece is None else _word(buffer, record, piece, explanation, markdown)
-    said.append(f"{_prediction(explanation)}{'' if record.label is None else f' · label {record.label}'}")
+    said.append(f"{_likely(record.prediction or explanation.prediction)}{_label(record)}")
     said.append(f"{explanation.model} · {explanation.method} · {cost_of(explanation)}{_estimate(record, explanation)}")
     if record.stale:
         said.append(_faint("stale: the text changed; computing again", markdown))
@@ -62,12 +64,15 @@ def _row(name: str, explanation: Explanation, piece: Piece) -> str | None:
     return f"| {name} | {score_of(explanation, explanation.scores[piece.number])} | {place} |"
 
 
-def _prediction(explanation: Explanation) -> str:
-    found = explanation.prediction
+def _likely(found: Prediction) -> str:
     likely = sorted(found.probabilities.items(), key=lambda item: -item[1])[:_MOST_CLASSES]
     if found.value is not None or not likely:
         return prediction_of(found)
     return " · ".join(f"{label} {share:.2f}" for label, share in likely)
+
+
+def _label(record: LiveRecord) -> str:
+    return "" if record.label is None else f" · label {record.label}"
 
 
 def _estimate(record: LiveRecord, explanation: Explanation) -> str:

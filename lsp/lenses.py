@@ -15,11 +15,11 @@ RUN = "saliscope.runFile"
 
 
 def lenses(buffer: Buffer) -> list[dict[str, Any]]:
-    """One lens, as JSON, for each explained record of which a line begins the record, the first ones."""
+    """One lens, as JSON, for each predicted record of which a line begins the record, the first ones."""
     found: list[dict[str, Any]] = []
     last = -1
     for record in buffer.records:
-        if record.explanation is None:
+        if record.prediction is None:
             continue
         line, column = buffer.lines.place(record.start)
         if line == last:
@@ -34,14 +34,15 @@ def lenses(buffer: Buffer) -> list[dict[str, Any]]:
 
 
 def title(record: LiveRecord) -> str:
-    """Prediction, label and method of an explained record."""
-    explanation = record.explanation
-    if explanation is None:
+    """Prediction, label and method of a record."""
+    if record.prediction is None:
         return "…" if record.state == "waiting" else "not explained"
-    parts = [prediction_of(explanation.prediction)]
+    parts = [prediction_of(record.prediction)]
     if record.label is not None:
         parts.append(f"label {record.label}")
-    parts.append(explanation.method)
+    if record.explanation is None or record.state == "predicted":
+        return " · ".join([*parts, "…"])
+    parts.append(record.explanation.method)
     if record.stale:
         parts.append("stale")
     elif record.state == "partial":

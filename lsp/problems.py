@@ -82,8 +82,8 @@ def _of_document(buffer: Buffer, abilities: Abilities) -> dict[str, Any] | None:
 
 
 def _of_record(buffer: Buffer, record: LiveRecord, abilities: Abilities) -> Iterator[dict[str, Any]]:
-    if record.stale and record.explanation is not None:
-        # What an old explanation has found is not true of the new text.
+    if record.state == "waiting" and record.prediction is not None:
+        # What was found in an old text is not true of the new one.
         return
     for one in record.findings:
         code = NAMES.get(one.kind, one.kind)
@@ -103,7 +103,7 @@ def _of_record(buffer: Buffer, record: LiveRecord, abilities: Abilities) -> Iter
 
 def _reasons(buffer: Buffer, record: LiveRecord) -> Iterator[dict[str, Any]]:
     explanation = record.explanation
-    if explanation is None:
+    if explanation is None or record.stale:
         return
     for piece in sorted(pieces(record, buffer.text), key=lambda piece: piece.rank)[:_TOLD_TOKENS]:
         word, number = named(buffer.text, piece), score_of(explanation, piece.score)

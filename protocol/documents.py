@@ -9,7 +9,7 @@ from msgspec import Meta, Struct, field
 from saliscope.protocol.edits import Edit, Offset
 from saliscope.protocol.findings import FindingKind
 from saliscope.protocol.parameters import Target
-from saliscope.protocol.results import Explanation
+from saliscope.protocol.results import Explanation, Prediction
 from saliscope.protocol.terms import Count, Granularity, Milliseconds, Name, Rows, Scale, Seed
 
 Span = tuple[int, int]
@@ -147,7 +147,8 @@ class RecordAttribution(Struct):
     """Notified as `document/attribution`: how a record is explained, in the positions of the document's `version`.
 
     The record is `source[start:end]`. `tokens[i]` and `features[i]` say where those of the `explanation` stand in the
-    source (null: nowhere); its own positions are in its own text. `state` "partial": a better one follows.
+    source (null: nowhere); its own positions are in its own text. `state` "predicted": there is the `prediction` alone,
+    which comes first of the record with the focus; "partial": a better explanation follows.
     """
 
     document: str
@@ -157,12 +158,13 @@ class RecordAttribution(Struct):
     start: int
     end: int
     label: Label | None
-    state: Literal["partial", "final"]
+    state: Literal["predicted", "partial", "final"]
     tokens: list[Span | None]
     features: list[Span | None]
     truncated_at: int | None
     findings: list[RecordFinding]
-    explanation: Explanation
+    explanation: Explanation | None
+    prediction: Prediction | None = None
 
 
 class RecordFindings(Struct):

@@ -65,7 +65,7 @@ def phase_of(
     if record is None and document.is_settled:
         return Phase("ready", "ready")
     if record is None or record.explanation is None:
-        waits = record is not None and record.state == "waiting"
+        waits = record is not None and record.state in ("waiting", "predicted")
         return Phase("waiting", "explaining") if waits or record is None else Phase("empty", "nothing to explain")
     if record.state == "waiting" or record.stale:
         return Phase("waiting", "explaining")

@@ -31,7 +31,7 @@ def rows_of(records: Iterable[LiveRecord]) -> list[RecordRow]:
 
 
 def _row(number: int, record: LiveRecord) -> RecordRow:
-    prediction = None if record.explanation is None else record.explanation.prediction
+    prediction = record.prediction
     kinds = tuple(dict.fromkeys(finding.kind for finding in record.findings))
     return RecordRow(
         number,

@@ -8,6 +8,7 @@ import click
 
 from saliscope.cli import options
 from saliscope.cli.session import session, with_download
+from saliscope.cli.workspace import GOLD, filled
 from saliscope.protocol.targets import read_target
 
 if TYPE_CHECKING:
@@ -68,12 +69,15 @@ def explain(
 
     The output has one row for each row of the data, in order; one that cannot be explained has the reason instead of
     scores. The job runs in the daemon and goes on without this command: Ctrl-C only stops waiting. After a crash or a
-    full disk the same command with --resume goes on where it was.
+    full disk the same command with --resume goes on where it was. What is not given is as the saliscope.toml nearest to
+    the file says.
     """
     if asked["resume"] and asked["overwrite"]:
         raise click.UsageError("give --resume or --overwrite, not both")
-    fields = {
-        **asked, "model": model, "target": target if target == "gold" else read_target(target),
+    fields = filled(data, {**asked, "model": model, "target": target}, has_labels=True)
+    model, target = fields["model"], fields["target"]
+    fields |= {
+        "target": target if target == GOLD else read_target(target),
         "params": options.read_params(params), "slices": list(slices),
     }  # fmt: skip
     # What is not asked for is not sent.

@@ -9,6 +9,7 @@ import click
 
 from saliscope.cli import options
 from saliscope.cli.session import session
+from saliscope.cli.workspace import filled
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.targets import read_target
 
@@ -48,14 +49,16 @@ def command(
     """Show what changes between A and B over the same texts: predictions, and which words decide.
 
     A and B are two outputs of `saliscope dataset explain`, two models, or two prompts with {text} where the text goes
-    (both for --model); models and prompts need --data.
+    (both for --model); models and prompts need --data, and what is not given is as the saliscope.toml nearest to that
+    file says.
     """
     if data is None:
         found = _outputs(a, b)
     else:
-        asked = {"method": method, "target": read_target(target), "params": options.read_params(params)}
-        texts = _texts(data, split, text_field, limit)
-        found = _asked(a, b, model, texts, {name: value for name, value in asked.items() if value})
+        said = filled(data, {"model": model, "method": method, "target": target, "text_field": text_field})
+        asked = {"method": said["method"], "target": read_target(said["target"]), "params": options.read_params(params)}
+        texts = _texts(data, split, said["text_field"], limit)
+        found = _asked(a, b, said["model"], texts, {name: value for name, value in asked.items() if value})
     if html_file is not None:
         from saliscope.cli.contrasted import contrast_page
 

@@ -11,6 +11,7 @@ import click
 
 from saliscope.cli import options
 from saliscope.cli.session import Session, session, with_download
+from saliscope.cli.workspace import filled
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.targets import FORMS, read_target
 
@@ -110,13 +111,16 @@ def command(
     """Show which tokens of TEXT decided what the model says.
 
     Without TEXT, or with `-`, the text is read from stdin. Colours of one side support the target, those of the
-    other speak against it; the deeper, the more.
+    other speak against it; the deeper, the more. For a chat from a file the nearest saliscope.toml says what is not
+    given.
     """
     if [as_json, html_file == "-", svg_file == "-"].count(True) > 1:
         raise click.UsageError("only one of --json, --html - and --svg - can go to stdout")
+    said = filled(messages_file, {"model": model, "method": None, "target": target, "granularity": granularity})
+    methods = methods or tuple(filter(None, [said["method"]]))
     fields = {
-        "model": model, "target": read_target(target), "scale": scale, "granularity": granularity,
-        "seed": seed, "params": options.read_params(params),
+        "model": said["model"], "target": read_target(said["target"]), "scale": scale,
+        "granularity": said["granularity"], "seed": seed, "params": options.read_params(params),
     }  # fmt: skip
     if messages_file is not None and (text is not None or pair is not None):
         raise click.UsageError("--messages stands in place of TEXT and --pair")

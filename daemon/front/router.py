@@ -19,7 +19,7 @@ from saliscope.daemon.front.cache.results import Results
 from saliscope.daemon.front.figures import Figures
 from saliscope.daemon.front.jobs.desk import JobDesk
 from saliscope.daemon.front.limits import FrontLimits
-from saliscope.daemon.front.live.documents import Documents
+from saliscope.daemon.front.live.documents import AboutDocument, Documents
 from saliscope.daemon.front.peer import Peer
 from saliscope.protocol.address import Address
 from saliscope.protocol.codec import CLIENT_LIMITS, SERVER_LIMITS, Notification
@@ -115,18 +115,18 @@ class Router:
         """Code points of the live documents of all clients."""
         return sum(documents.num_characters for documents in self.documents.values())
 
-    async def explain(self, params: dict[str, Any], notify: OnNotification, peer: Peer) -> dict[str, Any]:
+    async def ask(self, method: str, params: dict[str, Any], notify: OnNotification, peer: Peer) -> dict[str, Any]:
         """What is asked of the model for a live document; counted, but no request of the client's own."""
         begun, code = time.perf_counter(), "cancelled"
         try:
-            result = _map(await self._engine.call("explain", params, self._timed(notify), peer.origin))
+            result = _map(await self._engine.call(method, params, self._timed(notify), peer.origin))
             code = ""
             return result
         except SaliscopeError as error:
             code = error.code
             raise
         finally:
-            self.figures.count("explain", code or None, time.perf_counter() - begun)
+            self.figures.count(method, code or None, time.perf_counter() - begun)
 
     async def handle_status(self) -> dict[str, Any]:
         """The answer to `status`."""
@@ -237,6 +237,7 @@ class Router:
         if notify is None:
             message = "what is found out about a document is notified; send `initialize` with notifications first"
             raise SaliscopeError("bad_request", message)
+        assert isinstance(fields, AboutDocument)
         return _plain(await self.documents[peer.origin.client].handle(fields))
 
     async def _status(self) -> Status:

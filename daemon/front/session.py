@@ -71,7 +71,7 @@ class Session:
         self._dialect = Dialect()
         self._outbox = Outbox(writer, limits.queued, limits.full, limits.stuck_s)
         self._tasks: dict[int, asyncio.Task[Outcome]] = {}
-        ask = partial(router.explain, peer=peer)
+        ask = partial(router.ask, peer=peer)
         self._documents = Documents(ask, self._notify, self._outbox.room, limits, router.num_characters)
 
     async def enter(self) -> bytes | None:

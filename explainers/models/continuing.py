@@ -13,15 +13,15 @@ from transformers.cache_utils import Cache
 
 from saliscope.explainers.answers import Evaluated
 from saliscope.explainers.errors import first_line
-from saliscope.explainers.models.lines import Line
+from saliscope.explainers.models.heads import Head
+from saliscope.explainers.models.lines import TOLERANCE, Line
 from saliscope.explainers.models.network import Network
 from saliscope.explainers.models.reading import array, numbers
+from saliscope.explainers.models.wide import WideHead, has_columns
 from saliscope.explainers.queries import Along, Evaluate, ModelQuery, Value
-from saliscope.explainers.targets.scales import Activation, grouped, resolved, tail_value, valued
+from saliscope.explainers.targets.scales import Activation, grouped, resolved, tail_value
 from saliscope.explainers.texts.encoding import IntArray
 
-#: How far outputs may be from those of a fresh run, relative to the largest.
-TOLERANCE: Final = 1e-5
 NUM_TOKENS: Final = 24
 #: Kinds of layers whose keys and values stay what they are, whatever follows.
 LASTING: Final = frozenset({"full_attention", "sliding_attention"})
@@ -31,10 +31,14 @@ STRETCHED: Final = frozenset({"dynamic", "longrope"})
 
 @dataclass(frozen=True, slots=True)
 class Continuable:
-    """What continuing a model's rows takes: up to `longest` positions, each of so many bytes."""
+    """What continuing a model's rows takes: up to `longest` positions, each of so many bytes.
+
+    `has_columns`: its language-model head can be read in single columns.
+    """
 
     longest: int
     token_bytes: int
+    has_columns: bool = False
 
 
 def can_continue(query: ModelQuery) -> bool:
@@ -45,14 +49,13 @@ def can_continue(query: ModelQuery) -> bool:
 def run_behind(network: Network, ids: IntArray, cache: Cache) -> Tensor:
     """The last states `[n, K]` of ids behind those whose keys and values the cache holds; it then holds theirs too."""
     embeds = network.embed(torch.from_numpy(ids)[None].to(network.device))
-    length = cache.get_seq_length() + len(ids)
-    mask = torch.ones((1, length), dtype=torch.long, device=network.device)
-    states: Tensor = network.body(inputs_embeds=embeds, attention_mask=mask, past_key_values=cache, use_cache=True)[0]
+    # Without a mask there is less to be built; with a cache nothing else is read into its absence.
+    states: Tensor = network.body(inputs_embeds=embeds, attention_mask=None, past_key_values=cache, use_cache=True)[0]
     return states[0]
 
 
 @torch.inference_mode()
-def continued(query: Evaluate, line: Line, network: Network, activation: Activation) -> Evaluated:
+def continued(query: Evaluate, line: Line, network: Network, activation: Activation, found: Continuable) -> Evaluated:
     """The answer to a query that `can_continue`, from a line that afterwards holds its row."""
     line.extend(query.encoding.ids, lambda ids, cache: run_behind(network, ids, cache))
     read, end = query.read, len(query.encoding) - query.encoding.tail - 1
@@ -61,28 +64,28 @@ def continued(query: Evaluate, line: Line, network: Network, activation: Activat
         assert isinstance(read, Value)
         logits = head(line.states(range(end, end + query.encoding.tail))).float()
         return Evaluated(array(tail_value(logits[None], read.scalar)), array(logits[0]) if query.outputs else None)
+    along = read.positions if isinstance(read, Along) else ()
+    wide = WideHead(head, found.has_columns) if read.kind == "next-token" and isinstance(head, Head) else None
+    if wide is not None and not read.groups:
+        last = wide.outputs(line, end)
+        pooled = array(last) if query.outputs else None
+        if not isinstance(read, Along):
+            return Evaluated(numbers(last[None], read, activation), pooled)
+        return Evaluated(array(wide.values(line, along, resolved(read.scalar, last)))[None], pooled)
 
     def outputs(states: Tensor) -> Tensor:
+        if wide is not None:
+            return wide.grouped(states, read.groups)
         logits: Tensor = grouped(head(states).float(), read.groups, torch)
         return logits
 
-    along = read.positions if isinstance(read, Along) else ()
-    # Rows of a whole vocabulary are too large to be kept.
-    every = None if read.kind == "next-token" and not read.groups else ("outputs", read.kind, read.groups)
-    found = outputs(line.states([end])) if every is None else line.read(every, (*along, end), outputs)
-    last = found[-1:]
+    every = line.read(("outputs", read.kind, read.groups), (*along, end), outputs)
+    last = every[-1:]
     pooled = array(last[0]) if query.outputs else None
     if not isinstance(read, Along):
         return Evaluated(numbers(last, read, activation), pooled)
     scalar = resolved(read.scalar, last[0]) if read.scalar.is_open else read.scalar
-    if every is not None:
-        return Evaluated(numbers(found[:-1], Along(along, scalar), activation)[None], pooled)
-
-    def values(states: Tensor) -> Tensor:
-        value: Tensor = valued(outputs(states), scalar, activation, torch)
-        return value[:, None]
-
-    return Evaluated(array(line.read(("values", scalar), along, values))[None, :, 0], pooled)
+    return Evaluated(numbers(every[:-1], Along(along, scalar), activation)[None], pooled)
 
 
 def find_continuable(network: Network, max_tokens: int) -> Continuable | str:
@@ -133,7 +136,7 @@ def _tried(network: Network, length: int, longest: int) -> Continuable | str:
     worst = max(gaps) if all(map(math.isfinite, gaps)) else math.inf
     if worst > TOLERANCE:
         return f"its keys and values cannot be continued: outputs move by {worst:.2g}, at most {TOLERANCE:.2g}"
-    return Continuable(longest, -(-line.num_bytes // line.room))
+    return Continuable(longest, -(-line.num_bytes // line.room), has_columns(network.heads.get("next-token"), fresh))
 
 
 @torch.inference_mode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,9 @@ class Head:
     def __init__(self, model: Any, source: str) -> None:
         self.source = source
         self._given = _Given()
+        # Asked of the whole model: without its body some families do not know.
+        last = model.get_output_embeddings()
+        self._last = next((name for name, module in model._modules.items() if module is last), None)
         self._model = copy.copy(model)
         self._model._modules = {**model._modules, model.base_model_prefix: self._given}
         self._ids = torch.zeros((1, 1), dtype=torch.long)
@@ -48,6 +52,24 @@ class Head:
     def module(self) -> Any:
         """The model without its body."""
         return self._model
+
+    def columns(self, indices: Sequence[int]) -> Head | None:
+        """The head that gives only these of its outputs, `[..., len(indices)]`; None where it ends in no plain layer.
+
+        What the family does to its logits behind that layer must be done to each alone; hold the two heads against each
+        other before you trust this one.
+        """
+        last = self._model._modules.get(self._last)
+        if type(last) is not nn.Linear:
+            return None
+        few = nn.Linear(last.in_features, len(indices), bias=last.bias is not None, device="meta")
+        for own, whole in zip(few._parameters, last._parameters.values(), strict=True):
+            kept = None if whole is None else nn.Parameter(whole.detach()[list(indices)], requires_grad=False)
+            few._parameters[own] = kept
+        head = copy.copy(self)
+        head._model = copy.copy(self._model)
+        head._model._modules = {**self._model._modules, self._last: few}
+        return head
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """Logits `[..., V]` of states `[..., K]`."""

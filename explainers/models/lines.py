@@ -14,6 +14,8 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 from saliscope.explainers.models.heads import POSITIONS_PER_CHUNK
 from saliscope.explainers.texts.encoding import IntArray
 
+#: How far outputs may be from those of a fresh run, relative to the largest.
+TOLERANCE: Final = 1e-5
 #: Buffers grow by so many positions, and have at least so many free when they are made.
 STEP: Final = 64
 #: How many kinds of outputs are kept along a line, those read last.
@@ -143,6 +145,8 @@ class Line:
         self.layers = [KeysAndValues() for _ in range(num_layers)]
         self._states = Tape()
         self._readings: OrderedDict[Hashable, Readings] = OrderedDict()
+        #: What was read at one position only: how, where, and the outputs.
+        self._once: tuple[Hashable, int, Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -152,7 +156,8 @@ class Line:
         """What it holds in memory."""
         tapes = [tape for layer in self.layers for tape in layer.tapes]
         tapes += [readings.tape for readings in self._readings.values()]
-        return self._states.num_bytes + sum(tape.num_bytes for tape in tapes)
+        once = 0 if self._once is None else self._once[2].nbytes
+        return once + self._states.num_bytes + sum(tape.num_bytes for tape in tapes)
 
     def common(self, ids: IntArray) -> int:
         """How many ids from the first on are the same."""
@@ -167,6 +172,8 @@ class Line:
             layer.length = length
         for readings in self._readings.values():
             readings.known = readings.known[:length]
+        if self._once is not None and self._once[1] >= length:
+            self._once = None
 
     @property
     def room(self) -> int:
@@ -213,3 +220,10 @@ class Line:
         while len(self._readings) > MOST_READ:
             self._readings.popitem(last=False)
         return readings.at(np.asarray(positions, dtype=np.int64), lambda chunk: compute(self.states(chunk)))
+
+    @torch.inference_mode()
+    def read_once(self, key: Hashable, position: int, compute: Callable[[Tensor], Tensor]) -> Tensor:
+        """Outputs `[D]` at one position; only the last ones are kept, for outputs too wide to be kept everywhere."""
+        if self._once is None or self._once[:2] != (key, position):
+            self._once = key, position, compute(self.states([position]))[0].clone()
+        return self._once[2]

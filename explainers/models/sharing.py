@@ -15,8 +15,7 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 
 from saliscope.explainers.errors import first_line
 from saliscope.explainers.models.batches import Batch
-from saliscope.explainers.models.continuing import TOLERANCE
-from saliscope.explainers.models.lines import KeysAndValues
+from saliscope.explainers.models.lines import TOLERANCE, KeysAndValues
 from saliscope.explainers.models.network import Network
 from saliscope.explainers.texts.encoding import IntArray
 

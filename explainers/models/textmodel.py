@@ -194,7 +194,8 @@ class TextModel:
         if self.continuable is None or not isinstance(self._network, Network):
             raise NotCapable(f"rows of {self._facts.name} cannot be continued")
         self._check_room(query)
-        return continued(query, line, self._network, self._executor.activation(query.read.kind))
+        activation = self._executor.activation(query.read.kind)
+        return continued(query, line, self._network, activation, self.continuable)
 
     def _check_room(self, query: ModelQuery) -> None:
         if self.footprint is None or self.room is None:

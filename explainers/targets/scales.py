@@ -28,14 +28,18 @@ def scaled(outputs: Any, index: int, scale: Scale, activation: Activation = "sof
     if activation == "identity":
         raise ValueError(f"{scale}: a regression head has no probabilities")
     if activation == "sigmoid":
-        logprob = -xp.logaddexp(xp.zeros_like(logit), -logit)
-    else:
-        others = xp.concatenate([outputs[..., :index], outputs[..., index + 1 :]], -1)
-        rest = _logsumexp(others, xp)
-        if scale == "margin":
-            return logit - rest
-        logprob = -xp.logaddexp(xp.zeros_like(logit), rest - logit)
-    return _from_logprob(logprob, scale, xp)
+        return _from_logprob(-xp.logaddexp(xp.zeros_like(logit), -logit), scale, xp)
+    others = xp.concatenate([outputs[..., :index], outputs[..., index + 1 :]], -1)
+    return scaled_beside(logit, _logsumexp(others, xp), scale, xp)
+
+
+def scaled_beside(logit: Any, rest: Any, scale: Scale, xp: ModuleType = np) -> Any:
+    """The scalar `[...]` of an output of a softmax beside the others, whose logsumexp is `rest [...]`."""
+    if scale == "logit":
+        return logit
+    if scale == "margin":
+        return logit - rest
+    return _from_logprob(-xp.logaddexp(xp.zeros_like(logit), rest - logit), scale, xp)
 
 
 def scaled_every(outputs: Any, scale: Scale, activation: Activation = "softmax", xp: ModuleType = np) -> Any:

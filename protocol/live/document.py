@@ -155,7 +155,7 @@ class LiveDocument:
         self.num_records, self.num_explainable = state.num_records, state.num_explainable
         self.failed = self._settled = None
         for record in self._ordered:
-            record.is_outdated = True
+            record.is_outdated, record.is_predicted = True, False
             if not same_records:
                 record.id = next(self._ghosts)
         self._records = {record.id: record for record in self._ordered}
@@ -197,7 +197,11 @@ class LiveDocument:
         match told:
             case RecordAttribution():
                 record = self._known(told.record)
+                before = record.places
                 self._place(record, partial(record.explain, told), behind)
+                if told.explanation is None:
+                    # Nothing new was told of these, and the edits behind have moved them already.
+                    record.keep_spans(before)
                 return [told.record]
             case DocumentFindings():
                 for row in told.records:

@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple
 from saliscope.protocol.documents import Label, RecordAttribution, RecordFinding, RecordFindings, Span
 from saliscope.protocol.edits import Edit
 from saliscope.protocol.findings import FINDINGS
-from saliscope.protocol.results import Explanation
+from saliscope.protocol.results import Explanation, Prediction
 
-RecordState = Literal["waiting", "partial", "final"]
+RecordState = Literal["waiting", "predicted", "partial", "final"]
 
 
 class Places(NamedTuple):
@@ -47,7 +47,8 @@ class LiveRecord:
     """A record of a document, in the positions of the document's text now.
 
     `explanation` is what was told last, with positions in its own text; `stale` says that the text under it changed
-    since. A record without an explanation waits for one, unless a finding says why it gets none.
+    since. A record without an explanation waits for one, unless a finding says why it gets none. The `prediction` may
+    be newer than the explanation (`state` "predicted").
     """
 
     id: int
@@ -55,16 +56,23 @@ class LiveRecord:
     places: Places
     label: Label | None = None
     explanation: Explanation | None = None
+    prediction: Prediction | None = None
     told: Places | None = None
     """The places before the edits that nobody has answered yet."""
     version: int = 0
     """The version of the document whose text was explained."""
     is_final: bool = False
+    is_predicted: bool = False
+    """Whether the prediction is of the text that the daemon has, and the explanation is not."""
     is_outdated: bool = False
     """Whether the daemon, too, has another text than the one that was explained."""
     is_touched: bool = False
     """Whether it was edited since the daemon last said what became of it."""
     found: tuple[RecordFinding, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.explanation is not None and self.prediction is None:
+            self.prediction = self.explanation.prediction
 
     @property
     def end(self) -> int:
@@ -78,7 +86,9 @@ class LiveRecord:
 
     @property
     def state(self) -> RecordState:
-        """Whether an explanation of the text as it is now is still to come, may be bettered, or is the last."""
+        """What is known of the text as it is now: nothing, the prediction, an explanation so far, or the last one."""
+        if self.is_predicted and not self.is_touched:
+            return "predicted"
         if self.stale or not (self.is_final or self.explanation):
             return "waiting"
         return "final" if self.is_final else "partial"
@@ -133,20 +143,28 @@ class LiveRecord:
 
     def outdate(self) -> None:
         """The daemon explains it anew."""
-        self.is_outdated, self.is_touched = True, False
+        self.is_outdated, self.is_touched, self.is_predicted = True, False, False
 
     def explain(self, told: RecordAttribution) -> None:
         """Take what was told of it."""
-        at = told.start
+        at, length, findings = told.start, told.end - told.start, _found(told.findings, told.start)
         self.start, self.version, self.label = at, told.version, told.label
-        self.explanation, self.is_final = told.explanation, told.state == "final"
-        self.is_outdated = self.is_touched = False
         self.found = tuple(told.findings)
-        self.places = Places(
-            told.end - at, _from(told.tokens, at), _from(told.features, at),
-            None if told.truncated_at is None else told.truncated_at - at, _found(told.findings, at),
-        )  # fmt: skip
+        self.is_final, self.is_touched = told.state == "final", False
+        if told.explanation is None:
+            # What was explained before stays, stale, until there is another explanation.
+            self.prediction, self.is_predicted, self.is_outdated = told.prediction, True, self.explanation is not None
+            self.places = self.places._replace(length=length, findings=findings)
+        else:
+            self.explanation, self.prediction = told.explanation, told.explanation.prediction
+            self.is_predicted = self.is_outdated = False
+            cut = None if told.truncated_at is None else told.truncated_at - at
+            self.places = Places(length, _from(told.tokens, at), _from(told.features, at), cut, findings)
         self.told = self.places
+
+    def keep_spans(self, places: Places) -> None:
+        """Leave tokens and features where they stood in `places`."""
+        self.places = places._replace(length=self.places.length, findings=self.places.findings)
 
     def find(self, told: RecordFindings, version: int) -> None:
         """Take its findings, told in a version of the document; one that leaves it unexplained ends the waiting."""
@@ -157,9 +175,10 @@ class LiveRecord:
         self.is_touched = False
         if is_left and not (is_failed and self.version == version and not self.is_outdated):
             # An estimate of the same text is better than none.
-            self.explanation, base = None, Places(0)
+            self.explanation = self.prediction = None
+            base = Places(0)
         if is_left:
-            self.version, self.is_outdated = version, False
+            self.version, self.is_outdated, self.is_predicted = version, False, False
         self.is_final = is_left or (self.is_final and self.explanation is not None)
         self.places = base._replace(length=told.end - told.start, findings=_found(told.findings, told.start))
         self.told = self.places

@@ -42,6 +42,9 @@ METHOD = {
 }
 
 
+PREDICTION = {"label": "positive", "index": 1, "probabilities": {"positive": 1.0}}
+
+
 def explanation(text: str, scores: list[float], estimate: str = "final") -> dict[str, Any]:
     target = {"kind": "class", "label": "positive", "index": 1}
     return {
@@ -52,7 +55,7 @@ def explanation(text: str, scores: list[float], estimate: str = "final") -> dict
         "target": target,
         "scale": "logit",
         "granularity": "token",
-        "prediction": {"label": "positive", "index": 1, "probabilities": {"positive": 1.0}},
+        "prediction": PREDICTION,
         "tokens": [],
         "features": [],
         "scores": scores,
@@ -118,7 +121,8 @@ class FakeWorker:
         elif method == "tokenize":
             self.answer(id, {"tokens": [], "model": "fake", "max_tokens": len(params["text"] or "")})
         elif method == "predict":
-            self.answer(id, {"model": "fake", "predictions": []})
+            num_texts = len(params["texts"]) if isinstance(params["texts"], list) else 1
+            self.answer(id, {"model": "fake", "predictions": [PREDICTION] * num_texts})
         elif method == "initialize":
             self.answer(id, {"protocol": 1, "version": params["version"], "capabilities": [], "limits": {}})
         elif method == "evaluate":

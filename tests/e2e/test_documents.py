@@ -55,7 +55,8 @@ def test_every_pushed_attribution_is_that_of_a_fresh_explanation(
     assert client.close_document("reviews.jsonl").num_asked <= 2 * (20 + 10)
     assert {each.explanation.method for each in told if each.state == "partial"} == {"sp-pi"}
     for each in told:
-        check(each, sources[each.version], fresh)
+        if each.state != "predicted":
+            check(each, sources[each.version], fresh)
 
 
 def check(told: RecordAttribution, source: str, fresh: Callable[[str, str], Any]) -> None:

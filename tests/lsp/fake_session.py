@@ -71,11 +71,15 @@ def explained(params: dict[str, Any]) -> dict[str, Any]:
 
 
 class FakeDaemon:
-    """What outlives its connections: `down` refuses them, texts with a word of `held` wait, models may be unknown."""
+    """What outlives its connections: `down` refuses them, models may be unknown.
+
+    Texts with a word of `held` wait; those with one of `unexplained` are predicted, and wait for an explanation.
+    """
 
     def __init__(self) -> None:
         self.down = False
         self.held: set[str] = set()
+        self.unexplained: set[str] = set()
         self.unknown: dict[str, str] = {}
         self.loaded: set[str] = set()
         self.slow = asyncio.Event()
@@ -89,6 +93,10 @@ class FakeDaemon:
         """As `LiveSession(...)`."""
         self.sessions.append(FakeSession(self, **options))
         return self.sessions[-1]
+
+    def holds(self, text: str, *, is_prediction: bool) -> bool:
+        """Whether a question about a text waits."""
+        return any(word in text for word in (self.held if is_prediction else self.held | self.unexplained))
 
     def die(self) -> None:
         """All connections are lost."""
@@ -196,15 +204,20 @@ class FakeClient:
         if not self.is_open:
             raise DisconnectedError()
 
-    async def _ask(self, params: dict[str, Any], listen: OnNotification) -> dict[str, Any]:
-        self._daemon.asked.append(params)
-        self._daemon.events.append("asked")
+    async def _ask(self, method: str, params: dict[str, Any], listen: OnNotification) -> dict[str, Any]:
+        daemon, is_prediction = self._daemon, method == "predict"
+        if is_prediction:
+            params = {**params, "text": params["texts"]}
+        else:
+            daemon.asked.append(params)
+            daemon.events.append("asked")
         await asyncio.sleep(0)
-        if params["model"] in self._daemon.unknown:
-            raise SaliscopeError("unknown_model", self._daemon.unknown[params["model"]])
-        while any(word in str(params["text"]) for word in self._daemon.held):  # noqa: ASYNC110
+        if params["model"] in daemon.unknown:
+            raise SaliscopeError("unknown_model", daemon.unknown[params["model"]])
+        while daemon.holds(str(params["text"]), is_prediction=is_prediction):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
-        return explained(params)
+        found = explained(params)
+        return {"predictions": [found["prediction"]]} if is_prediction else found
 
     def _push(self, method: str, params: dict[str, Any], key: Hashable) -> None:
         watcher = self._watchers.get(params["document"])

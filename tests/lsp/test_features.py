@@ -105,6 +105,22 @@ async def test_lenses_name_prediction_label_and_method(start: Start) -> None:
     ]  # fmt: skip
 
 
+async def test_a_lens_names_the_prediction_before_there_are_reasons(start: Start, daemon: FakeDaemon) -> None:
+    editor = await opened(start)
+    # Whoever hovers looks at the record.
+    await editor.hover_text(URI, "dull")
+    daemon.unexplained.add("grim")
+    editor.replace(URI, " film", " grim film")
+    await editor.until(lambda: editor.service.buffers[URI].records[0].state == "predicted")
+    found = await editor.client.text_document_code_lens_async(types.CodeLensParams(NAME))
+    assert next(one.command.title for one in found or [] if one.command) == "negative 0.89 · label positive · …"
+    assert "negative 0.89" in await editor.hover_text(URI, "grim")
+    daemon.unexplained.clear()
+    await editor.settle(URI)
+    found = await editor.client.text_document_code_lens_async(types.CodeLensParams(NAME))
+    assert next(one.command.title for one in found or [] if one.command) == "negative 0.89 · label positive · quick"
+
+
 async def test_the_outline_lists_records(start: Start) -> None:
     editor = await opened(start, client_capabilities("visual-studio-code"))
     found = await editor.client.text_document_document_symbol_async(types.DocumentSymbolParams(NAME))

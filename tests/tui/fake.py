@@ -219,17 +219,19 @@ class FakeSession:
         document = self.documents[name]
         if document.has_unsent:
             document.next_batch()
-        if not (self.answers or changes or state == "partial") or not document.text.strip():
+        if not (self.answers or changes or state != "final") or not document.text.strip():
             return
         options = {key: document.options.get(key) for key in ("model", "method", "granularity")}
         found = explanation(document.text, **{**options, **changes})
-        spans = [(feature.start, feature.end) for feature in found.features]
-        tokens = [(token.start, token.end) for token in found.tokens]
+        is_predicted = state == "predicted"
+        spans = [] if is_predicted else [(feature.start, feature.end) for feature in found.features]
+        tokens = [] if is_predicted else [(token.start, token.end) for token in found.tokens]
         document._in_flight = []
         document._answered = document.version
         document.take(RecordAttribution(
             document.name, document.opening or 0, document.version, 0, 0, len(document.text), None, state,  # type: ignore[arg-type]
-            list(tokens), list(spans), found.truncated_at, [], found,
+            list(tokens), list(spans), found.truncated_at, [], None if is_predicted else found,
+            found.prediction if is_predicted else None,
         ))  # fmt: skip
         self.on_change(document, [0])
 

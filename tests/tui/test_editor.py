@@ -11,6 +11,7 @@ from saliscope.tui.inks import STALE, Inks, mixed
 from saliscope.tui.screens.main import MainScreen
 from saliscope.tui.widgets.editor import Editor
 from saliscope.tui.widgets.legend import Legend
+from saliscope.tui.widgets.prediction import PredictionBars
 from tests.tui.conftest import TEXT, Make, session_of
 
 
@@ -60,6 +61,31 @@ async def test_what_is_typed_is_coloured_when_the_answer_comes(make: Make) -> No
         session_of(app).explain(model="demo-encoder")
         await pilot.pause()
         assert "final" in str(app.screen.query_one(Legend).render())
+
+
+async def test_a_prediction_is_shown_before_its_reasons(make: Make) -> None:
+    app = make("a wonderful film", answers=False)
+
+    def bars() -> str:
+        return str(app.screen.query_one(PredictionBars).render())
+
+    async with app.run_test(size=(120, 30)) as pilot:
+        assert bars() == "–"
+        session_of(app).explain(state="predicted")
+        await pilot.pause()
+        first = bars()
+        assert "positive" in first
+        assert not grounds(app, "wonderful") & {ink.ground for ink in BLUE_ORANGE.dark.values()}
+        session_of(app).explain(model="demo-encoder")
+        await pilot.pause()
+        assert bars() == first
+        await pilot.press("end", *" mess")
+        session_of(app).explain(state="predicted")
+        await pilot.pause()
+        assert bars() != first
+        assert "predicted" in str(app.screen.query_one(Legend).render())
+        # The colours are still those of the text before.
+        assert grounds(app, "wonderful") == {mixed(BLUE_ORANGE.dark[3].ground, "#10151c", STALE)}
 
 
 async def test_an_edit_dims_the_colours_and_moves_them(make: Make) -> None:

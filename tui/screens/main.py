@@ -31,7 +31,12 @@ from saliscope.tui.widgets.token import TokenDetail
 #: At most so many tokens, none of them neutral, count as strong, to go from one to the next.
 NUM_STRONG: Final = 12
 #: How far the scores of a record are, behind the legend.
-PROGRESS: Final = {"waiting": "◔ changing", "partial": "◑ estimate, better follows", "final": "● final"}
+PROGRESS: Final = {
+    "waiting": "◔ changing",
+    "predicted": "◔ predicted, why follows",
+    "partial": "◑ estimate, better follows",
+    "final": "● final",
+}
 #: Where jump mode goes, by letter.
 JUMPS: Final = {"editor": "e", "strongest": "s", **dict(zip(CHOICES, "dmtp", strict=True))}
 
@@ -147,7 +152,9 @@ class MainScreen(Screen[None]):
             notice.update(said)
         is_masked = bool(desk.masked) and desk.masked_of is explanation
         without = desk.without if is_masked else None
-        self.query_one(PredictionBars).show(explanation, without)
+        prediction = None if here.record is None else here.record.prediction
+        chosen = explanation.target.label if explanation else prediction.label if prediction else ""
+        self.query_one(PredictionBars).show(prediction, chosen, without)
         if explanation is not None:
             desk.known.note(explanation)
         others = () if explanation is None or here.feature is None else desk.known.others(explanation, here.feature)

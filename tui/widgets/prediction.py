@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 from textual.widgets import Static
 
-from saliscope.protocol.results import Explanation, Prediction
+from saliscope.protocol.results import Prediction
 from saliscope.render.bars import bar, percent
 from saliscope.render.explained import bars_of, labels_of
 from saliscope.render.graphemes import cut, pad, width
@@ -21,12 +21,12 @@ class PredictionBars(Static):
     def __init__(self, inks: Inks, id: str | None = None) -> None:
         super().__init__(id=id)
         self.inks = inks
-        self._shown: tuple[Explanation | None, Prediction | None] = (None, None)
+        self._shown: tuple[Prediction | None, str, Prediction | None] = (None, "", None)
 
-    def show(self, explanation: Explanation | None, without: Prediction | None = None) -> None:
-        """Show what the model says, and what it says without the masked tokens."""
-        if self._shown != (explanation, without):
-            self._shown = explanation, without
+    def show(self, prediction: Prediction | None, chosen: str = "", without: Prediction | None = None) -> None:
+        """Show what the model says, with the `chosen` label among it, and what it says without the masked tokens."""
+        if self._shown != (prediction, chosen, without):
+            self._shown = prediction, chosen, without
             self.update(self.draw())
 
     def redraw(self) -> None:
@@ -39,13 +39,11 @@ class PredictionBars(Static):
 
     def draw(self) -> Text:
         """The lines of the widget."""
-        explanation, without = self._shown
-        if explanation is None:
+        prediction, chosen, without = self._shown
+        if prediction is None:
             return Text("–", "dim")
-        prediction = explanation.prediction
         if prediction.value is not None:
             return Text(f"{one_line(prediction.label)}  {prediction.value:.4g}")
-        chosen = explanation.target.label
         bars, labels = bars_of(prediction, chosen), labels_of(prediction, chosen)
         names = [cut(one_line(found.label), MAX_LABEL) for found in bars]
         room_of_name = max(map(width, names), default=0)

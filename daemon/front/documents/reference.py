@@ -64,7 +64,8 @@ A client opens a document with `document/open`, sends edits with `document/chang
 was edited and what is near, then the rest in order, a few at a time.
 
 * **First an estimate**: one pass of the method that fits the model, of every record. Then the method that was chosen,
-  with its own estimates while it runs. Each `document/attribution` names its method and whether a better one follows.
+  with its own estimates while it runs. Of the record with the focus the prediction alone comes before both. Each
+  `document/attribution` names its method, and its state: `predicted`, `partial` (a better one follows), or `final`.
   A method that samples ends when two estimates in a row are sure of the order of the strongest features (two standard
   errors between neighbours among the first five and the next; `until` "end" lets it go on); `max_ms` and `max_rows`
   bound it too. `document/settled` says that nothing waits any more.
@@ -74,6 +75,8 @@ was edited and what is near, then the rest in order, a few at a time.
   `sp-pi`, what is before the edit is not computed again either ([memory](operations.md#memory)).
 * **Newest version only**: what an edit makes void is cancelled. Each notification names the version whose positions it
   has, and the opening whose ids of records.
+* **Documents do not wait for each other**: what is asked about one is done in the order in which it was asked, and one
+  that takes long to be read holds up no other.
 * **A long text** goes in parts: a message holds 4 MiB of text, so open the document with the first part and append the
   others with `document/change`.
 * **A change that does not fit** (another base version, a range outside the text) is refused with `resync`: open the
@@ -135,6 +138,9 @@ thresholds.low-margin = 0.1
 field = "review"
 label = "stars"
 ```
+
+It holds on the command line too: for the file that `dataset explain`, `diff --data` or `explain --messages` reads,
+model, method, target, granularity and fields are those of its folder, unless an option says otherwise.
 """
 
 

@@ -7,8 +7,10 @@ from typing import Final, Literal, NamedTuple
 
 from saliscope.protocol.terms import Priority
 
-#: "estimate" is one pass of the method that fits the model, "method" the one that was chosen.
-Stage = Literal["estimate", "method"]
+#: "prediction" is what the model says without the reasons, "estimate" one pass of the method that fits the model,
+#: "method" the one that was chosen.
+Stage = Literal["prediction", "estimate", "method"]
+_STAGES: Final[tuple[Stage, ...]] = ("prediction", "estimate", "method")
 #: How many records may be near.
 MOST_NEAR: Final = 64
 
@@ -24,11 +26,12 @@ class Item(NamedTuple):
 class Agenda:
     """Records that wait, by id; the focused one goes first, then those near it, then the others in their order.
 
-    Among the equally near the unseen go first, so that everything has an estimate before anything is refined.
+    Among the equally near the unseen go first, so that everything has an estimate before anything is refined. Only of
+    the focused one is the prediction asked for alone: for the others a second pass is not worth it.
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[Stage, dict[int, None]] = {"estimate": {}, "method": {}}
+        self._waiting: dict[Stage, dict[int, None]] = {stage: {} for stage in _STAGES}
         self.focus: int | None = None
         self._near: tuple[int, ...] = ()
 
@@ -38,7 +41,7 @@ class Agenda:
     def __contains__(self, record: int) -> bool:
         return any(record in waiting for waiting in self._waiting.values())
 
-    def add(self, record: int, stage: Stage = "estimate") -> None:
+    def add(self, record: int, stage: Stage) -> None:
         """Let a record wait for this stage."""
         self.drop(record)
         self._waiting[stage][record] = None
@@ -69,13 +72,16 @@ class Agenda:
     def next(self) -> Item | None:
         """What is to be done next; it goes on waiting until it is dropped."""
         focused = () if self.focus is None else (self.focus,)
-        near: tuple[Stage, ...] = ("estimate", "method")
         for records in (focused, self._near):
-            for stage in near:
+            for stage in _STAGES:
                 for record in records:
                     if record in self._waiting[stage]:
-                        return Item(record, stage, self.priority_of(record))
-        for stage in near:
+                        return self._item(record, stage)
+        for stage in _STAGES:
             for record in self._waiting[stage]:
-                return Item(record, stage, "bulk")
+                return self._item(record, stage)
         return None
+
+    def _item(self, record: int, stage: Stage) -> Item:
+        priority = self.priority_of(record)
+        return Item(record, "estimate" if stage == "prediction" and priority != "interactive" else stage, priority)

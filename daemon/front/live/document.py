@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from saliscope.daemon.front.documents.record import Finding, Label
+from saliscope.daemon.front.documents.record import Finding
 from saliscope.daemon.front.documents.store import Located, Store
 from saliscope.daemon.front.documents.swap import Changes
-from saliscope.daemon.front.live.agenda import Agenda, Item
-from saliscope.daemon.front.live.judging import judge
+from saliscope.daemon.front.live.agenda import Agenda, Item, Stage
+from saliscope.daemon.front.live.asking import GOLD, is_predicted_first, question
+from saliscope.daemon.front.live.judging import judge, judge_prediction
 from saliscope.daemon.front.live.kept import Kept
 from saliscope.daemon.front.live.places import Places
 from saliscope.daemon.front.live.ranking import STOPPED, clear_ranking
@@ -26,10 +27,6 @@ from saliscope.protocol.documents import (
     RecordFinding,
     RecordFindings,
 )
-from saliscope.protocol.parameters import Explain, Target
-
-#: The target of an option that means the record's own label.
-GOLD: Final = "gold"
 
 
 @dataclass(eq=False, slots=True)
@@ -52,6 +49,7 @@ class Document:
         self.running: dict[int, Run] = {}
         self.num_asked = 0
         self._has_settled = False
+        self._first_stage: Stage = "prediction" if is_predicted_first(options) else "estimate"
         self._shortcuts = Shortcuts(options.shortcut)
         self._keys: dict[int, str] = {}
         self._verdicts: dict[int, tuple[Finding, ...]] = {}
@@ -101,29 +99,16 @@ class Document:
         record = located.record
         return f"{record.key} {record.label!r}" if self.options.target == GOLD else record.key
 
-    def question(self, item: Item) -> dict[str, Any]:
-        """The parameters of `explain` for a record."""
-        options, record = self.options, self.store[item.record].record
-        is_chosen = item.stage == "method" or options.method is None
-        asked = Explain(
-            **record.input,
-            model=options.model,
-            method=options.method if is_chosen else None,
-            target=_gold(record.label) if options.target == GOLD else options.target,
-            scale=options.scale,
-            granularity=options.granularity,
-            seed=options.seed,
-            params=options.params if is_chosen else {},
-            windows=options.windows,
-            stream=is_chosen,
-            priority=item.priority,
-            max_ms=options.max_ms,
-            max_rows=options.max_rows,
-            supersede=f"document {self.number} record {item.record}",
-        )
-        return {
-            name: value for name, value in msgspec.to_builtins(asked).items() if value is not None or name == "text"
-        }
+    def begin(self, item: Item) -> Run:
+        """A record is being asked about from now on."""
+        self.num_asked += 1
+        run = self.running[item.record] = Run(item)
+        return run
+
+    def question(self, item: Item) -> tuple[str, dict[str, Any]]:
+        """The request to the model about a record, and its parameters."""
+        record = self.store[item.record].record
+        return question(self.options, record, item, f"document {self.number} record {item.record}")
 
     def is_final(self, item: Item, explanation: dict[str, Any]) -> bool:
         """Whether nothing better follows this answer."""
@@ -141,36 +126,52 @@ class Document:
         estimate["diagnostics"] = {**estimate.get("diagnostics", {}), "stopped": STOPPED}
         return True
 
+    def predicted(self, id: int, prediction: dict[str, Any]) -> dict[str, Any]:
+        """What `document/attribution` says of a prediction alone."""
+        located = self.store[id]
+        self._verdicts[id] = tuple(judge_prediction(located, prediction, self.options.low_margin))
+        return {**self._told_of(located), "state": "predicted", "prediction": prediction}
+
     def explained(self, id: int, explanation: dict[str, Any], *, final: bool) -> dict[str, Any]:
         """What `document/attribution` says of an answer; a final one is kept."""
         located = self.store[id]
         if final:
             self.kept.put(self.key_of(located), explanation)
         self._verdicts[id] = tuple(judge(located, explanation, self.options.low_margin))
-        self._untold.pop(id, None)
         places = Places(located, explanation)
         features = places.spans(explanation["features"])
         if final:
             at = located.start
             self._shortcuts.note(id, explanation, [span and (span[0] - at, span[1] - at) for span in features])
-        findings = self._findings(located)
-        self._note(id, findings)
         cut = explanation["truncated_at"]
         rest = None if cut is None else places.rest(cut)
         return {
-            "document": self.name,
-            "opening": self.number,
-            "version": self.store.version,
-            "record": id,
-            "start": located.start,
-            "end": located.start + located.record.length,
-            "label": located.record.label,
+            **self._told_of(located),
             "state": "final" if final else "partial",
             "tokens": places.spans(explanation["tokens"]),
             "features": features,
             "truncated_at": None if rest is None else rest[0],
-            "findings": msgspec.to_builtins(findings),
             "explanation": explanation,
+        }
+
+    def _told_of(self, located: Located) -> dict[str, Any]:
+        """Which record is told of, where it is, and its findings, which are told then."""
+        findings = self._findings(located)
+        self._untold.pop(located.id, None)
+        self._note(located.id, findings)
+        return {
+            "document": self.name,
+            "opening": self.number,
+            "version": self.store.version,
+            "record": located.id,
+            "start": located.start,
+            "end": located.start + located.record.length,
+            "label": located.record.label,
+            "tokens": [],
+            "features": [],
+            "truncated_at": None,
+            "findings": msgspec.to_builtins(findings),
+            "explanation": None,
         }
 
     def failed(self, id: int, message: str) -> None:
@@ -225,7 +226,7 @@ class Document:
         self._untold[located.id] = None
         if located.record.explained:
             self._keys[located.id] = self.key_of(located)
-            self.agenda.add(located.id)
+            self.agenda.add(located.id, self._first_stage)
 
     def _forget(self, id: int) -> None:
         self._cancel(id)
@@ -247,8 +248,3 @@ class Document:
         shortcut = self._shortcuts.finding(located.id)
         found = (*located.findings, *self._verdicts.get(located.id, ()), *filter(None, [shortcut]))
         return [RecordFinding(one.kind, one.message, start + one.span[0], start + one.span[1]) for one in found]
-
-
-def _gold(label: Label | None) -> Target | None:
-    """The class of a label, whatever it is called; the model's own target for a record without one."""
-    return None if label is None else Target("class", label)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Any, Final, TypeVar
 
@@ -15,6 +16,7 @@ from saliscope.daemon.front.documents.store import Store
 from saliscope.daemon.front.limits import FrontLimits
 from saliscope.daemon.front.live.document import Document
 from saliscope.daemon.front.live.pump import Ask, HasRoom, Pump, Push
+from saliscope.daemon.front.live.turns import Turns
 from saliscope.protocol.documents import (
     ChangeDocument,
     CloseDocument,
@@ -29,6 +31,7 @@ from saliscope.protocol.edits import resync
 from saliscope.protocol.errors import SaliscopeError
 
 T = TypeVar("T")
+AboutDocument = OpenDocument | ChangeDocument | ConfigureDocument | FocusDocument | CloseDocument
 
 #: How many records on each side of the focused one are near it.
 NEAR: Final = 20
@@ -41,7 +44,8 @@ class Documents:
 
     `count_all` gives the code points of the documents of all connections.
 
-    Requests are done one after another in the order they came, and to their end: one that is cancelled is done too.
+    Requests about one document are done one after another in the order they came, those about several side by side;
+    each to its end: one that is cancelled is done too.
     """
 
     def __init__(
@@ -50,12 +54,13 @@ class Documents:
         self._limits, self._count_all = limits, count_all
         self._documents: dict[str, Document] = {}
         self._numbers = count(1)
-        # Held while a document changes, on whatever thread, and while something is told of it.
-        self._lock = asyncio.Lock()
-        self._pump = Pump(self._documents, self._lock, ask, push, has_room, limits.explaining)
+        #: What is being read on threads: a document that is opened, and what one grows by.
+        self._num_coming = self._characters_coming = 0
+        self._turns = Turns()
+        self._pump = Pump(self._documents, self._turns, ask, push, has_room, limits.explaining)
         self._requests: set[asyncio.Task[Any]] = set()
 
-    async def handle(self, params: Struct) -> Struct:
+    async def handle(self, params: AboutDocument) -> Struct:
         """The result of one `document/…` request."""
         request = asyncio.create_task(self._in_turn(params))
         self._requests.add(request)
@@ -65,7 +70,7 @@ class Documents:
     @property
     def num_characters(self) -> int:
         """Code points of all open documents."""
-        return sum(len(document.store.text) for document in self._documents.values())
+        return self._characters_coming + sum(len(document.store.text) for document in self._documents.values())
 
     @property
     def figures(self) -> dict[str, int]:
@@ -87,13 +92,13 @@ class Documents:
         for task in self._requests:
             task.cancel()
 
-    async def _in_turn(self, params: Struct) -> Struct:
-        async with self._lock:
+    async def _in_turn(self, params: AboutDocument) -> Struct:
+        async with self._turns.of(params.document):
             result = await self._done(params)
         self._pump.wake()
         return result
 
-    async def _done(self, params: Struct) -> Struct:
+    async def _done(self, params: AboutDocument) -> Struct:
         match params:
             case OpenDocument():
                 return await self._open(params)
@@ -105,16 +110,16 @@ class Documents:
                 return self._focus(params)
             case CloseDocument():
                 return self._close(params.document)
-        raise TypeError(f"{type(params).__name__} is no request about a document")
 
     async def _open(self, params: OpenDocument) -> DocumentState:
         if params.document in self._documents:
             self._close(params.document)
         most = self._limits.documents
-        if len(self._documents) >= most:
+        if len(self._documents) + self._num_coming >= most:
             raise SaliscopeError("too_large", f"{most} documents are open on this connection; close one")
         self._check_characters(len(params.text))
-        store = await self._parsed(params.document, params.text, params.version, params)
+        with self._coming(1, len(params.text)):
+            store = await self._parsed(params.document, params.text, params.version, params)
         return self._enter(params.document, params, store)
 
     async def _configure(self, params: ConfigureDocument) -> DocumentState:
@@ -137,7 +142,10 @@ class Documents:
             self._check_characters(grown)
         except SaliscopeError as error:
             raise resync(error.message, error.code) from None
-        changes = await _aside(len(store.text) + grown, lambda: store.change(params.base, params.version, params.edits))
+        with self._coming(0, grown):
+            changes = await _aside(
+                len(store.text) + grown, lambda: store.change(params.base, params.version, params.edits)
+            )
         try:
             self._check_records(0)
         except SaliscopeError as error:
@@ -177,6 +185,17 @@ class Documents:
         format = find_format(options.format, name, options.language)
         names = Names(options.field, options.pair, options.label)
         return await _aside(len(text), lambda: Store(text, format, names, version))
+
+    @contextmanager
+    def _coming(self, documents: int, characters: int) -> Iterator[None]:
+        """Count what is being read among what is open, for those who are served meanwhile."""
+        self._num_coming += documents
+        self._characters_coming += characters
+        try:
+            yield
+        finally:
+            self._num_coming -= documents
+            self._characters_coming -= characters
 
     def _find(self, name: str) -> Document:
         if name not in self._documents:

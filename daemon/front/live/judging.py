@@ -12,7 +12,16 @@ from saliscope.daemon.front.live.places import Places
 
 def judge(located: Located, explanation: Mapping[str, Any], low_margin: float) -> Iterator[Finding]:
     """The findings of an explained record, in positions that count from its start."""
-    record, prediction = located.record, explanation["prediction"]
+    yield from judge_prediction(located, explanation["prediction"], low_margin)
+    if explanation["truncated_at"] is not None:
+        cut = Places(located, explanation).rest(explanation["truncated_at"])
+        start, end = (0, located.record.length) if cut is None else (cut[0] - located.start, cut[1] - located.start)
+        yield Finding("truncated", "the model reads no further than here", (start, end))
+
+
+def judge_prediction(located: Located, prediction: Mapping[str, Any], low_margin: float) -> Iterator[Finding]:
+    """What the prediction alone says that is worth a finding."""
+    record = located.record
     whole = (0, record.length)
     label_span = next(
         (field.map.to_source(0, len(field.text)) for field in record.fields if field.kind == "label"), whole
@@ -22,10 +31,6 @@ def judge(located: Located, explanation: Mapping[str, Any], low_margin: float) -
     margin = _margin(prediction)
     if margin is not None and margin < low_margin:
         yield Finding("low-margin", f"the first two classes differ by {margin:.3f}", whole)
-    if explanation["truncated_at"] is not None:
-        cut = Places(located, explanation).rest(explanation["truncated_at"])
-        start, end = whole if cut is None else (cut[0] - located.start, cut[1] - located.start)
-        yield Finding("truncated", "the model reads no further than here", (start, end))
 
 
 def _contradicts(label: Label, prediction: Mapping[str, Any]) -> bool:

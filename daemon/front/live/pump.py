@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from saliscope.daemon.front.live.document import Document, Run
+from saliscope.daemon.front.live.turns import Turns
 from saliscope.protocol.codec import Notification
 from saliscope.protocol.documents import DocumentFailed
 from saliscope.protocol.errors import SaliscopeError
@@ -18,7 +19,7 @@ from saliscope.protocol.requests import OnNotification
 
 log = logging.getLogger(__name__)
 
-Ask = Callable[[dict[str, Any], OnNotification], Awaitable[dict[str, Any]]]
+Ask = Callable[[str, dict[str, Any], OnNotification], Awaitable[dict[str, Any]]]
 Push = Callable[[str, dict[str, Any], Hashable], None]
 HasRoom = Callable[[], Awaitable[None]]
 
@@ -33,13 +34,14 @@ _HOPELESS: Final = frozenset(
 class Pump:
     """At most `most` records are asked about at once, and beside them the focused one of each document.
 
-    `documents` are looked at under `lock`, the one used last first; nothing is asked while the client has no room.
+    `documents` are looked at, the one used last first, but for those that somebody else is at work on in `turns`, who
+    wakes it then; nothing is asked while the client has no room.
     """
 
     def __init__(
-        self, documents: dict[str, Document], lock: asyncio.Lock, ask: Ask, push: Push, has_room: HasRoom, most: int
+        self, documents: dict[str, Document], turns: Turns, ask: Ask, push: Push, has_room: HasRoom, most: int
     ) -> None:
-        self._documents, self._lock = documents, lock
+        self._documents, self._turns = documents, turns
         self._ask, self._push, self._has_room, self._most = ask, push, has_room, most
         self._wake = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
@@ -65,15 +67,15 @@ class Pump:
             is_busy = True
             while is_busy:
                 await self._has_room()
-                async with self._lock:
-                    is_busy = self._start_next() or self._tell_news() or self._look_across() or self._tell_settled()
+                free = [one for name, one in self._documents.items() if not self._turns.is_taken(name)]
+                is_busy = (
+                    self._start_next(free) or self._tell_news(free) or _look_across(free) or self._tell_settled(free)
+                )
 
-    def _start_next(self) -> bool:
+    def _start_next(self, documents: Sequence[Document]) -> bool:
         """Ask the model about the next record, or tell what is known of it; False when nothing can be done."""
         is_full = len(self._asking) >= self._most
-        found = [
-            (document, item) for document in reversed(self._documents.values()) if (item := document.agenda.next())
-        ]
+        found = [(document, item) for document in reversed(documents) if (item := document.agenda.next())]
         # Who is looked at waits for nobody; there is one such record a document.
         ranked = [pair for wanted in ("interactive", "request", "bulk") for pair in found if pair[1].priority == wanted]
         if not ranked or (is_full and ranked[0][1].priority != "interactive"):
@@ -84,9 +86,8 @@ class Pump:
         if known is not None:
             self._tell(document, item.record, known, final=True)
             return True
-        run = document.running[item.record] = Run(item)
-        document.num_asked += 1
-        run.task = asyncio.create_task(self._explain(document, run))
+        run = document.begin(item)
+        run.task = asyncio.create_task(self._explain(document, run, *document.question(item)))
         self._asking.add(run.task)
         run.task.add_done_callback(self._asked)
         return True
@@ -96,12 +97,12 @@ class Pump:
         self._wake.set()
         _report(task)
 
-    async def _explain(self, document: Document, run: Run) -> None:
+    async def _explain(self, document: Document, run: Run, method: str, params: dict[str, Any]) -> None:
         record = run.item.record
 
         def listen(notification: Notification) -> None:
             # While the document changes, an estimate is let go: a better one follows.
-            if notification.method != "explain/partial" or self._lock.locked():
+            if notification.method != "explain/partial" or self._turns.is_taken(document.name):
                 return
             if document.running.get(record) is run and notification.params is not None:
                 said = notification.params["explanation"]
@@ -109,20 +110,28 @@ class Pump:
                 self._tell(document, record, said, final=is_enough)
 
         try:
-            answer = await self._ask(document.question(run.item), listen)
+            answer = await self._ask(method, params, listen)
         except SaliscopeError as error:
-            async with self._lock:
+            async with self._turns.of(document.name):
                 if document.running.get(record) is run:
                     self._failed(document, run, error)
             return
-        async with self._lock:
+        async with self._turns.of(document.name):
             # Else it was changed, closed, or asked anew.
             if document.running.get(record) is run:
-                del document.running[record]
-                final = document.is_final(run.item, answer)
-                if not final:
-                    document.agenda.add(record, "method")
-                self._tell(document, record, answer, final=final)
+                self._answered(document, run, answer)
+
+    def _answered(self, document: Document, run: Run, answer: dict[str, Any]) -> None:
+        record = run.item.record
+        del document.running[record]
+        if run.item.stage == "prediction":
+            document.agenda.add(record, "estimate")
+            self._notify(document, document.predicted(record, answer["predictions"][0]))
+            return
+        final = document.is_final(run.item, answer)
+        if not final:
+            document.agenda.add(record, "method")
+        self._tell(document, record, answer, final=final)
 
     def _failed(self, document: Document, run: Run, error: SaliscopeError) -> None:
         del document.running[run.item.record]
@@ -130,18 +139,22 @@ class Pump:
             document.stop()
             told = DocumentFailed(document.name, document.number, document.store.version, error.code, error.message)
             self._push("document/failed", msgspec.to_builtins(told), ("document/failed", document.number))
+        elif run.item.stage == "prediction":
+            document.agenda.add(run.item.record, "estimate")
         elif run.item.stage == "estimate" and document.options.method is not None:
             document.agenda.add(run.item.record, "method")
         else:
             document.failed(run.item.record, f"{error.code}: {error.message}")
 
     def _tell(self, document: Document, record: int, explanation: dict[str, Any], *, final: bool) -> None:
-        told = document.explained(record, explanation, final=final)
-        self._push("document/attribution", told, ("document/attribution", document.number, record))
+        self._notify(document, document.explained(record, explanation, final=final))
 
-    def _tell_news(self) -> bool:
+    def _notify(self, document: Document, told: dict[str, Any]) -> None:
+        self._push("document/attribution", told, ("document/attribution", document.number, told["record"]))
+
+    def _tell_news(self, documents: Sequence[Document]) -> bool:
         """Tell some findings; False when all were told."""
-        document = next((one for one in self._documents.values() if one.has_news), None)
+        document = next((one for one in documents if one.has_news), None)
         if document is None:
             return False
         news = document.news(_TOLD_AT_ONCE)
@@ -149,17 +162,18 @@ class Pump:
             self._push("document/findings", msgspec.to_builtins(news), object())
         return True
 
-    def _look_across(self) -> bool:
-        """Whether all records of a document together are news of some."""
-        return any(document.look_across() for document in self._documents.values())
-
-    def _tell_settled(self) -> bool:
+    def _tell_settled(self, documents: Sequence[Document]) -> bool:
         """Tell of one document that nothing waits any more; False when none has come to that."""
-        told = next(filter(None, (document.settled() for document in self._documents.values())), None)
+        told = next(filter(None, (document.settled() for document in documents)), None)
         if told is not None:
             # Behind everything that was told before.
             self._push("document/settled", msgspec.to_builtins(told), object())
         return told is not None
+
+
+def _look_across(documents: Sequence[Document]) -> bool:
+    """Whether all records of a document together are news of some."""
+    return any(document.look_across() for document in documents)
 
 
 def _report(task: asyncio.Task[None]) -> None:

@@ -55,14 +55,14 @@ def explained(params: dict[str, Any], estimate: str = "final", positive: float =
 class Question:
     """One request to the model that waits for its answer."""
 
-    def __init__(self, params: dict[str, Any], listen: OnNotification) -> None:
-        self.params = params
+    def __init__(self, method: str, params: dict[str, Any], listen: OnNotification) -> None:
+        self.method, self.params = method, params
         self._listen = listen
         self.answered: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
     @property
     def text(self) -> str:
-        return str(self.params["text"])
+        return str(self.params["texts" if self.method == "predict" else "text"])
 
     @property
     def is_cancelled(self) -> bool:
@@ -73,7 +73,8 @@ class Question:
         self._listen(Notification("explain/partial", {"explanation": said}))
 
     def answer(self, **changes: Any) -> None:
-        self.answered.set_result({**explained(self.params), **changes})
+        said = {**explained({**self.params, "text": self.text}), **changes}
+        self.answered.set_result({"predictions": [said["prediction"]]} if self.method == "predict" else said)
 
     def fail(self, code: str) -> None:
         self.answered.set_exception(SaliscopeError(code, "as the test said"))
@@ -83,7 +84,9 @@ class Desk:
     """Opens and edits documents, and shows what the model was asked and the client was told."""
 
     def __init__(self, **limits: Any) -> None:
+        #: Requests for explanations, and for the prediction alone.
         self.asked: list[Question] = []
+        self.predictions: list[Question] = []
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.keys: list[Hashable] = []
         self.reads = asyncio.Event()
@@ -91,8 +94,9 @@ class Desk:
         bounds = FrontLimits(**limits)
         self.documents = Documents(self._ask, self._push, self._has_room, bounds, lambda: self.documents.num_characters)
 
-    async def _ask(self, params: dict[str, Any], listen: OnNotification) -> dict[str, Any]:
-        self.asked.append(question := Question(params, listen))
+    async def _ask(self, method: str, params: dict[str, Any], listen: OnNotification) -> dict[str, Any]:
+        question = Question(method, params, listen)
+        (self.predictions if method == "predict" else self.asked).append(question)
         return await question.answered
 
     def _push(self, method: str, params: dict[str, Any], key: Hashable) -> None:
@@ -125,7 +129,7 @@ class Desk:
     @property
     def waiting(self) -> list[Question]:
         """What the model was asked and has not answered."""
-        return [question for question in self.asked if not question.answered.done()]
+        return [question for question in (*self.predictions, *self.asked) if not question.answered.done()]
 
     async def answer_all(self) -> None:
         """Let the model answer until it is asked nothing more."""

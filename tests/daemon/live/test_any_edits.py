@@ -34,7 +34,8 @@ class Reader:
     def hear(self, desk: Desk, sources: dict[int, str]) -> None:
         for method, told in desk.told:
             if method == "document/attribution":
-                check_places(told, sources[told["version"]])
+                if told["explanation"] is not None:
+                    check_places(told, sources[told["version"]])
                 if told["state"] == "final":
                     self.texts[told["record"]] = told["explanation"]["text"]
                 self.findings[told["record"]] = [one["kind"] for one in told["findings"]]
@@ -77,7 +78,7 @@ def test_after_any_edits_the_client_knows_what_a_fresh_opening_would_tell(name: 
             if rng.random() < 0.3:
                 await desk.focus(rng.randint(0, len(text)), version + 1, name)
             for question in rng.sample(desk.waiting, rng.randint(0, len(desk.waiting))):
-                if question.params["stream"] and rng.random() < 0.3:
+                if question.params.get("stream") and rng.random() < 0.3:
                     question.partial()
                 else:
                     question.answer()

@@ -134,6 +134,21 @@ class Editing(RuleBasedStateMachine):
         if self.answer is None:
             self.untold.discard(located.id)
 
+    @precondition(lambda self: any(located.record.explained for located in self.store))
+    @rule(number=st.integers(0, 1000))
+    def predict(self, number: int) -> None:
+        some = [located for located in self.store if located.record.explained]
+        located = some[number % len(some)]
+        whole = attribution(self.store, located)
+        nothing: dict[str, Any] = {"tokens": [], "features": [], "explanation": None}
+        said = msgspec.structs.replace(whole, state="predicted", prediction=whole.explanation.prediction, **nothing)
+        self.client.take(said)
+        self.untold.add(located.id)
+        record = self.client.record(located.id)
+        if self.answer is None and not self.client.has_unsent:
+            assert (record.state, record.prediction) == ("predicted", said.prediction)
+            assert (record.start, record.end) == (said.start, said.end)
+
     @invariant()
     def what_is_not_stale_says_what_it_said(self) -> None:
         starts = [record.start for record in self.client.records]

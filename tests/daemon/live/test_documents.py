@@ -99,6 +99,9 @@ def test_the_focused_record_goes_first_even_where_everything_is_busy() -> None:
         assert len(desk.asked) == 4
         state = await desk.focus(text.index("number 70"))
         assert state.record is not None
+        assert [question.text for question in desk.predictions] == ["film number 70"]
+        desk.predictions[0].answer()
+        await settle()
         assert [question.text for question in desk.asked[4:]] == ["film number 70"]
         assert desk.asked[4].params["priority"] == "interactive"
         for question in desk.asked[:4]:
@@ -187,8 +190,10 @@ def test_configured_anew_everything_is_asked_again_with_the_focus_kept() -> None
         await desk.answer_all()
         state = await desk.configure("a.jsonl", method="slow", granularity="word")
         assert state.record is not None
-        assert {question.params["granularity"] for question in desk.waiting} == {"word"}
         assert desk.waiting[0].text == "two"
+        desk.predictions[-1].answer()
+        await settle()
+        assert {question.params["granularity"] for question in desk.waiting} == {"word"}
         await desk.configure("a.jsonl", field="other")
         assert [question.text for question in desk.waiting] == ["uno", "due"]
 

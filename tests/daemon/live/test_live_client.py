@@ -100,6 +100,30 @@ def test_a_document_is_opened_typed_into_and_closed(daemon: Any) -> None:
     assert (asked["document/open"], asked["document/change"], asked["explain"]) == (1, 1, 3)
 
 
+def test_what_is_typed_at_the_focus_is_predicted_before_it_is_explained(daemon: Any) -> None:
+    async def run(session: LiveSession, heard: Heard) -> None:
+        document = session.open("a.txt", TEXT)
+        session.focus("a.txt", 0)
+        await session.settled("a.txt")
+        (record, _), seen = document.records, []
+        old = record.explanation
+        # The worker never comes to the end of this one.
+        session.change("a.txt", [Edit(0, 1, "hang a")])
+        await heard.until(lambda: seen.append(record.state) or record.state == "predicted")
+        assert set(seen) == {"waiting", "predicted"}
+        assert record.prediction is not None
+        # What was explained before stays, and is known to be of another text.
+        assert (record.explanation, record.stale) == (old, True)
+        session.change("a.txt", [Edit(0, 4, "good")])
+        assert record.state == "waiting"
+        await session.settled("a.txt")
+        assert texts(document) == ["good a good film", "a bad film"]
+        assert record.prediction == record.explanation.prediction
+
+    in_session(run)
+    assert requests(daemon.client().status())["predict"] == 2
+
+
 def test_what_is_typed_in_one_go_travels_in_one_message(daemon: Any) -> None:
     async def run(session: LiveSession, heard: Heard) -> None:
         document = session.open("a.txt", TEXT)
