@@ -38,6 +38,8 @@ async function opened(code) {
   seen.coloured = await code.coloured();
   seen.ruler = await code.ruler();
   seen.hover = await code.hover("lifeless");
+  // For the picture: it fades in.
+  await code.page.waitForTimeout(500);
   await code.picture(path.join(folder, "hover.png"));
 }
 
@@ -60,9 +62,9 @@ async function table(code) {
   await frame.click("tr[data-row]");
   const selected = async () => (await code.texts(".statusbar-item")).find((one) => one.includes("selected"));
   seen.selected = await until("the word of a row is selected", selected);
-  seen.status = await until("the prediction is in the status bar", async () => {
+  seen.status = await until("the status bar has the prediction, and that the label differs", async () => {
     const found = await code.status();
-    return found.includes("negative") && found;
+    return found.includes("≠ label") && found;
   });
 }
 
