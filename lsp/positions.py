@@ -28,6 +28,7 @@ class Lines:
         self.text = sound(text)
         self.encoding: Encoding = encoding
         self._starts = [0, *(match.end() for match in BREAK.finditer(self.text))]
+        self._edited: set[int] | None = set()
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -104,7 +105,8 @@ class Lines:
     def edit(self, edit: Edit) -> None:
         """Make an edit; only the lines that it touches are read again."""
         # A break may join the one before it, so reading begins a line earlier.
-        first = max(0, self.line_of(edit.start) - 1)
+        line, number = self.line_of(edit.start), len(self._starts)
+        first = max(0, line - 1)
         rest = bisect_right(self._starts, edit.end)
         begin = self._starts[first]
         tail = [start + edit.shift for start in self._starts[rest:]]
@@ -114,6 +116,15 @@ class Lines:
         if tail and fresh and fresh[-1] == end:
             fresh.pop()
         self._starts[first:] = [begin, *fresh, *tail]
+        if len(self._starts) != number:
+            self._edited = None
+        elif self._edited is not None:
+            self._edited.add(line)
+
+    def take_edited(self) -> set[int] | None:
+        """The lines with edits since this was asked last; None: lines came or went, so any may be another now."""
+        edited, self._edited = self._edited, set()
+        return edited
 
 
 def difference(old: str, new: str) -> Edit:

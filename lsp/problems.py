@@ -53,20 +53,23 @@ def diagnostics(buffer: Buffer, abilities: Abilities) -> list[dict[str, Any]]:
     whole = _of_document(buffer, abilities)
     if whole is not None:
         return [whole]
-    # Most findings of a large document are of kinds that nobody wants, and their places cost most.
-    wanted = {kind for kind in FINDINGS if buffer.settings.shows(NAMES.get(kind, kind))}
     found: list[dict[str, Any]] = []
+    made, edited = buffer.made, buffer.lines.take_edited()
     for record in buffer.records:
-        if record.found and any(one.kind in wanted for one in record.found):
-            found += _made(buffer, record, abilities)
+        if record.found:
+            known = made.get(record.id)
+            if known is None or edited is None or known.place[0] in edited:
+                known = _made(buffer, record, abilities)
+            found += known.diagnostics
     return found
 
 
-def _made(buffer: Buffer, record: LiveRecord, abilities: Abilities) -> list[dict[str, Any]]:
+def _made(buffer: Buffer, record: LiveRecord, abilities: Abilities) -> Made:
+    """The diagnostics of a record; those of before if it stands where it stood."""
     place, known = buffer.lines.place(record.start), buffer.made.get(record.id)
     if known is None or known.place != place:
         known = buffer.made[record.id] = Made(place, list(_of_record(buffer, record, abilities)))
-    return known.diagnostics
+    return known
 
 
 def _of_document(buffer: Buffer, abilities: Abilities) -> dict[str, Any] | None:

@@ -55,9 +55,9 @@
 (defvar-local saliscope--overlays nil "Id of a record -> its overlays.")
 
 (defun saliscope--face (bucket stale)
-  "The face of BUCKET, or that of words that are STALE."
-  (if (eq stale t) 'saliscope-stale
-    (intern (format "saliscope-%s-%d" (if (> bucket 0) "for" "against") (abs bucket)))))
+  "The face of BUCKET, and that of words that are STALE."
+  (let ((face (intern (format "saliscope-%s-%d" (if (> bucket 0) "for" "against") (abs bucket)))))
+    (if (eq stale t) (list 'saliscope-stale face) face)))
 
 (defun saliscope--erase (id)
   "Delete the overlays of record ID."
@@ -89,21 +89,25 @@
   (and (null (bound-and-true-p eglot--recent-changes))
        (equal version (or (bound-and-true-p eglot--docver) (bound-and-true-p eglot--versioned-identifier)))))
 
-(defun saliscope--ask-again (buffer server uri)
-  "Have SERVER send everything that is drawn in URI again, if BUFFER is still there."
-  (when (buffer-live-p buffer)
-    (jsonrpc-async-request
-     server :workspace/executeCommand (list :command "saliscope.decorations" :arguments (vector uri)))))
+(defun saliscope--ask-again (buffer server uri ids)
+  "Have SERVER send records IDS of URI again (nil: all).
+That is done when BUFFER has sent its changes."
+  (when (and (buffer-live-p buffer) (jsonrpc-running-p server))
+    (if (buffer-local-value 'eglot--recent-changes buffer)
+        (run-with-timer 0.5 nil #'saliscope--ask-again buffer server uri ids)
+      (jsonrpc-async-request
+       server :workspace/executeCommand (list :command "saliscope.decorations" :arguments (vector uri ids))))))
 
 (cl-defmethod eglot-handle-notification
   ((server saliscope-server) (_method (eql saliscope/decorations))
    &key uri version reset records removed &allow-other-keys)
-  "Draw what is new in the document URI; ask again where the text has moved on since VERSION."
+  "Draw what is new in URI; ask again if the text moved on since VERSION."
   (let ((buffer (find-buffer-visiting (saliscope--path uri))))
     (cond
      ((null buffer))
      ((not (with-current-buffer buffer (saliscope--is-current version)))
-      (run-with-idle-timer 0.5 nil #'saliscope--ask-again buffer server uri))
+      (let ((ids (seq-into (seq-concatenate 'list removed (seq-map (lambda (one) (plist-get one :id)) records)) 'vector)))
+        (run-with-timer 0.5 nil #'saliscope--ask-again buffer server uri (if (eq reset t) nil ids))))
      (t
       (with-current-buffer buffer
         (when (or (eq reset t) (null saliscope--overlays))
@@ -116,6 +120,14 @@
             (seq-doseq (record records)
               (saliscope--erase (plist-get record :id))
               (saliscope--draw record)))))))))
+
+(defun saliscope--clear ()
+  "Take the colours away when eglot leaves the buffer."
+  (unless (eglot-managed-p)
+    (remove-overlays nil nil 'saliscope t)
+    (setq saliscope--overlays nil)))
+
+(add-hook 'eglot-managed-mode-hook #'saliscope--clear)
 
 ;;;###autoload
 (defun saliscope-ensure ()

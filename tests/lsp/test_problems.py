@@ -87,13 +87,11 @@ async def test_a_finding_that_is_ignored_comes_back_with_another_text(start: Sta
     assert editor.problems(URI) == [("mispredicted", "positive")]
 
 
-async def test_what_was_found_in_an_old_text_is_not_said_of_the_new_one(start: Start, daemon: Any) -> None:
-    editor = await opened(start, '{"text": "a dull film", "label": "positive"}\n')
-    daemon.held.add("grim")
+async def test_what_was_found_in_an_old_text_is_not_said_of_one_that_waits_for_being_saved(start: Start) -> None:
+    editor = await opened(start, '{"text": "a dull film", "label": "positive"}\n', trigger="onSave")
     editor.replace(URI, "dull", "grim")
     await editor.until(lambda: editor.published[-1].version == 2)
     assert editor.problems(URI) == []
-    daemon.held.clear()
 
 
 async def test_closing_takes_the_problems_back(start: Start) -> None:

@@ -100,6 +100,26 @@ async def test_the_problems_are_sent_only_when_they_are_others(start: Start) -> 
     assert editor.published[-1].version == 2
 
 
+async def test_problems_stay_while_their_record_is_being_explained_and_follow_on_a_line_they_share(
+    start: Start, daemon: FakeDaemon
+) -> None:
+    editor = await start(DRAWS)
+    uri, rows = "file:///x/reviews.json", '{"text": "a dull film", "label": "positive"}'
+    editor.open(uri, f"[{rows}, {rows.replace('a', 'one', 1)}]")
+    await editor.settle(uri)
+    before = [one.range.start.character for one in editor.client.diagnostics[uri]]
+    sent = len(editor.published)
+    daemon.held.add("grim")
+    editor.replace(uri, "a dull", "a grim and dull")
+    await editor.until(lambda: editor.decorated[-1].version == 2)
+    await editor.command("printDebugInformation")
+    assert len(editor.published) == sent
+    daemon.held.clear()
+    await editor.settle(uri)
+    after = [one.range.start.character for one in editor.client.diagnostics[uri]]
+    assert after == [column + len("grim and ") for column in before]
+
+
 async def test_a_client_that_asks_again_hears_that_nothing_changed(start: Start) -> None:
     editor = await opened(start, PULLS)
     name = types.TextDocumentIdentifier(URI)

@@ -59,6 +59,23 @@ local function erase(buf, id)
   drawn[buf][id] = nil
 end
 
+-- The extmarks of a record: a word of one that is stale keeps its colour, and has another mark above it.
+local function draw(buf, record, encoding)
+  local marks = {}
+  for _, token in ipairs(record.tokens) do
+    local line = token[1]
+    local from, to = byte(buf, line, token[2], encoding), byte(buf, line, token[3], encoding)
+    for priority, group in pairs({ [150] = M.group(token[4]), [151] = record.stale and "SaliscopeStale" or nil }) do
+      local look = { end_row = line, end_col = to, hl_group = group, priority = priority }
+      local ok, mark = pcall(vim.api.nvim_buf_set_extmark, buf, namespace, line, from, look)
+      if ok then
+        marks[#marks + 1] = mark
+      end
+    end
+  end
+  return marks
+end
+
 -- Draw what `saliscope/decorations` tells; false where the buffer has another text by now.
 function M.draw(buf, told, encoding)
   if not vim.api.nvim_buf_is_loaded(buf) then
@@ -76,20 +93,7 @@ function M.draw(buf, told, encoding)
   end
   for _, record in ipairs(told.records) do
     erase(buf, record.id)
-    local marks = {}
-    for _, token in ipairs(record.tokens) do
-      local line, from, to, bucket = token[1], token[2], token[3], token[4]
-      local ok, mark = pcall(vim.api.nvim_buf_set_extmark, buf, namespace, line, byte(buf, line, from, encoding), {
-        end_row = line,
-        end_col = byte(buf, line, to, encoding),
-        hl_group = record.stale and "SaliscopeStale" or M.group(bucket),
-        priority = 150,
-      })
-      if ok then
-        marks[#marks + 1] = mark
-      end
-    end
-    drawn[buf][record.id] = marks
+    drawn[buf][record.id] = draw(buf, record, encoding)
   end
   return true
 end

@@ -13,14 +13,18 @@ M.options = {
   focus = true,
 }
 
-local function clients(buf)
-  local get = vim.lsp.get_clients or vim.lsp.get_active_clients
-  return get({ bufnr = buf, name = "saliscope" })
-end
-
 -- The client of a buffer; nil without one.
 function M.client(buf)
-  return clients(buf or vim.api.nvim_get_current_buf())[1]
+  buf = buf or vim.api.nvim_get_current_buf()
+  if vim.lsp.get_clients then
+    return vim.lsp.get_clients({ bufnr = buf, name = "saliscope" })[1]
+  end
+  -- Up to 0.9 there is no such filter, or only half of it.
+  for _, client in pairs(vim.lsp.buf_get_clients(buf)) do
+    if client.name == "saliscope" then
+      return client
+    end
+  end
 end
 
 local function notify(client, method, params)
@@ -69,10 +73,17 @@ local function decorations(_, told, context)
   if colours.draw(buf, told, client.offset_encoding) then
     return
   end
-  -- The text has moved on: ask again when the typing pauses.
+  -- The text has moved on: ask for these records again when the typing pauses.
+  local ids = vim.NIL
+  if not told.reset then
+    ids = vim.list_extend({}, told.removed)
+    for _, record in ipairs(told.records) do
+      ids[#ids + 1] = record.id
+    end
+  end
   vim.defer_fn(function()
     if vim.api.nvim_buf_is_valid(buf) and M.client(buf) then
-      M.execute("decorations", { told.uri }, nil, buf)
+      M.execute("decorations", { told.uri, ids }, nil, buf)
     end
   end, 200)
 end
@@ -107,6 +118,7 @@ local function configuration(buf)
     init_options = { saliscope = vim.tbl_extend("keep", M.options.settings, { semanticTokens = false }) },
     handlers = { ["saliscope/decorations"] = decorations, ["saliscope/status"] = status },
     on_exit = function()
+      M._id = nil
       vim.schedule(colours.clear_all)
     end,
   }
@@ -119,7 +131,7 @@ function M.start(buf)
   if vim.lsp.start then
     return vim.lsp.start(config, { bufnr = buf })
   end
-  -- Neovim 0.7 has neither `start` nor a filter of clients by name.
+  -- Neovim 0.7: one server for all buffers.
   M._id = M._id or vim.lsp.start_client(config)
   vim.lsp.buf_attach_client(buf, M._id)
   return M._id

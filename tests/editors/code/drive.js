@@ -1,0 +1,129 @@
+// Drives VS Code with the extension through one session, and writes down what was on the screen as JSON.
+//   node drive.js URL FOLDER    FOLDER has settings.json of the user; seen.json and pictures are written there
+const fs = require("node:fs");
+const path = require("node:path");
+
+const { Code, until } = require("./browser.js");
+
+const [url, folder] = process.argv.slice(2);
+const seen = {};
+
+const own = JSON.parse(fs.readFileSync(path.join(folder, "data", "User", "settings.json"), "utf8"));
+
+/** Change settings as a person does who writes them as JSON. */
+async function set(code, changes) {
+  await code.command("Preferences: Open User Settings (JSON)");
+  await until("the settings are open", async () => (await code.texts(".tab.active")).some((tab) => tab.includes("settings.json")));
+  await code.page.locator(".monaco-editor .view-lines").first().click();
+  await code.page.keyboard.press("Control+A");
+  await code.page.keyboard.insertText(JSON.stringify({ ...own, ...changes }));
+  await code.page.keyboard.press("Control+S");
+  await code.command("View: Close Editor");
+  await until("the text is back", async () => (await code.texts(".tab.active")).some((tab) => tab.includes("reviews.jsonl")));
+}
+
+async function settled(code) {
+  const open = (lens) => lens.includes("so far") || lens.includes("stale");
+  await until("all is explained", async () => {
+    const lenses = await code.lenses();
+    return lenses.length === 4 && !lenses.some(open);
+  });
+}
+
+async function opened(code) {
+  await code.file("reviews.jsonl");
+  await settled(code);
+  seen.lenses = await code.lenses();
+  await until("words are coloured", async () => (await code.coloured()).some(([word]) => word === "lifeless"));
+  seen.coloured = await code.coloured();
+  seen.ruler = await code.ruler();
+  seen.hover = await code.hover("lifeless");
+  // For the picture: it fades in.
+  await code.page.waitForTimeout(500);
+  await code.picture(path.join(folder, "hover.png"));
+}
+
+async function problems(code) {
+  await code.command("Problems: Focus on Problems View");
+  await until("the problems are there", async () => (await code.problems()).length > 1);
+  seen.problems = await code.problems();
+}
+
+async function table(code) {
+  await code.page.locator(".codelens-decoration a").nth(1).click();
+  const shown = await until("the table is there", async () => {
+    const found = await code.table();
+    return found && found.head.includes("label positive") && found.rows.length > 0 && found;
+  });
+  seen.table = shown;
+  await code.page.waitForTimeout(500);
+  await code.picture(path.join(folder, "panel.png"));
+  const frame = await code.panel();
+  await frame.click("tr[data-row]");
+  const selected = async () => (await code.texts(".statusbar-item")).find((one) => one.includes("selected"));
+  seen.selected = await until("the word of a row is selected", selected);
+  seen.status = await until("the status bar has the prediction, and that the label differs", async () => {
+    const found = await code.status();
+    return found.includes("≠ label") && found;
+  });
+}
+
+async function typed(code) {
+  const count = async (text) => (await code.coloured()).filter(([word]) => word === text).length;
+  await code.replace("slow", "boring");
+  await until("the new word is coloured", async () => (await count("boring")) === 2);
+  await settled(code);
+  seen.typed = { coloured: await code.coloured(), lenses: await code.lenses() };
+  await code.page.keyboard.press("Control+Z");
+  await until("the old word is back", async () => (await count("boring")) === 1);
+}
+
+async function settings(code) {
+  await code.command("saliscope: Choose a method");
+  await code.page.waitForSelector(".quick-input-widget input:focus");
+  await code.choose("input-x-gradient");
+  await until("the method is another", async () => (await code.lenses()).some((one) => one.includes("input-x-gradient")));
+  seen.method = await code.lenses();
+  await set(code, { "saliscope.codeLens": false, "saliscope.decorations": false });
+  await until("lenses and colours are gone", async () => (await code.lenses()).length + (await code.coloured()).length === 0);
+}
+
+async function light(code) {
+  await set(code, { "workbench.colorTheme": "Default Light Modern" });
+  const ground = () => code.page.$eval(".monaco-editor", (one) => getComputedStyle(one).backgroundColor);
+  await until("it is light", async () => (await ground()) === "rgb(255, 255, 255)");
+  await settled(code);
+  await until("words are coloured", async () => (await code.coloured()).length > 0);
+  seen.light = await code.coloured();
+  await code.picture(path.join(folder, "light.png"));
+}
+
+async function walkthrough(code) {
+  await code.command("Welcome: Open Walkthrough");
+  await code.page.waitForSelector(".quick-input-widget input:focus");
+  await code.choose("Why did the model say that?");
+  const steps = ".gettingStartedContainer .step-title";
+  await until("the walkthrough is there", async () => (await code.texts(steps)).some((one) => one.includes("Install")));
+  seen.walkthrough = await code.texts(steps);
+}
+
+async function run() {
+  const code = await Code.open(url, path.join(folder, "chromium"));
+  try {
+    for (const step of [opened, problems, table, typed, settings, light, walkthrough]) {
+      await step(code);
+    }
+  } catch (error) {
+    seen.error = String(error.stack || error);
+    seen.notifications = await code.texts(".notification-list-item-message").catch(() => []);
+    await code.picture(path.join(folder, "failed.png")).catch(() => undefined);
+  } finally {
+    fs.writeFileSync(path.join(folder, "seen.json"), JSON.stringify(seen, null, 1));
+    await code.context.close();
+  }
+}
+
+run().catch((error) => {
+  console.error(error);
+  process.exitCode = 1;
+});
