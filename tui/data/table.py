@@ -55,6 +55,7 @@ class RecordTable(ScrollView, can_focus=True):
         super().__init__(id=id)
         self.data, self.inks = data, inks
         self._columns: Columns = columns_of(80, 1)
+        self._plain = Style.null()
 
     def on_mount(self) -> None:
         """Begin where the reader was."""
@@ -143,12 +144,17 @@ class RecordTable(ScrollView, can_focus=True):
             line += pad(name, room) if room else ""
         return Text(line + "text", no_wrap=True, overflow="crop")
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """What is visible; its plain style is looked up once, not for each line."""
+        self._plain = self.rich_style
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         """One line of what is visible."""
         position, width = self.scroll_offset.y + y, self.scrollable_content_region.width
         if position >= len(self.data.rows):
-            return Strip.blank(width, self.rich_style)
-        base = self.rich_style
+            return Strip.blank(width, self._plain)
+        base = self._plain
         if position == self.cursor:
             base += self.get_component_rich_style("table--cursor", partial=True)
         line = self._line(self.data.rows[position])

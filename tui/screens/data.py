@@ -105,7 +105,9 @@ class DataScreen(Screen[None]):
     # -- what is shown ----------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        """Show what is new since the last time."""
+        """Show what is new since the last time; a screen that is being left has nothing to show it on."""
+        if not self.query(RecordTable):
+            return
         if self._data.grow():
             self.table.again()
             self._look()
@@ -175,6 +177,8 @@ class DataScreen(Screen[None]):
 
     def _check(self) -> None:
         """See whether the file is still the one that was opened."""
+        if not self.query(RecordTable):
+            return
         try:
             if stamp_of(self._data.path) == self._data.file.stamp:
                 self._lost = ""
@@ -202,6 +206,8 @@ class DataScreen(Screen[None]):
     async def _look(self) -> None:
         """Know more of what is visible: first what the job has found, then predictions, then scores."""
         await asyncio.sleep(REST_S)
+        if not self.query(RecordTable):
+            return
         rows, row = [self._data.rows[at] for at in self.table.in_sight], self.table.row
         try:
             await self._room.take_from_job(rows if row is None else [row, *rows])
@@ -268,6 +274,9 @@ class DataScreen(Screen[None]):
             stop.set()
             raise
         self._searched = ""
+        if not self.query(RecordTable):
+            data.rows = rows
+            return
         at = self.table.row if data.wish.order == "place" else None
         data.rows = rows
         self.table.again()

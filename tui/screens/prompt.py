@@ -107,7 +107,9 @@ class PromptScreen(Screen[None]):
         boxes[focus].scroll_visible(animate=False)
 
     def _show(self) -> None:
-        """Show answer, colours and what is said about them."""
+        """Show answer, colours and what is said about them; a screen that is being left has nothing to show them on."""
+        if not self.query(AnswerView):
+            return
         prompt = self._prompt
         self.query_one(AnswerView).show(prompt.answer, prompt.picked)
         for box in self.query(MessageBox):
@@ -228,11 +230,14 @@ class PromptScreen(Screen[None]):
     async def _ask_next(self) -> None:
         """Show what may come next, once the reader rests."""
         await asyncio.sleep(REST_S)
+        if not self.query(NextToken):
+            # The screen is being left.
+            return
         if self._prompt.is_empty:
             self.query_one(NextToken).show({})
             return
         found = await self._asked(max_tokens=1, priority="interactive", supersede="tui-next")
-        if found is not None and self._prompt.answer is None:
+        if found is not None and self._prompt.answer is None and self.query(NextToken):
             self.query_one(NextToken).show(found.tokens[0].likely if found.tokens else {})
 
     @work(exclusive=True, group="write")
