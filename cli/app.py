@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, str]] = {
     "tui": "Open the terminal UI (as does `saliscope` alone, on a terminal).",
     "explain": "Show which tokens decided.",
     "predict": "Show what a model says about texts.",
+    "generate": "Show what a causal model writes on.",
     "tokenize": "Show the pieces that a model sees.",
     "evaluate": "Compare methods on a data set, by faithfulness and cost.",
     "dataset": "Explain every row of a data set into a file.",

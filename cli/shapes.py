@@ -13,6 +13,7 @@ from saliscope.protocol.evaluations import Evaluation
 from saliscope.protocol.jobs import Job, JobResults, Jobs
 from saliscope.protocol.results import (
     Explanation,
+    Generated,
     MethodInfo,
     ModelInfo,
     Output,
@@ -209,6 +210,7 @@ class ErrorShape(Struct):
 SHAPES: Final[dict[str, tuple[type[Struct], ...]]] = {
     "explain": (ExplainShape, ExplainManyShape),
     "predict": (PredictShape,),
+    "generate": (Generated,),
     "tokenize": (TokenizeShape,),
     "evaluate": (Evaluation,),
     "dataset explain": (JobResults,),

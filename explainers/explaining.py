@@ -145,9 +145,11 @@ def _explaining(model: ModelView, question: Question, prepared: Prepared, ledger
     finish = Finish(model.facts, question, why, prepared.started)
     last = yield from _whole(work, finish, ledger)
     outputs = []
-    for step, (target, part) in enumerate(parts):
+    for target, part in parts:
         scored = yield from without(Scored, replace(work, aim=part).steps())
-        outputs.append(Output(target, scored.scores, scored.layer, scored.stderr, step))
+        assert part.tails is not None
+        assert part.tails.part is not None
+        outputs.append(Output(target, scored.scores, scored.layer, scored.stderr, part.tails.part[0]))
     return replace(last, outputs=(*last.outputs, *outputs), cost=ledger.cost)
 
 
@@ -168,8 +170,9 @@ def _parts(model: ModelView, aim: Aim) -> tuple[tuple[Target, Aim], ...]:
     if aim.tails is None:
         return ()
     return tuple(
-        (Target(aim.kind, model.token_text(id), id), replace(aim, tails=replace(aim.tails, step=step)))
+        (Target(aim.kind, model.token_text(id), id), replace(aim, tails=replace(aim.tails, part=(step, step + 1))))
         for step, id in enumerate(aim.tails.ids[0])
+        if aim.tails.part is None or step >= aim.tails.part[0]
     )
 
 

@@ -31,11 +31,13 @@ from saliscope.protocol.requests import (
     DisconnectedError,
     EvaluateOptions,
     ExplainOptions,
+    GenerateOptions,
     JobOptions,
     LoadOptions,
     OnNotification,
     OnPartial,
     OnProgress,
+    OnWritten,
     RecordOptions,
     RunOptions,
     given,
@@ -44,6 +46,7 @@ from saliscope.protocol.requests import (
 from saliscope.protocol.results import (
     Cleared,
     Explanation,
+    Generated,
     Initialized,
     MethodInfo,
     Methods,
@@ -341,6 +344,23 @@ class AsyncClient:
         fields |= requests.source(texts=texts, pair=pair, messages=messages) | requests.run_params(options)
         fields |= requests.masks(mask)
         return read(await self.call("predict", fields, requests.listener(None, on_progress)), Predictions)
+
+    async def generate(
+        self,
+        text: str | None = None,
+        *,
+        on_written: OnWritten | None = None,
+        on_progress: OnProgress | None = None,
+        **options: Unpack[GenerateOptions],
+    ) -> Generated:
+        """What a causal language model writes behind a text, or as the answer to `messages`; `on_written` hears it.
+
+        `options`: model, messages, add_generation_prompt, max_tokens, temperature, seed, top (likeliest tokens told at
+        each place), download, keep_alive; priority, max_ms, max_rows, supersede.
+        """
+        fields = requests.generate_params(text, options, stream=on_written is not None)
+        listen = requests.listener(None, on_progress, on_written)
+        return read(await self.call("generate", fields, listen), Generated)
 
     async def tokenize(
         self,

@@ -24,12 +24,24 @@ from saliscope.protocol.documents import (
 )
 from saliscope.protocol.evaluations import Evaluate, Evaluation
 from saliscope.protocol.jobs import Job, JobRef, JobResults, Jobs, SubmitJob
-from saliscope.protocol.parameters import Cancel, Empty, Explain, Initialize, LoadModel, Predict, Tokenize, UnloadModel
+from saliscope.protocol.parameters import (
+    Cancel,
+    Empty,
+    Explain,
+    Generate,
+    Initialize,
+    LoadModel,
+    Predict,
+    Tokenize,
+    UnloadModel,
+)
 from saliscope.protocol.results import (
     Cleared,
     Explanation,
     Explanations,
     Failure,
+    Generated,
+    GeneratePartial,
     Initialized,
     Methods,
     ModelInfo,
@@ -66,6 +78,7 @@ METHODS: Final[dict[str, Method]] = {
     "methods/list": Method(Empty, Methods, "The catalogue of explanation methods."),
     "tokenize": Method(Tokenize, Tokenized, "Pieces of a text with their spans."),
     "predict": Method(Predict, Predictions, "Probabilities for texts."),
+    "generate": Method(Generate, Generated, "Has a causal language model write on, token by token."),
     "explain": Method(Explain, Explanation | Explanations, "Explains one text or many."),
     "document/open": Method(OpenDocument, DocumentState, "Opens a live document; its records are explained."),
     "document/change": Method(ChangeDocument, DocumentChanged, "Edits it; only what was touched is explained again."),
@@ -93,6 +106,7 @@ NOTIFICATIONS: Final[dict[str, type[Struct]]] = {
     "$/cancel": Cancel,
     "$/progress": Progress,
     "explain/partial": Partial,
+    "generate/partial": GeneratePartial,
     "document/attribution": RecordAttribution,
     "document/findings": DocumentFindings,
     "document/failed": DocumentFailed,

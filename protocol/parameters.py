@@ -145,6 +145,35 @@ class Predict(Struct):
         check_source(self.texts, self.pair, self.messages)
 
 
+class Generate(Struct):
+    """Has a causal language model write on behind a `text`, or the answer to the `messages` of a chat.
+
+    It writes at most `max_tokens` tokens, fewer where the model reads no more: the likeliest at `temperature` 0, else
+    drawn with `seed`. For each token the `top` likeliest ones at its place are told; `max_tokens` 1 thus gives the
+    distribution of the next token. With `stream` what was written so far is notified meanwhile. Cancelling takes hold
+    before the next token. `priority`, `max_ms`, `max_rows` (one row a token) and `supersede` are as for `explain`.
+    """
+
+    text: str | None = None
+    model: Name | None = None
+    messages: Messages | None = None
+    add_generation_prompt: bool | None = None
+    max_tokens: Annotated[int, Meta(ge=1, le=512)] = 64
+    temperature: Annotated[float, Meta(ge=0, le=100)] = 0.0
+    seed: Seed = 0
+    top: Annotated[int, Meta(ge=0, le=100)] = 0
+    stream: bool = False
+    download: bool = False
+    priority: Priority = "request"
+    max_ms: Milliseconds | None = None
+    max_rows: Rows | None = None
+    supersede: Key | None = None
+    keep_alive: KeepAlive | None = None
+
+    def __post_init__(self) -> None:
+        check_source(self.text, None, self.messages)
+
+
 class Target(Struct, omit_defaults=True):
     """Names the scalar that is explained.
 
@@ -152,8 +181,9 @@ class Target(Struct, omit_defaults=True):
     `next-token`: `label` is the token's text, or its id as an integer; default the likeliest one.
     `contrast`: the `label` less the label `against` (default: the strongest other), `of` the class or the next token.
     `label-words`: a prompt's answer among `labels`, each with its words; the next token, or tokens, decide.
-    `continuation`: the probability of `text` behind the prompt; without one, of what the model itself would write, at
-    most `max_tokens`. With `steps` each of its tokens is explained as well, as an output of its own.
+    `continuation`: the probability of `text` behind the prompt, or of `ids` as `generate` tells them; without both, of
+    what the model itself would write, at most `max_tokens`. Of `ids` a `part` (from, to) can be explained, given those
+    before it. With `steps` each of its tokens is explained as well, as an output of its own.
     `contrast-continuation`: the continuation `text` less the continuation `against`.
     """
 
@@ -165,6 +195,8 @@ class Target(Struct, omit_defaults=True):
     text: str | None = None
     max_tokens: Annotated[int, Meta(ge=1, le=64)] | None = None
     steps: bool = False
+    ids: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1, max_length=512)] | None = None
+    part: tuple[int, int] | None = None
 
 
 class Explain(Struct):

@@ -15,6 +15,7 @@ REPEATABLE: Final = frozenset(
         "explain",
         "evaluate",
         "predict",
+        "generate",
         "tokenize",
         "models/list",
         "models/load",

@@ -13,12 +13,13 @@ from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.fields import DATA_SUFFIXES
 from saliscope.protocol.messages import BUNDLED
 from saliscope.protocol.parameters import Mask, Target
-from saliscope.protocol.results import Explanation, Explanations, Partial, Progress
+from saliscope.protocol.results import Explanation, Explanations, GeneratePartial, Partial, Progress
 
 T = TypeVar("T")
 OnNotification = Callable[[Notification], None]
 OnPartial = Callable[[Partial], None]
 OnProgress = Callable[[Progress], None]
+OnWritten = Callable[[GeneratePartial], None]
 
 
 class DisconnectedError(SaliscopeError):
@@ -54,6 +55,20 @@ class ExplainOptions(RunOptions, total=False):
     windows: str | None
     keep_alive: float | None
     deterministic: bool
+
+
+class GenerateOptions(RunOptions, total=False):
+    """How to write on (`parameters.Generate` has the meaning of each)."""
+
+    model: str | None
+    messages: Sequence[Mapping[str, str]] | None
+    add_generation_prompt: bool | None
+    max_tokens: int
+    temperature: float
+    seed: int
+    top: int
+    download: bool
+    keep_alive: float | None
 
 
 class RecordOptions(TypedDict, total=False):
@@ -192,6 +207,15 @@ def explain_params(text: str | Sequence[str] | None, options: ExplainOptions, *,
     return {"stream": stream, **source(text=text), **fields, **source(**fields)}
 
 
+def generate_params(text: str | None, options: GenerateOptions, *, stream: bool) -> dict[str, Any]:
+    """The parameters of `generate` as a map; a misspelt option is a TypeError."""
+    for name in options:
+        if name not in GenerateOptions.__annotations__:
+            raise TypeError(f"generate() got an unexpected keyword argument {name!r}")
+    fields = given(**options)
+    return {"stream": stream, **fields, **source(text=text, messages=fields.get("messages"))}
+
+
 def run_params(options: RunOptions) -> dict[str, Any]:
     """How a request is run, as a map; a misspelt option is a TypeError."""
     for name in options:
@@ -249,11 +273,15 @@ def read_explanations(result: Any, *, many: bool) -> Explanation | list[Explanat
     return answer.explanations
 
 
-def listener(on_partial: OnPartial | None, on_progress: OnProgress | None) -> OnNotification:
+def listener(
+    on_partial: OnPartial | None, on_progress: OnProgress | None, on_written: OnWritten | None = None
+) -> OnNotification:
     """A receiver of notifications that hands partials and progress on, typed."""
 
     def listen(notification: Notification) -> None:
-        if on_partial is not None and notification.method == "explain/partial":
+        if on_written is not None and notification.method == "generate/partial":
+            on_written(read(notification.params, GeneratePartial))
+        elif on_partial is not None and notification.method == "explain/partial":
             on_partial(read(notification.params, Partial))
         elif on_progress is not None and notification.method == "$/progress":
             on_progress(read(notification.params, Progress))

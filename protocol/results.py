@@ -181,6 +181,36 @@ class Predictions(Struct):
     warnings: list[str] = field(default_factory=list)
 
 
+class WrittenToken(Struct):
+    """One token that a model has written: `text[start:end]` of the whole, empty where it is a part of a character.
+
+    `probability` is at temperature 1; `likely` are the likeliest tokens at its place, as many as were asked for.
+    """
+
+    id: int
+    start: int
+    end: int
+    probability: float
+    likely: dict[str, float] = field(default_factory=dict)
+
+
+class Generated(Struct):
+    """Answers `generate`. `finish`: the model ended it, or it was long enough; empty where it ended early.
+
+    `prompt_tokens` are those of the prompt, of which the model read nothing from code point `truncated_at` on.
+    """
+
+    model: str
+    text: str
+    tokens: list[WrittenToken]
+    finish: Literal["", "end", "length"]
+    prompt_tokens: int
+    seed: int
+    temperature: float
+    truncated_at: int | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
 class Feature(Struct):
     """What is scored: a group of `tokens` (indices) that covers `source[start:end]`."""
 
@@ -306,6 +336,14 @@ class Partial(Struct):
     id: int
     index: int
     explanation: Explanation
+
+
+class GeneratePartial(Struct):
+    """Notified as `generate/partial`: what was written so far for request `id`."""
+
+    id: int
+    text: str
+    num_tokens: int
 
 
 class Failure(Struct):

@@ -14,7 +14,7 @@ _AT_ONCE: Final = 256
 
 def rows(path: Path, start: int) -> Iterator[Any]:
     """The rows as maps, a few at a time."""
-    file = _opened(path)
+    file = opened(path)
     import pyarrow as pa
 
     skipped = at = 0
@@ -37,11 +37,22 @@ def rows(path: Path, start: int) -> Iterator[Any]:
 
 def count(path: Path) -> int:
     """How many rows the file says that it has."""
-    with _opened(path) as file:
+    with opened(path) as file:
         return int(file.metadata.num_rows)
 
 
-def _opened(path: Path) -> Any:
+def group(path: Path, file: Any, at: int) -> Any:
+    """One row group of an open file, as a table."""
+    import pyarrow as pa
+
+    try:
+        return file.read_row_group(at)
+    except (OSError, pa.ArrowException) as error:
+        raise _refused(path, error) from error
+
+
+def opened(path: Path) -> Any:
+    """The file, with its metadata; `bad_request` for one that cannot be read, or without pyarrow."""
     try:
         import pyarrow as pa
         from pyarrow import parquet

@@ -39,6 +39,11 @@ def record_of(row: Any, fields: Fields, where: str) -> dict[str, Any]:
     return found if label in (None, "") else {**found, "label": label}
 
 
+def name_of_text(row: Mapping[str, Any], fields: Fields) -> str:
+    """The name of the field that holds the text; `bad_request` where there is none."""
+    return _field(row, fields.text, TEXT_FIELDS, "the row", "--text-field", needed=True)[0]
+
+
 def _source(row: Mapping[str, Any], fields: Fields, where: str) -> dict[str, Any]:
     """What a row asks about: a chat, where no field is named, or a text with its pair."""
     if fields.text is None and isinstance(row.get("messages"), list):

@@ -13,12 +13,11 @@ from saliscope.render.palettes import CHROME
 from saliscope.tui import keymap
 from saliscope.tui.choosing import Choosing
 from saliscope.tui.commands import Commands
-from saliscope.tui.keeping import Keeping
 from saliscope.tui.keys import key_name, keys_of
-from saliscope.tui.looking import Looking
 from saliscope.tui.screens.help import Help
 from saliscope.tui.screens.log import LogScreen
 from saliscope.tui.screens.main import MainScreen
+from saliscope.tui.tabling import Tabling
 from saliscope.tui.themes import theme_name, themes
 from saliscope.tui.widgets.editor import Editor
 from saliscope.tui.widgets.strongest import Strongest
@@ -27,7 +26,7 @@ from saliscope.tui.widgets.strongest import Strongest
 ASK_EVERY_S: Final = 2.0
 
 
-class TuiApp(Choosing, Looking, Keeping):
+class TuiApp(Choosing, Tabling):
     """A text, coloured while it is typed."""
 
     TITLE = "saliscope"

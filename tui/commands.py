@@ -15,6 +15,7 @@ MORE = {
     "app.pick('format')": ("Format", "How the text is read: as one record, line by line, as a table, …"),
     "app.copy('Markdown')": ("Copy as Markdown", "The text with its strongest tokens marked, and a table"),
     "app.copy('terminal')": ("Copy as ANSI", "The coloured text as a terminal shows it"),
+    "app.table": ("Table", "The file of rows in a table, or the table that is open"),
     "app.unmask": ("Unmask", "Take all masked tokens in again"),
 }
 

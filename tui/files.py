@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.sources.seeking import SEEKABLE, open_seekable
 
 #: The longest file that opens in the editor, in bytes.
 MAX_BYTES: Final = 4 << 20
@@ -17,6 +18,21 @@ FORMATS: Final = {
     ".yaml": "yaml", ".yml": "yaml", ".md": "markdown", ".markdown": "markdown", ".prompt": "prompt",
     ".prompty": "prompt", ".rst": "paragraphs",
 }  # fmt: skip
+
+
+#: Files of rows with more lines open in the table.
+MANY_LINES: Final = 1000
+
+
+def is_for_table(path: Path) -> bool:
+    """Whether a file is one of rows, and too long for the editor; `bad_request` if it cannot be read."""
+    if path.suffix.lower() not in SEEKABLE or not path.exists():
+        return False
+    file = open_seekable(path)
+    file.close()
+    if path.suffix.lower() == ".parquet" or file.stamp.size > MAX_BYTES:
+        return True
+    return path.read_bytes().count(b"\n") > MANY_LINES
 
 
 class Opened(NamedTuple):

@@ -97,8 +97,12 @@ class Keeping(Stage):
             editor = self.main.editor
             self.kept.choices = self.desk.choices
             self.kept.text, self.kept.cursor = editor.text, editor.offset_of_cursor
+        self.keep()
+        self.exit()
+
+    def keep(self) -> None:
+        """Write what is kept for the next time."""
         try:
             store.save(self.kept)
         except OSError as error:
             self.desk.note(f"the state was not kept: {error.strerror}")
-        self.exit()

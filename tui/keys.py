@@ -66,6 +66,27 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def more_tables() -> str:
+    """The keys of the table and of the prompt, each below its heading."""
+    from saliscope.tui.data.table import RecordTable
+    from saliscope.tui.prompt.answer import AnswerView
+    from saliscope.tui.screens.data import DataScreen
+    from saliscope.tui.screens.prompt import PromptScreen
+
+    parts = []
+    rooms: list[tuple[str, list[BindingType]]] = [
+        ("In the table", [*RecordTable.BINDINGS, *DataScreen.BINDINGS]),
+        ("In a prompt", [*PromptScreen.BINDINGS, *AnswerView.BINDINGS]),
+    ]
+    for title, bindings in rooms:
+        lines = [f"### {title}", "", "| key | |", "| --- | --- |"]
+        for row in keys_of(bindings):
+            keys = " ".join(f"`{key}`" for key in f"{row.reading}, {row.always}".split(", ") if key)
+            lines.append(f"| {keys} | **{row.name}**: {row.what[0].lower()}{row.what[1:]} |")
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
 BEGIN, END = "<!-- keys: made by `python -m saliscope.tui.keys`; a test compares -->\n", "<!-- end of keys -->\n"
 
 
@@ -75,7 +96,7 @@ def document(page: str) -> str:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError("the page has no marks for the table of keys")
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+    return f"{before}{BEGIN}\n{table()}\n{more_tables()}\n{END}{after}"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from saliscope.protocol.messages import BUNDLED
 from saliscope.protocol.requests import OnNotification
 
 #: Requests that wait for a model, which is loaded first if need be.
-_LOADING: Final = frozenset({"explain", "evaluate", "predict", "tokenize", "models/load"})
+_LOADING: Final = frozenset({"explain", "evaluate", "predict", "generate", "tokenize", "models/load"})
 #: A request that was being computed in this many workers that died is not run again.
 MAX_CHARGED: Final = 2
 #: However innocent, a request is not run more often than this.

@@ -15,17 +15,18 @@ from saliscope.daemon.worker.evaluating import Evaluating
 from saliscope.daemon.worker.marks import Marks
 from saliscope.daemon.worker.outlet import Outlet
 from saliscope.daemon.worker.pool.pool import ModelPool
-from saliscope.daemon.worker.running import Running, explain_steps, predict_steps, tokenize_steps
+from saliscope.daemon.worker.running import Running, explain_steps, generate_steps, predict_steps, tokenize_steps
 from saliscope.daemon.worker.scheduling.level import LEVELS
 from saliscope.daemon.worker.scheduling.ticket import Owner
-from saliscope.daemon.worker.sharing import Asker, Computation, Shared
+from saliscope.daemon.worker.sharing import Asker, Computation, Estimate, Shared
 from saliscope.explainers.attribution import Attribution, segment_dict, token_dict
 from saliscope.explainers.errors import ExplainerError
 from saliscope.explainers.models.textmodel import TextModel
+from saliscope.explainers.targets.writing import Written
 from saliscope.explainers.texts.segments import pair_notes
 from saliscope.protocol.evaluations import Evaluate
 from saliscope.protocol.origin import Origin
-from saliscope.protocol.parameters import Explain, LoadModel, Predict, Tokenize
+from saliscope.protocol.parameters import Explain, Generate, LoadModel, Predict, Tokenize
 from saliscope.protocol.terms import OPTIONS, PROTOCOL_VERSION
 
 DEFAULT_MODEL = "demo-encoder"
@@ -111,7 +112,8 @@ class Desk:
             rows = [message(result, [] if many else notes) for result in results]
             return {"explanations": rows, "warnings": notes} if many else rows[0]
 
-        def estimated(index: int, attribution: Attribution) -> None:
+        def estimated(index: int, attribution: Estimate) -> None:
+            assert isinstance(attribution, Attribution)
             estimate = message(attribution, [] if many else warnings)
             self._outlet.notify("explain/partial", {"id": request_id, "index": index, "explanation": estimate})
 
@@ -120,6 +122,38 @@ class Desk:
 
         asker = Asker(request_id, answer=answer, counted=self._outlet.counting(request_id))
         asker.estimated = estimated if params.stream else None
+        self._run(_with_options(asker, params, origin), params, origin, start)
+
+    def generate(self, request_id: int, params: Generate, warnings: list[str], origin: Origin) -> None:
+        """Answer with what the model writes; what it has written so far is notified meanwhile."""
+
+        def answer(results: list[Written], notes: list[str]) -> dict[str, Any]:
+            found, cut = results[0], results[0].encoding.truncated_at
+            said = [] if cut is None else ["the prompt is longer than the model reads; it goes on where it was cut"]
+            return {
+                "model": params.model or DEFAULT_MODEL,
+                "text": found.text,
+                "tokens": [
+                    {"id": one.id, "start": start, "end": end, "probability": one.probability, "likely": one.likely}
+                    for one, (start, end) in zip(found.tokens, found.places, strict=True)
+                ],
+                "finish": found.finish,
+                "prompt_tokens": len(found.encoding),
+                "seed": params.seed,
+                "temperature": params.temperature,
+                "truncated_at": cut,
+                "warnings": [*said, *warnings, *notes],
+            }
+
+        def estimated(index: int, written: Estimate) -> None:
+            assert isinstance(written, Written)
+            so_far = {"id": request_id, "text": written.text, "num_tokens": len(written.tokens)}
+            self._outlet.notify("generate/partial", so_far)
+
+        def start(owner: Owner, model: TextModel, shared: Shared) -> Computation:
+            return Running(owner, model, generate_steps(model, params), self._batcher, shared, params.max_rows)
+
+        asker = Asker(request_id, answer=answer, estimated=estimated if params.stream else None)
         self._run(_with_options(asker, params, origin), params, origin, start)
 
     def evaluate(self, request_id: int, params: Evaluate, warnings: list[str], origin: Origin) -> None:
@@ -134,7 +168,9 @@ class Desk:
         asker = Asker(request_id, answer=answer, counted=self._outlet.counting(request_id, "evaluating"))
         self._run(_with_options(asker, params, origin), params, origin, start)
 
-    def _run(self, asker: Asker, params: Explain | Predict | Tokenize | Evaluate, origin: Origin, start: Start) -> None:
+    def _run(
+        self, asker: Asker, params: Explain | Generate | Predict | Tokenize | Evaluate, origin: Origin, start: Start
+    ) -> None:
         """Have a request computed when its model is there, with those that ask the same."""
 
         fixed = isinstance(params, Explain) and params.deterministic
@@ -168,13 +204,13 @@ class Desk:
         )
 
 
-def _with_options(asker: Asker, params: Explain | Predict | Evaluate, origin: Origin) -> Asker:
+def _with_options(asker: Asker, params: Explain | Generate | Predict | Evaluate, origin: Origin) -> Asker:
     asker.client, asker.level, asker.max_ms = origin.client, LEVELS[params.priority], params.max_ms
     asker.newest = None if params.supersede is None else (origin.client, params.supersede)
     return asker
 
 
-def _digest(params: Explain | Predict | Tokenize | Evaluate) -> bytes:
+def _digest(params: Explain | Generate | Predict | Tokenize | Evaluate) -> bytes:
     """What is asked, without how it is to be answered: requests of the same digest share a computation."""
     fields = {name: value for name, value in msgspec.to_builtins(params).items() if name not in _HOW}
     return hashlib.blake2b(type(params).__name__.encode() + _ENCODER.encode(fields)).digest()

@@ -11,7 +11,7 @@ import msgspec
 from saliscope.daemon.worker.batcher import Batcher, Outcome
 from saliscope.daemon.worker.errors import to_wire_error
 from saliscope.daemon.worker.scheduling.ticket import Owner
-from saliscope.daemon.worker.sharing import Listener
+from saliscope.daemon.worker.sharing import Estimate, Listener
 from saliscope.explainers.answers import Answer, Evaluated
 from saliscope.explainers.attribution import Attribution
 from saliscope.explainers.errors import BadRequest
@@ -21,9 +21,10 @@ from saliscope.explainers.models.textmodel import TextModel
 from saliscope.explainers.queries import Evaluate, Outputs, Query, Solve
 from saliscope.explainers.question import Question
 from saliscope.explainers.targets.predicting import predict_class, predict_next
+from saliscope.explainers.targets.writing import Writing, Written, writing
 from saliscope.explainers.texts.inputs import Input, reading
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.parameters import Explain, Mask, Predict, Target, Tokenize
+from saliscope.protocol.parameters import Explain, Generate, Mask, Predict, Target, Tokenize
 
 TEXTS_AT_ONCE = 8
 """Texts of one request that are in work together; the others wait unencoded."""
@@ -49,7 +50,7 @@ class Running:
     is_full: bool = False
     wanted: int = 0
     results: dict[int, Any] = field(default_factory=dict)
-    estimates: dict[int, Attribution] = field(default_factory=dict)
+    estimates: dict[int, Estimate] = field(default_factory=dict)
     open: dict[int, Any] = field(default_factory=dict)
     next_text: int = 0
     ended: bool = False
@@ -91,10 +92,10 @@ class Running:
         steps = self.open[index]
         try:
             step = steps.send(answer)
-            while isinstance(step, Attribution):
+            while isinstance(step, Attribution | Written):
                 self.estimates[index] = step
                 self.listener.estimated(index, step)
-                if len(self.steps) == 1:
+                if len(self.steps) == 1 and isinstance(step, Attribution):
                     self.listener.counted(step.cost.forward_rows, step.cost.promised_forward_rows)
                 step = steps.send(None)
         except StopIteration as end:
@@ -191,6 +192,21 @@ def predict_steps(model: TextModel, asked: Predict) -> list[Callable[[], Any]]:
 
     inputs = inputs_of(asked.texts, asked)
     return [make(given, *mask) for given, mask in zip(inputs, masks_of(asked.mask, len(inputs)), strict=True)]
+
+
+def generate_steps(model: TextModel, asked: Generate) -> list[Callable[[], Any]]:
+    """The one generator of a `generate` request; what was written so far are its estimates."""
+    given = Input(asked.text, None, None if asked.messages is None else msgspec.to_builtins(asked.messages),
+                  asked.add_generation_prompt is not False)  # fmt: skip
+
+    def steps() -> Any:
+        # One token at least has room behind a text that is cut.
+        encoding = yield from reading(model, given, "write behind", model.facts.max_tokens - 1)
+        return (
+            yield from writing(model, encoding, Writing(asked.max_tokens, asked.temperature, asked.seed, asked.top))
+        )
+
+    return [steps]
 
 
 def tokenize_steps(model: TextModel, asked: Tokenize) -> list[Callable[[], Any]]:

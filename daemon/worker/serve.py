@@ -25,7 +25,7 @@ from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluate
 from saliscope.protocol.messages import FRONT_ONLY, METHODS
 from saliscope.protocol.origin import Origin
-from saliscope.protocol.parameters import Explain, LoadModel, Predict, Tokenize, UnloadModel
+from saliscope.protocol.parameters import Explain, Generate, LoadModel, Predict, Tokenize, UnloadModel
 from saliscope.protocol.terms import PROTOCOL_VERSION
 from saliscope.protocol.validate import parse
 
@@ -120,6 +120,8 @@ class Worker:
                 self._desk.explain(request.id, params, warnings, origin)
             case Evaluate():
                 self._desk.evaluate(request.id, params, warnings, origin)
+            case Generate():
+                self._desk.generate(request.id, params, warnings, origin)
             case Predict():
                 self._desk.predict(request.id, params, warnings, origin)
             case Tokenize():
@@ -132,7 +134,7 @@ class Worker:
                 self._outlet.answer(request.id, {**self._fact(request.method), "warnings": warnings})
                 self._outlet.open = self._outlet.open and request.method != "shutdown"
 
-        if isinstance(params, Explain | Evaluate | Predict | Tokenize) and params.keep_alive is not None:
+        if isinstance(params, Explain | Evaluate | Generate | Predict | Tokenize) and params.keep_alive is not None:
             self._pool.keep(params.model or DEFAULT_MODEL, params.keep_alive)
 
     def _load(self, request_id: int, params: LoadModel, warnings: list[str]) -> None:

@@ -10,8 +10,11 @@ from saliscope.daemon.worker.errors import to_wire_error
 from saliscope.daemon.worker.scheduling.level import Level
 from saliscope.daemon.worker.scheduling.ticket import Owner
 from saliscope.explainers.attribution import Attribution
+from saliscope.explainers.targets.writing import Written
 from saliscope.protocol.errors import SaliscopeError
 
+Estimate = Attribution | Written
+"""What a computation knows before it ends."""
 Reply = Callable[["Asker", "dict[str, Any] | SaliscopeError"], None]
 Rank = Callable[[Owner, int, Level], None]
 
@@ -28,7 +31,7 @@ class Listener(Protocol):
     def cut(self, why: str) -> None:
         """It has ended early, because of `why`; its `best` is what there is."""
 
-    def estimated(self, index: int, estimate: Attribution) -> None:
+    def estimated(self, index: int, estimate: Estimate) -> None:
         """There is a new estimate for text number `index`."""
 
     def counted(self, done: int, total: int) -> None:
@@ -41,7 +44,7 @@ class Computation(Protocol):
     owner: Owner
 
     @property
-    def estimates(self) -> Mapping[int, Attribution]:
+    def estimates(self) -> Mapping[int, Estimate]:
         """The newest by text."""
 
     @property
@@ -70,7 +73,7 @@ class Asker:
     client: int = 0
     level: Level = Level.REQUEST
     answer: Callable[[Any, list[str]], dict[str, Any]] = lambda result, notes: result
-    estimated: Callable[[int, Attribution], None] | None = None
+    estimated: Callable[[int, Estimate], None] | None = None
     counted: Callable[[int, int], None] | None = None
     max_ms: float | None = None
     newest: tuple[int, str] | None = None
@@ -128,7 +131,7 @@ class Shared:
         """Answer everybody with the best estimate."""
         self._end(lambda asker: self._best_for(asker, why))
 
-    def estimated(self, index: int, estimate: Attribution) -> None:
+    def estimated(self, index: int, estimate: Estimate) -> None:
         """Hand an estimate to those who want them."""
         for asker in self.askers.values():
             if asker.estimated is not None:

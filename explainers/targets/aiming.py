@@ -20,14 +20,14 @@ from saliscope.explainers.texts.encoding import Encoding
 class Tails:
     """What is to follow the text: `ids` of each tail, and the `groups` of tails that make one output each.
 
-    An output is the logsumexp of its tails' values on `scale`, which one tail leaves as it is; with a `step` they are
-    the values of that token of the tail alone.
+    An output is the logsumexp of its tails' values on `scale`, which one tail leaves as it is; with a `part` they are
+    the values of these tokens of the tail (from, to) alone.
     """
 
     ids: tuple[tuple[int, ...], ...]
     groups: tuple[tuple[int, ...], ...]
     scale: Scale
-    step: int | None = None
+    part: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,8 @@ def demand(model: ModelView, wish: Wish) -> TargetKind:
 
 def reserve(model: ModelView, wish: Wish) -> int:
     """How many tokens of the model's length must be kept free behind the text."""
+    if wish.ids:
+        return len(wish.ids)
     if wish.kind == "continuation" and wish.text is None:
         return wish.max_tokens
     texts = [text for text in (wish.text, wish.against) if isinstance(text, str) and wish.text is not None]
@@ -82,6 +84,8 @@ def aiming(model: ModelView, wish: Wish, scale: Scale, encoding: Encoding) -> Ai
             return _contrast(model, wish, scale)
         case "label-words":
             return _label_words(model, wish, scale)
+    if wish.ids:
+        return _part_of(model, wish, scale)
     ids = () if wish.text is None else (model.continuation(wish.text),)
     if wish.kind == "contrast-continuation":
         ids = (*ids, model.continuation(str(wish.against)))
@@ -140,6 +144,18 @@ def _label_words(model: ModelView, wish: Wish, scale: Scale) -> Aim:
     starts = [sum(map(len, forms[:at])) for at in range(len(forms))]
     tails = tuple(tuple(range(start, start + len(group))) for start, group in zip(starts, forms, strict=True))
     return Aim("label-words", Scalar("next-token", index, scale), scale, names, Tails(ids, tails, "logprob"))
+
+
+def _part_of(model: ModelView, wish: Wish, scale: Scale) -> Aim:
+    """The part of given ids that is explained; what stands behind it does not matter to a causal model."""
+    for id in wish.ids:
+        if id >= model.facts.vocab_size:
+            raise BadRequest(f"target.ids: token id {id} is out of range; there are {model.facts.vocab_size}")
+    start, end = wish.part or (0, len(wish.ids))
+    # What the ids say depends on those before them.
+    name = model.decode(wish.ids[:end])[len(model.decode(wish.ids[:start])) :] or model.decode(wish.ids[start:end])
+    tails = Tails((wish.ids[:end],), ((0,),), scale, None if start == 0 else (start, end))
+    return Aim(wish.kind, Scalar("next-token", 0, "logit"), scale, (name,), tails)
 
 
 def _token(model: ModelView, label: str | int | None, field: str) -> tuple[int | None, tuple[str, ...]]:

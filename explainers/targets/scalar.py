@@ -36,7 +36,7 @@ class Scalar:
 
     With `against` the value of that output is taken off. `groups` make new outputs of the head's own, each the
     logsumexp of its members. With a `tail` it is the value of these token ids read one after another behind the text,
-    of all together or of one `step`; `index` means nothing then.
+    of all together or of a `part` of them (from, to); `index` means nothing then.
     """
 
     kind: Kind
@@ -45,7 +45,7 @@ class Scalar:
     against: int | None = None
     groups: tuple[tuple[int, ...], ...] = ()
     tail: tuple[int, ...] = ()
-    step: int | None = None
+    part: tuple[int, int] | None = None
 
     def at(self, index: int, against: int | None = None) -> Scalar:
         """The same scalar, for this output (and this other one, where there is one to take off)."""

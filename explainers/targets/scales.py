@@ -86,7 +86,7 @@ def tail_value(logits: Tensor, scalar: Scalar) -> Tensor:
     if scalar.scale != "logit":
         rest = logits.scatter(-1, ids, float("-inf")).logsumexp(-1)
         steps = logit - rest if scalar.scale == "margin" else -torch.logaddexp(torch.zeros_like(logit), rest - logit)
-    total = steps.sum(-1) if scalar.step is None else steps[..., scalar.step]
+    total = steps.sum(-1) if scalar.part is None else steps[..., slice(*scalar.part)].sum(-1)
     value: Tensor = total if scalar.scale in ("logit", "margin") else _from_logprob(total, scalar.scale, torch)
     return value
 

@@ -83,7 +83,7 @@ class Relay:
     def _behind(self, query: Evaluate | Differentiate, index: int) -> Evaluate | Differentiate:
         """The query about the text with one tail."""
         tails, encoding = self.tails, self.longer[index]
-        scalar = Scalar("next-token", 0, tails.scale, tail=tails.ids[index], step=tails.step)
+        scalar = Scalar("next-token", 0, tails.scale, tail=tails.ids[index], part=tails.part)
         rows = _longer_rows(query.rows, tails.ids[index])
         if isinstance(query, Differentiate):
             if len(self.longer) > 1 and not LINEAR.issuperset(query.reductions):

@@ -11,6 +11,7 @@ from saliscope.explainers.targets.scalar import HEADS, KINDS, Kind, TargetKind, 
 
 PREDICTED: Final = "predicted"
 MOST_NEW_TOKENS: Final = 64
+MOST_IDS: Final = 512
 NEW_TOKENS: Final = 16
 MOST_LABELS: Final = 64
 MOST_WORDS: Final = 64
@@ -21,7 +22,7 @@ FIELDS: Final[Mapping[TargetKind, tuple[str, ...]]] = {
     "contrast": ("label", "against", "of"),
     "next-token": ("label",),
     "label-words": ("labels", "label"),
-    "continuation": ("text", "max_tokens", "steps"),
+    "continuation": ("text", "ids", "part", "max_tokens", "steps"),
     "contrast-continuation": ("text", "against"),
 }
 #: Kinds that need nothing but their name.
@@ -34,6 +35,7 @@ class Wish:
 
     `label` is a name, an index, or None for what the model predicts; `against` the same, or a text; `of` the head of a
     contrast; `labels` the words of each label; `text` a continuation, or None for `max_tokens` of the model's own;
+    `ids` are its tokens in place of a text, `part` which of these are explained (from, to), given those before them;
     `steps` asks for scores of each of its tokens as well.
     """
 
@@ -45,6 +47,8 @@ class Wish:
     text: str | None = None
     max_tokens: int = NEW_TOKENS
     steps: bool = False
+    ids: tuple[int, ...] = ()
+    part: tuple[int, int] | None = None
 
     @property
     def head(self) -> Kind:
@@ -92,7 +96,11 @@ def _parse_map(asked: Mapping[Any, Any], heads: tuple[Kind, ...], num_labels: in
             most = given.get("max_tokens", NEW_TOKENS)
             if not isinstance(most, int) or isinstance(most, bool) or not 1 <= most <= MOST_NEW_TOKENS:
                 _wrong("max_tokens", f"a whole number from 1 to {MOST_NEW_TOKENS}")
-            return Wish(kind, text=_text(given.get("text"), "text"), max_tokens=most, steps="steps" in given)
+            text, ids = _text(given.get("text"), "text"), _ids(given.get("ids"))
+            if text is not None and ids:
+                raise BadRequest("target.ids: give the text of a continuation, or its ids")
+            part = _part(given.get("part"), len(ids))
+            return Wish(kind, text=text, max_tokens=most, steps="steps" in given, ids=ids, part=part)
     text, against = _text(given.get("text"), "text"), _text(given.get("against"), "against")
     if text is None or against is None:
         raise BadRequest("target: a contrast-continuation needs two texts, `text` and `against`")
@@ -113,6 +121,27 @@ def _text(value: Any, field: str) -> str | None:
     if not value:
         raise BadRequest(f"target.{field}: it is empty; name what would follow the text")
     return str(value)
+
+
+def _ids(value: Any) -> tuple[int, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple) or not 1 <= len(value) <= MOST_IDS:
+        _wrong("ids", f"1 to {MOST_IDS} token ids")
+    if not all(isinstance(id, int) and not isinstance(id, bool) and id >= 0 for id in value):
+        _wrong("ids", "token ids from 0")
+    return tuple(value)
+
+
+def _part(value: Any, num_ids: int) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or len(value) != 2 or not all(type(one) is int for one in value):
+        _wrong("part", "two numbers: the first token, and the one behind the last")
+    start, end = value
+    if not 0 <= start < end <= num_ids:
+        _wrong("part", f"a part of the {num_ids} ids")
+    return start, end
 
 
 def _head(value: Any, heads: tuple[Kind, ...]) -> Kind:

@@ -32,6 +32,9 @@ def test_every_verb_works_end_to_end(daemon: Any) -> None:
     assert [each.text for each in client.explain(["a", "b"])] == ["a", "b"]
     assert client.predict(["a"]).model == "fake"
     assert client.tokenize("abc").max_tokens == 3
+    heard: list[str] = []
+    assert client.generate("a", on_written=lambda so_far: heard.append(so_far.text)).text == "b"
+    assert heard == ["b"]
     assert client.load_model("m").name == "m"
     assert client.unload_model("fake").unloaded
     assert [model.name for model in client.models()] == ["fake"]

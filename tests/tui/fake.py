@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,20 +18,25 @@ from saliscope.protocol.documents import (
 )
 from saliscope.protocol.edits import Edit
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.jobs import ClassPair, Job, JobResults, Shortcut, Slice, TopType
 from saliscope.protocol.live import LiveDocument
 from saliscope.protocol.live.choices import Choices
 from saliscope.protocol.results import (
     Cost,
     Explanation,
     Feature,
+    Generated,
+    GeneratePartial,
     MethodInfo,
     ModelInfo,
     Output,
     Prediction,
     Predictions,
+    Segment,
     Status,
     TargetInfo,
     Token,
+    WrittenToken,
 )
 
 SCORES = {"wonderful": 0.9, "charming": 0.6, "dull": -0.8, "boring": -0.5, "mess": -0.45, "but": 0.2, "cast": 0.25}
@@ -69,6 +75,16 @@ DECODER = ModelInfo(
 )
 STATUS = Status(4711, "0.1.0", 1, 75.0, "/run/daemon.sock", 1, {"in_flight": 0, "answered": 3}, [],
                 [ENCODER], {"front_rss": 46_000_000, "workers_rss": 140_000_000})  # fmt: skip
+RESULTS = JobResults(
+    "a1", "/tmp/out.jsonl", 412, 1, "demo-encoder", "f" * 8, "occlusion", {"too_large": 1}, [], 0.87,
+    {"negative": {"negative": 190, "positive": 16}, "positive": {"negative": 37, "positive": 168}},
+    {"negative": [TopType("dull", 21.5, 60), TopType("boring", 14.2, 44), TopType("mess", 8.0, 31)],
+     "positive": [TopType("wonderful", 30.1, 71), TopType("charming", 12.4, 40), TopType("but", 2.0, 90)]},
+    [ClassPair(["negative", "positive"], 12, 100)],
+    [Slice("label", "negative", 206, 1, 206, 0.92, 0.81, 0.42),
+     Slice("length", "to 8 words", 80, 0, 80, 0.8, 0.7, 0.5)],
+    [Shortcut("netflix", "negative", 14, 0.71, 0.93, 4)], 9000, 0,
+)  # fmt: skip
 
 
 def explanation(text: str, **changes: Any) -> Explanation:
@@ -84,7 +100,10 @@ def explanation(text: str, **changes: Any) -> Explanation:
     fields: dict[str, Any] = {
         "text": text, "model": "demo-encoder", "method": "input-x-gradient", "params": {}, "target": target,
         "scale": "logit", "granularity": "token",
-        "prediction": Prediction("positive", 1, {"negative": 1 - share, "positive": share}), "tokens": tokens,
+        "prediction": Prediction(
+            ("negative", "positive")[share >= 0.5], int(share >= 0.5), {"negative": 1 - share, "positive": share}
+        ),
+        "tokens": tokens,
         "features": [Feature(text[a:b], a, b, [at + 1]) for at, (a, b) in enumerate(spans)], "scores": scores,
         "outputs": [Output(target, scores, stderr=[0.01 for _ in scores])], "value": 1.5, "base_value": None,
         "signed": True, "additive": False, "gap": None, "baseline": None, "seed": 0, "estimate": "final",
@@ -128,6 +147,11 @@ class FakeClient:
         self.status_now = STATUS
         self.failure: SaliscopeError | None = None
         self.calls: list[tuple[str, Any, dict[str, Any]]] = []
+        self.jobs: list[Job] = []
+        self.is_plain = False
+        #: A test may hold the model up between two tokens.
+        self.between = asyncio.Event()
+        self.between.set()
 
     def _note(self, call: str, what: Any = None, **options: Any) -> None:
         self.calls.append((call, what, options))
@@ -146,16 +170,60 @@ class FakeClient:
         self._note("methods")
         return METHODS
 
-    async def predict(self, text: str, **options: Any) -> Predictions:
-        self._note("predict", text, **options)
-        for start, end in options["mask"].spans:
-            text = text[:start] + " " * (end - start) + text[end:]
-        return Predictions("demo-encoder", [explanation(text).prediction])
+    async def predict(self, texts: Any = None, **options: Any) -> Predictions:
+        self._note("predict", texts, **options)
+        rows = [texts] if isinstance(texts, str) else texts
+        if (mask := options.get("mask")) is not None:
+            for start, end in mask.spans:
+                rows = [text[:start] + " " * (end - start) + text[end:] for text in rows]
+        return Predictions("demo-encoder", [explanation(text).prediction for text in rows], [None for _ in rows])
 
-    async def explain(self, text: str, **options: Any) -> Explanation:
+    async def explain(self, text: Any = None, **options: Any) -> Any:
         self._note("explain", text, **options)
-        found = explanation(text, model=options.get("model"), method=options.get("method"))
+        made: dict[str, Any] = {"model": options.get("model"), "method": options.get("method")}
+        if text is None:
+            parts, at, segments = [], 0, []
+            for one in options["messages"]:
+                parts.append(one["content"])
+                segments.append(Segment(one["role"], at, at + len(one["content"])))
+                at += len(one["content"]) + 1
+            return explanation("\n".join(parts), segments=segments, **made)
+        if isinstance(text, list):
+            return [explanation(one, **made) for one in text]
+        found = explanation(text, **made)
         return by_sentence(found) if options.get("granularity") == "sentence" else found
+
+    async def generate(self, text: Any = None, **options: Any) -> Generated:
+        """Two words and an end, or as many as are asked for; a chat has no template where `is_plain`."""
+        self._note("generate", text, text=text, **options)
+        if text is None and self.is_plain:
+            raise SaliscopeError("not_capable", "this model has no chat template; send its prompt as a text")
+        said, count = [" a", " wonderful", " cast"], options.get("max_tokens", 64)
+        so_far, tokens = "", []
+        for number, word in enumerate(said[:count]):
+            if (listen := options.get("on_written")) is not None:
+                listen(GeneratePartial(0, so_far + word, number + 1))
+                await self.between.wait()
+            likely = {word: 0.6 - 0.2 * number, " the": 0.2, " so": 0.1}
+            tokens.append(WrittenToken(100 + number, len(so_far), len(so_far + word), likely[word], likely))
+            so_far += word
+        return Generated("demo-decoder", so_far, tokens, "length", 5, 0, 0.0)
+
+    async def list_jobs(self) -> list[Job]:
+        self._note("list_jobs")
+        return self.jobs
+
+    async def job_status(self, job: str) -> Job:
+        self._note("job_status", job)
+        return next(one for one in self.jobs if one.job == job)
+
+    async def job_results(self, job: str) -> JobResults:
+        self._note("job_results", job)
+        return RESULTS
+
+    async def load_model(self, model: str) -> ModelInfo:
+        self._note("load_model", model)
+        return ENCODER
 
 
 class FakeSession:

@@ -299,7 +299,7 @@ def test_methods_answer_or_say_why_not(kind: str, method: str, tiny_model: Any) 
         ({"kind": "continuation", "text": ""}, "target.text: it is empty"),
         ({"kind": "continuation", "text": 3}, "target.text: expected a text"),
         ({"kind": "continuation", "max_tokens": 0}, "from 1 to 64"),
-        ({"kind": "continuation", "label": "x"}, "has no such field; it has text, max_tokens, steps"),
+        ({"kind": "continuation", "label": "x"}, "has no such field; it has text, ids, part, max_tokens, steps"),
         ({"kind": "contrast-continuation", "text": "a"}, "needs two texts"),
         ({"kind": "label-words"}, "2 to 64 labels"),
         ({"kind": "label-words", "labels": {"good": ["a"]}}, "2 to 64 labels"),

@@ -1,0 +1,112 @@
+"""One message of a prompt: its role and its text, in colours once something is explained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, ClassVar, Final
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widgets import Static, TextArea
+
+from saliscope.render.painting import Painting
+from saliscope.render.text import visible
+from saliscope.tui.inks import Inks
+from saliscope.tui.places import Lines
+
+#: Keys of a text area that mean something else here.
+OF_THE_SCREEN: Final = ("f6", "f7", "ctrl+d")
+HINT: Final = "Type what the model is to go on from."
+
+
+def _without_keys() -> Iterator[Binding]:
+    """The bindings of a text area without those keys."""
+    for binding in TextArea.BINDINGS:
+        assert isinstance(binding, Binding)
+        keys = [key for key in binding.key.split(",") if key not in OF_THE_SCREEN]
+        if keys:
+            yield replace(binding, key=",".join(keys))
+
+
+class PromptArea(TextArea, inherit_bindings=False):
+    """A text that shows a painting of itself until it is edited."""
+
+    BINDINGS: ClassVar[list[BindingType]] = list(_without_keys())
+
+    def __init__(self, text: str, inks: Inks) -> None:
+        super().__init__(text, soft_wrap=True, highlight_cursor_line=False, tab_behavior="focus", placeholder=HINT)
+        self.match_cursor_bracket = False
+        self._inks = inks
+        self._painting: Painting | None = None
+
+    def paint(self, painting: Painting | None) -> None:
+        """Show a painting of the text, or none."""
+        self._painting = painting
+        self._line_cache.clear()
+        self.refresh()
+
+    def get_line(self, line_index: int) -> Text:
+        """A line in its colours."""
+        line = Text(visible(self.document.get_line(line_index)), end="", no_wrap=True)
+        if self._painting is None:
+            return line
+        start = Lines(self.document.lines, self.document.newline).offset(line_index, 0)
+        for part in self._painting.segments():
+            if part.end > start and part.start < start + len(line):
+                style = self._inks.style(part.bucket, seen=part.seen)
+                line.stylize(style, max(0, part.start - start), part.end - start)
+        return line
+
+
+class MessageBox(Vertical):
+    """Message number `at`; says when it is edited."""
+
+    class Edited(Message):
+        """The text of message number `at` is another."""
+
+        def __init__(self, at: int, content: str) -> None:
+            super().__init__()
+            self.at, self.content = at, content
+
+    class Turned(Message):
+        """The reader clicked on the role of message number `at`."""
+
+        def __init__(self, at: int) -> None:
+            super().__init__()
+            self.at = at
+
+    def __init__(self, at: int, role: str, content: str, inks: Inks, **options: Any) -> None:
+        super().__init__(classes="message", **options)
+        self.at = at
+        self._role, self._content, self._inks = role, content, inks
+
+    def compose(self) -> ComposeResult:
+        """The role above the text."""
+        yield Static(Text.assemble((self._role, "bold"), (" ▾" if self._role else "", "dim")), classes="role")
+        yield PromptArea(self._content, self._inks)
+
+    def on_mount(self) -> None:
+        """A plain prompt has no role."""
+        self.query_one(Static).display = bool(self._role)
+
+    @property
+    def area(self) -> PromptArea:
+        """The text."""
+        return self.query_one(PromptArea)
+
+    @on(TextArea.Changed)
+    def _tell(self, event: TextArea.Changed) -> None:
+        event.stop()
+        if self.area.text != self._content:
+            self._content = self.area.text
+            self.post_message(self.Edited(self.at, self._content))
+
+    async def on_click(self, event: Any) -> None:
+        """A click on the role takes the next one."""
+        if event.widget is self.query_one(Static):
+            self.post_message(self.Turned(self.at))

@@ -1,0 +1,111 @@
+"""Actions on files of rows and on prompts: their screens, and the record that is edited."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec.structs import replace
+from textual.binding import BindingType
+
+from saliscope.protocol.errors import SaliscopeError
+from saliscope.sources import Fields
+from saliscope.tui.data.room import DataRoom
+from saliscope.tui.keeping import Keeping
+from saliscope.tui.keys import keys_of
+from saliscope.tui.looking import Looking
+from saliscope.tui.prompt.state import Prompt, Said
+from saliscope.tui.screens.help import Help
+from saliscope.tui.screens.prompt import PromptScreen
+from saliscope.tui.store import Kept
+
+#: Fields of a table by their usual names.
+NAMELESS: Final = Fields()
+
+
+class Tabling(Looking, Keeping):
+    """With a file of rows the editor has one record of it, or the text of before; what is saved goes to its row."""
+
+    def __init__(
+        self, kept: Kept, *, file: Path | None = None, in_table: bool = False, fields: Fields = NAMELESS, **options: Any
+    ) -> None:
+        super().__init__(kept, file=file, **options)
+        #: The file of rows that is open.
+        self.room: DataRoom | None = None
+        self.prompt: Prompt | None = None
+        self._in_table, self._fields = in_table, fields
+
+    def open_first(self) -> None:
+        """Show the file of the command line, in the editor or in the table."""
+        if self._in_table and self.file is not None:
+            self._open_table(self.file)
+        super().open_first()
+        if self.room is not None:
+            self.room.show()
+
+    def _open_table(self, path: Path) -> None:
+        try:
+            self.room = DataRoom(self, path, self._fields)
+        except SaliscopeError as error:
+            self.complain(error)
+        self.file = None
+
+    def action_table(self) -> None:
+        """Show the table that is open, or the file of the editor in one."""
+        if self.room is None and self.file is not None:
+            self._open_table(self.file)
+        if self.room is None:
+            self.notify("There is no file of rows here; `saliscope tui FILE` opens one.")
+        else:
+            self.room.show()
+
+    def action_rows(self) -> None:
+        """Show the file of rows in its table; without one, the records of the text."""
+        if self.room is not None:
+            self.room.show()
+        else:
+            self.action_records()
+
+    def show_record(self, text: str, title: str) -> str:
+        """Lay the text of a row on the desk; what became of it, as line breaks are made alike."""
+        self.main.editor.border_title = title
+        self.desk.choices = replace(self.desk.choices, format="text")
+        self.show_text(text)
+        self.main.editor.focus()
+        return self.main.editor.text
+
+    def action_save(self) -> None:
+        """Write the text to its file, a record to its row."""
+        if self.room is not None and self.room.draft is not None:
+            self.room.save(self.main.editor.text)
+        else:
+            super().action_save()
+
+    async def action_quit(self) -> None:
+        """Keep text and choices, and leave; a record is not the text of the next time."""
+        if self.room is None:
+            await super().action_quit()
+            return
+        self.keep()
+        self.exit()
+
+    async def on_unmount(self) -> None:
+        """Let go of the file."""
+        if self.room is not None:
+            self.room.data.close()
+
+    def action_prompt(self) -> None:
+        """Show the prompt; a new one begins with the text of the editor."""
+        if self.prompt is None:
+            self.prompt = Prompt([Said("user", self.main.editor.text)])
+        self.push_screen(PromptScreen(self.prompt, self.inks))
+
+    def show_chat(self, messages: Sequence[dict[str, str]]) -> None:
+        """Show a chat as a prompt."""
+        self.prompt = Prompt([Said(str(one.get("role", "user")), str(one.get("content", ""))) for one in messages])
+        self.push_screen(PromptScreen(self.prompt, self.inks))
+
+    def show_keys(self, bindings: Sequence[BindingType]) -> None:
+        """Show the keys of a screen."""
+        self.push_screen(Help(keys_of(bindings)))
