@@ -79,11 +79,10 @@ class News:
         self._timer, self._last = None, asyncio.get_running_loop().time()
         changed, self._changed = self._changed, {}
         ready = [buffer for buffer, ids in changed.items() if not _is_coming(buffer, ids)]
-        other = [buffer for buffer in ready if problems.differ(buffer, self._abilities)]
         if not self._abilities.pulls_diagnostics:
-            for buffer in other:
+            for buffer in ready:
                 self._publish(buffer)
-        elif other:
+        elif any(problems.differ(buffer, self._abilities) for buffer in ready):
             self._server.workspace_diagnostic_refresh(None)
         if self._abilities.decorations:
             for buffer, ids in changed.items():
@@ -93,9 +92,11 @@ class News:
         self._refresh(changed)
 
     def _publish(self, buffer: Buffer) -> None:
-        found = problems.give(buffer, self._abilities).diagnostics
-        told = {"uri": buffer.uri, "version": buffer.version, "diagnostics": found}
-        self._server.protocol.tell(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS, told)
+        before = buffer.given
+        given = problems.give(buffer, self._abilities)
+        if given is not before:
+            told = {"uri": buffer.uri, "version": buffer.version, "diagnostics": given.diagnostics}
+            self._server.protocol.tell(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS, told)
 
     def _refresh(self, changed: Mapping[Buffer, set[int] | None]) -> None:
         """Have the client ask again for what it shows; also for what it shows no more."""

@@ -110,9 +110,9 @@ class LiveDocument:
         return list(touched)
 
     def _move(self, edit: Edit) -> list[int]:
-        behind = bisect_left(self._ordered, edit.end, key=_START)
+        behind, shift = bisect_left(self._ordered, edit.end, key=_START), edit.shift
         for record in self._ordered[behind:]:
-            record.start += edit.shift
+            record.start += shift
         near = [record for record in self._ordered[:behind] if record.start + record.places.length > edit.start]
         return [record.id for record in near if record.edited(edit)]
 

@@ -50,4 +50,5 @@ def environment() -> Iterator[dict[str, str]]:
     (folder / "reviews.jsonl").write_text(REVIEWS, encoding="utf-8")
     yield environment
     subprocess.run([*SERVER[:-1], "daemon", "stop"], env=environment, capture_output=True, check=False)
-    shutil.rmtree(folder)
+    # Processes of VS Code write for a moment after it has ended.
+    shutil.rmtree(folder, ignore_errors=True)
