@@ -206,7 +206,10 @@ class LiveDocument:
             case DocumentFindings():
                 for row in told.records:
                     record = self._known(row.record)
+                    before, explained = record.places, record.explanation
                     self._place(record, partial(record.find, row, told.version), behind)
+                    if record.explanation is not None and record.explanation is explained:
+                        record.keep_spans(before)
                 return [row.record for row in told.records]
             case DocumentSettled():
                 self._settled = told.version
