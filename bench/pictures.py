@@ -43,6 +43,8 @@ async def terminal() -> str:
     async with app.run_test(size=(110, 26)) as pilot:
         while not (app.is_explained and app.desk.status is not None):
             await pilot.pause(0.1)
+        # What is new may want more room.
+        await pilot.pause(0.5)
         return app.export_screenshot()
 
 
