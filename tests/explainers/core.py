@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from saliscope.explainers import Attribution, explain
+import numpy as np
+
+from saliscope.explainers import Attribution, Question, drive, explain
+from saliscope.explainers.explaining import explaining
 from saliscope.explainers.registry import fitting
 
 TEXT = "the plot is a mess but the cast is wonderful"
@@ -24,3 +27,16 @@ def every_explanation(model: Any, text: str = TEXT, **options: Any) -> dict[tupl
         for kind in model.facts.kinds
         for method in core(model, kind)
     }
+
+
+def same_with_another_seed(model: Any, method: str, params: dict[str, Any]) -> bool:
+    """Assert that neither micro-batches nor a second run change scores; whether another seed leaves them too."""
+    text = "so so dull, but so warm"
+    alone, together = (
+        drive(explaining(model, Question(text, method, 1, params=params)), lambda q, b=budget: model.answer(q, b))
+        for budget in (1, 4096)
+    )
+    np.testing.assert_allclose(alone.scores, together.scores, atol=1e-5)
+    np.testing.assert_array_equal(together.scores, explain(model, text, method=method, target=1, **params).scores)
+    other = explain(model, text, method=method, target=1, seed=1, **params).scores
+    return bool(np.array_equal(other, together.scores))

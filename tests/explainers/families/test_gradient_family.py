@@ -13,6 +13,7 @@ from torch import Tensor
 from saliscope.explainers import Attribution, Question, drive, explain
 from saliscope.explainers.errors import BadRequest, NotCapable
 from saliscope.explainers.explaining import explaining
+from tests.explainers.core import same_with_another_seed
 from tests.explainers.fields import WEIGHTS, cubic, linear, make
 from tests.explainers.test_oracles import Subject, subject
 
@@ -264,12 +265,4 @@ def test_the_mean_over_noise_of_a_cube_is_what_it_is_by_hand() -> None:
 def test_micro_batches_make_no_difference_and_only_noise_has_seeds(
     name: str, method: str, params: dict[str, Any], tiny_model: Any
 ) -> None:
-    model, text = tiny_model(name), "so so dull, but so warm"
-    alone, together = (
-        drive(explaining(model, Question(text, method, 1, params=params)), lambda q, b=budget: model.answer(q, b))
-        for budget in (1, 4096)
-    )
-    np.testing.assert_allclose(alone.scores, together.scores, atol=1e-5)
-    np.testing.assert_array_equal(together.scores, explain(model, text, method=method, target=1, **params).scores)
-    other = explain(model, text, method=method, target=1, seed=1, **params).scores
-    assert np.array_equal(other, together.scores) == (method != "smooth-grad")
+    assert same_with_another_seed(tiny_model(name), method, params) == (method != "smooth-grad")

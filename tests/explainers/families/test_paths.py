@@ -15,6 +15,7 @@ from saliscope.explainers.explaining import explaining
 from saliscope.explainers.families.path import quadrature
 from saliscope.explainers.queries import Differentiate
 from saliscope.explainers.variants import Moved
+from tests.explainers.core import same_with_another_seed
 from tests.explainers.fields import MASKED, WEIGHTS, FieldModel, cubic, linear, make, steep
 from tests.explainers.test_oracles import Subject, subject
 
@@ -291,15 +292,7 @@ VARIANTS = [
 def test_micro_batches_make_no_difference_and_seeds_do(
     name: str, method: str, params: dict[str, Any], tiny_model: Any
 ) -> None:
-    model, text = tiny_model(name), "so so dull, but so warm"
-    alone, together = (
-        drive(explaining(model, Question(text, method, 1, params=params)), lambda q, b=budget: model.answer(q, b))
-        for budget in (1, 4096)
-    )
-    np.testing.assert_allclose(alone.scores, together.scores, atol=1e-5)
-    np.testing.assert_array_equal(together.scores, explain(model, text, method=method, target=1, **params).scores)
-    other = explain(model, text, method=method, target=1, seed=1, **params).scores
-    assert np.array_equal(other, together.scores) == (method == IG)
+    assert same_with_another_seed(tiny_model(name), method, params) == (method == IG)
 
 
 @pytest.mark.parametrize("name", ["demo-encoder", "demo-decoder"])
