@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input, TextArea
 
+from saliscope.tui import app as app_module
 from saliscope.tui.app import TuiApp
 from saliscope.tui.store import Kept
 from saliscope.tui.widgets.token import TokenDetail
@@ -67,3 +69,11 @@ def detail(app: TuiApp) -> str:
     """What the panel of the token shows, as plain text."""
     widget = app.screen.query_one(TokenDetail)
     return "\n".join(widget.render_line(y).text for y in range(widget.size.height))
+
+
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No cursor blinks, and the daemon is asked once how it is."""
+    monkeypatch.setattr(TextArea, "cursor_blink", False)
+    monkeypatch.setattr(Input, "cursor_blink", False)
+    monkeypatch.setattr(app_module, "ASK_EVERY_S", 3600.0)

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, Static, TextArea
+from textual.widgets import Static
 
-from saliscope.tui import app as app_module
 from saliscope.tui.app import TuiApp
 from saliscope.tui.choices import Choices
 from saliscope.tui.screens.compare import CompareScreen
@@ -19,6 +18,8 @@ from saliscope.tui.screens.picker import Picker
 from saliscope.tui.widgets.editor import Editor
 from tests.tui.conftest import TEXT, Make, session_of, until
 
+pytestmark = pytest.mark.usefixtures("still")
+
 Snap = Callable[..., bool]
 SIZES = [(120, 32), (90, 30), (56, 22)]
 WIDE = "👍🏽 A dull film: 素晴らしい, but a wonderful cafe\u0301.\n\tAnd " + "very " * 40 + "charming."
@@ -26,14 +27,6 @@ WIDE = "👍🏽 A dull film: 素晴らしい, but a wonderful cafe\u0301.\n\tAn
 
 def app_of(make: Make, *, text: str = TEXT, answers: bool = True, **looks: Any) -> TuiApp:
     return make(text, answers=answers, **looks)
-
-
-@pytest.fixture(autouse=True)
-def still(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No cursor blinks, and the daemon is asked once how it is."""
-    monkeypatch.setattr(TextArea, "cursor_blink", False)
-    monkeypatch.setattr(Input, "cursor_blink", False)
-    monkeypatch.setattr(app_module, "ASK_EVERY_S", 3600.0)
 
 
 async def settle(pilot: Pilot[None]) -> None:

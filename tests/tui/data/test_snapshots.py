@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, TextArea
+from textual.widgets import Input
 
 from saliscope.protocol.jobs import Job
-from saliscope.tui import app as app_module
 from saliscope.tui.app import TuiApp
 from saliscope.tui.prompt.message import MessageBox
 from saliscope.tui.screens.classes import ClassesScreen
@@ -20,18 +19,12 @@ from tests.tui.conftest import Make, session_of, until
 from tests.tui.data.conftest import Open, room_of, settled, write
 from tests.tui.fake import RESULTS
 
+pytestmark = pytest.mark.usefixtures("still")
+
 Snap = Callable[..., bool]
 SIZES = [(120, 30), (100, 28), (60, 22)]
 RUNNING = Job("a1", "running", "reviews.jsonl", "out.jsonl", "demo-encoder", "occlusion", 0.0, "explaining",
               done=152, failed=1, total=412, rows_per_s=31.0, eta_s=9.0)  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def still(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No cursor blinks, and the daemon is asked once how it is."""
-    monkeypatch.setattr(TextArea, "cursor_blink", False)
-    monkeypatch.setattr(Input, "cursor_blink", False)
-    monkeypatch.setattr(app_module, "ASK_EVERY_S", 3600.0)
 
 
 async def at_rest(pilot: Pilot[None]) -> None:
