@@ -41,10 +41,8 @@ def fingerprinting(model: Any, marks: Sequence[str] = ()) -> Generator[None, Non
         digest.update(f"mark {mark}".encode())
     for name, tensor in sorted(model.state_dict().items()):
         with torch.inference_mode():
-            flat = tensor.detach().reshape(-1)
-            step = max(1, flat.numel() // SAMPLES)
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} {tensor.requires_grad}".encode())
-            digest.update(flat[::step].to("cpu", torch.float32).numpy().tobytes())
+            digest.update(_samples(tensor.detach()).to("cpu", torch.float32).numpy().tobytes())
         yield
     for name, module in model.named_modules():
         hooks = len(module._forward_hooks) + len(module._forward_pre_hooks) + len(module._backward_hooks)
@@ -65,7 +63,7 @@ def summing(model: Any) -> Generator[None, None, str]:
     digest = hashlib.blake2b(digest_size=12)
     for name, tensor in sorted(model.state_dict().items()):
         with torch.inference_mode():
-            flat = tensor.detach().contiguous().reshape(-1)
+            flat = _stored(tensor.detach()).reshape(-1)
             words = flat.view({1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[flat.element_size()])
         for at in range(0, len(words), WORDS_AT_ONCE):
             with torch.inference_mode():
@@ -73,3 +71,16 @@ def summing(model: Any) -> Generator[None, None, str]:
             digest.update(f"{name} {at} {total}".encode())
             yield
     return digest.hexdigest()
+
+
+def _samples(tensor: torch.Tensor) -> torch.Tensor:
+    """Evenly spaced values, the same however the tensor is laid out; it is not copied."""
+    step = max(1, tensor.numel() // SAMPLES)
+    if tensor.is_contiguous():
+        return tensor.reshape(-1)[::step]
+    return tensor[torch.unravel_index(torch.arange(0, tensor.numel(), step, device=tensor.device), tensor.shape)]
+
+
+def _stored(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor or its transpose, whichever lies in memory in one piece; a copy where neither does."""
+    return tensor.t() if tensor.dim() == 2 and tensor.t().is_contiguous() else tensor.contiguous()

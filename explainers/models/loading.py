@@ -19,6 +19,7 @@ from saliscope.explainers.models.finding import OnStage, Source, find_source
 from saliscope.explainers.models.fingerprint import fingerprint
 from saliscope.explainers.models.footprint import measure
 from saliscope.explainers.models.labels import Labelling
+from saliscope.explainers.models.layout import lay_out
 from saliscope.explainers.models.lending import HeadLoader
 from saliscope.explainers.models.network import Network
 from saliscope.explainers.models.probing import is_scale_free
@@ -107,7 +108,9 @@ def load_source(name: str, source: Source, options: LoadOptions, on_stage: OnSta
         model = merge_adapter(model, adapter)
         marks.append(f"adapter {adapter_digest(adapter)}")
     stage(f"checking {name}")
-    network = _network(model.to(place))
+    model = model.to(place)
+    lay_out(model)
+    network = _network(model)
     tokenizing = Tokenizing(tokenizer)
     loader = HeadLoader(source, network, tokenizing, keywords, options.trust)
     facts = _facts(name, network, tokenizing, loader, unexpected)
