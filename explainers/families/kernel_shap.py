@@ -21,7 +21,7 @@ from saliscope.explainers.families.hiding import (
     values_of,
 )
 from saliscope.explainers.families.openings import read_value
-from saliscope.explainers.families.pairs import draw_pairs, num_pairs
+from saliscope.explainers.families.pairs import draw_pairs, left_to_chance, num_pairs
 from saliscope.explainers.families.surrogates import fit_with_sum
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.registry import Method, Promise, Steps
@@ -84,10 +84,10 @@ def _fitted(
     """
     count, gain = len(problem.features), full - empty
     warnings: tuple[str, ...] = ()
-    r2 = None
+    r2 = stderr = None
     if len(keep):
-        fit = fit_with_sum(keep, (differences + gain) / 2, weights, gain)
-        scores, r2, rank = fit.coefficients, fit.r2, fit.rank
+        fit = fit_with_sum(keep, (differences + gain) / 2, weights, gain, left_to_chance(keep))
+        scores, r2, rank, stderr = fit.coefficients, fit.r2, fit.rank, fit.stderr
     else:
         scores, rank = np.full(count, gain / count), 0
     if rank < count - 1:
@@ -96,6 +96,7 @@ def _fitted(
         scores.astype(np.float32),
         value=full,
         base_value=empty,
+        stderr=None if stderr is None or rank < count - 1 else stderr.astype(np.float32),
         baseline=named_baseline(problem, params.mask),
         params={"samples": 2 * total_pairs},
         diagnostics={
@@ -130,6 +131,7 @@ KERNEL_SHAP = Method(
     additive=True,
     presets={"thermostat": {"samples": 25}},
     caveats=(
+        "Standard errors are of the draw of the rows (HC2, by what a size has left to draw): 0 where all are there.",
         "Sizes of coalitions that fit the budget are taken whole; the others share the rest of it: our allotment.",
         "The preset takes over the number of rows (12 pairs); the original draws single rows with repetition.",
     ),

@@ -93,7 +93,9 @@ def _run(problem: Problem, params: LimeParams) -> Steps:
 def _fitted(problem: Problem, params: LimeParams, keep: BoolArray, values: Wide, weights: Wide, count: int) -> Scored:
     # Far rows weigh next to nothing; their ratios would only spoil the numbers.
     used = weights > 1e-12
-    fit = ridge_fit(keep[used], values[used], weights[used], params.ridge)
+    # The first row is the text itself in any draw.
+    chance = (np.arange(len(keep)) > 0).astype(np.float64)
+    fit = ridge_fit(keep[used], values[used], weights[used], params.ridge, chance[used])
     warnings = []
     if fit.r2 is not None and fit.r2 < POOR_FIT:
         warnings.append(f"the linear model explains {max(fit.r2, 0.0):.0%} of the variation: scores mean little")
@@ -102,6 +104,7 @@ def _fitted(problem: Problem, params: LimeParams, keep: BoolArray, values: Wide,
     return Scored(
         fit.coefficients.astype(np.float32),
         value=float(values[0]),
+        stderr=None if fit.stderr is None else fit.stderr.astype(np.float32),
         baseline=named_baseline(problem, params.mask),
         params={"samples": count},
         diagnostics={"r2": fit.r2, "intercept": fit.intercept, "done_rows": len(values) - 1, "total_rows": count},
@@ -130,6 +133,7 @@ LIME = Method(
     presets={"thermostat": {"samples": 25, "hide": 0.3, "kernel": "share", "ridge": 1.0}},
     caveats=(
         "Chance of hiding, kernel width and penalty are our choices: the paper leaves them to the data.",
+        "Standard errors are of the draw of the rows alone (HC2); how well a line fits at all is r2.",
         "The preset takes over samples, chance, kernel and penalty; the original fits token ids, not what is kept.",
     ),
 )

@@ -37,6 +37,16 @@ def draw_pairs(num_features: int, count: int, seed: int) -> tuple[BoolArray, Wid
     return np.concatenate(rows)[order], np.concatenate(weights)[order]
 
 
+def left_to_chance(keep: BoolArray) -> Wide:
+    """For drawn pairs `[R, n]`, the share of all pairs of its size that was not drawn, `[R]`: 0 where all are there."""
+    count = keep.shape[1]
+    sizes = np.minimum(keep.sum(axis=1), count - keep.sum(axis=1))
+    drawn = np.bincount(sizes, minlength=count // 2 + 1)
+    shares = np.asarray([1.0 - float(drawn[size]) / _num_of_size(count, size) for size in range(count // 2 + 1)])
+    left: Wide = shares[sizes]
+    return left
+
+
 def _allot(num_features: int, count: int, start: float) -> list[tuple[int, float]]:
     """Rows and weight of one row for the sizes 1 to n // 2; `start` in [0, 1) rounds shares to whole rows."""
     half = num_features // 2

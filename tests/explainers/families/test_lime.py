@@ -12,7 +12,7 @@ from captum.attr import LimeBase
 from saliscope.explainers import Attribution, explain
 from saliscope.explainers.errors import BadRequest, NonFinite
 from saliscope.explainers.families.lime import draw_rows
-from saliscope.explainers.families.surrogates import fit_with_sum, ridge_fit, solve_symmetric
+from saliscope.explainers.families.surrogates import fit_with_sum, invert, ridge_fit
 from saliscope.explainers.queries import Evaluate
 from saliscope.explainers.variants import Masked
 from tests.explainers.fakes import FakeModel, linear_game
@@ -224,9 +224,8 @@ def test_a_fit_with_a_given_sum_keeps_it_and_is_best_among_those_that_do() -> No
         assert weights @ (values - design @ (fit.coefficients + step)) ** 2 >= best
 
 
-def test_the_rank_of_a_system_is_counted() -> None:
-    matrix = np.diag([4.0, 1.0, 0.0])
-    solution, rank = solve_symmetric(matrix, np.asarray([4.0, 2.0, 0.0]))
-    np.testing.assert_allclose(solution, [1.0, 2.0, 0.0])
+def test_an_inverse_leaves_out_what_is_not_there_and_counts_the_rest() -> None:
+    inverse, rank = invert(np.diag([4.0, 1.0, 0.0]))
+    np.testing.assert_allclose(inverse, np.diag([0.25, 1.0, 0.0]))
     assert rank == 2
-    assert solve_symmetric(np.zeros((2, 2)), np.zeros(2))[1] == 0
+    assert invert(np.zeros((2, 2)))[1] == 0
