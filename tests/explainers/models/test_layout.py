@@ -1,16 +1,20 @@
 """Weights laid out for few rows: the same numbers, gradients and digests, and only where it is worth it."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from transformers import AutoModelForSequenceClassification
 from transformers.pytorch_utils import Conv1D
 
+from saliscope.explainers import load
 from saliscope.explainers.models.fingerprint import fingerprint, summing
 from saliscope.explainers.models.layout import FEW_ROWS, LEAST_WEIGHTS, lay_out
+from tests.explainers.tiny import build, save
 
 WIDTH = 512
 NUM_ROWS = (1, 2, FEW_ROWS.start, 8, FEW_ROWS.stop - 1, FEW_ROWS.stop, 130)
@@ -107,3 +111,20 @@ def test_transformers_keep_their_shapes(pairs: list[tuple[nn.Module, nn.Module]]
     assert after.weight.shape == before.weight.shape
     assert after.weight.t().is_contiguous()
     torch.testing.assert_close(after.weight, before.weight, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+def test_a_loaded_model_answers_as_transformers_does(architecture: str, tmp_path: Path) -> None:
+    wide = (
+        {"n_embd": WIDTH, "n_head": 4} if architecture == "gpt2" else {"hidden_size": WIDTH, "intermediate_size": 600}
+    )
+    folder = save(build(architecture, **wide), tmp_path, causal=True)
+    own = AutoModelForSequenceClassification.from_pretrained(folder).eval().requires_grad_(False)
+    ours = load(str(folder), "cpu")
+    assert any("forward" in vars(module) for module in ours.network.body.modules())
+    ids = torch.arange(4, 24)[None]
+    with torch.no_grad():
+        wanted = own.base_model(input_ids=ids)[0]
+        found = ours.network.hidden(ours.network.embed(ids), torch.ones_like(ids))
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+    assert ours.facts.fingerprint == load(str(folder), "cpu").facts.fingerprint == fingerprint(own)
