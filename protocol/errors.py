@@ -64,6 +64,13 @@ class SaliscopeError(Exception):
         return cls("internal", str(error))
 
 
+class DisconnectedError(SaliscopeError):
+    """The peer closed the connection before it answered."""
+
+    def __init__(self, reason: str = "the connection closed before the answer came") -> None:
+        super().__init__("unavailable", f"{reason}; run the command again, or look at `saliscope daemon logs`")
+
+
 def version_mismatch(version: str) -> SaliscopeError:
     """The `protocol_mismatch` of a daemon that says it is of `version`, where ours is another."""
     return SaliscopeError(
