@@ -6,9 +6,10 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Unpack, overload
 
 from saliscope.protocol.evaluations import Evaluation
+from saliscope.protocol.explanation import Explanation
 from saliscope.protocol.listening import OnPartial, OnProgress, listener
 from saliscope.protocol.parameters import Target
-from saliscope.protocol.results import Explanation, Explanations
+from saliscope.protocol.results import Explanations
 from saliscope.protocol.validate import read
 from saliscope.protocol.verbs.given import RunOptions, declared, model_here, path_here, source
 from saliscope.protocol.verbs.verb import Awaited, Blocking, Call, answer, verb

@@ -29,7 +29,8 @@ class Recorder(Verbs):
 
 EACH: dict[str, tuple[Any, ...]] = {
     "status": (), "methods": (), "clear_cache": (), "ping": (), "shutdown": (),
-    "predict": ("a",), "generate": ("a",), "tokenize": ("a",), "models": (), "load_model": ("m",), "unload_model": ("m",),
+    "predict": ("a",), "generate": ("a",), "tokenize": ("a",), "models": (),
+    "load_model": ("m",), "unload_model": ("m",),
     "explain": ("a",), "evaluate": (["a"],),
     "submit_job": ("rows.csv", "out.jsonl"), "list_jobs": (), "job_status": ("1",), "pause_job": ("1",),
     "resume_job": ("1",), "cancel_job": ("1",), "job_results": ("1",),
