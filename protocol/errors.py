@@ -8,7 +8,7 @@ from saliscope import __version__
 
 #: code -> (CLI exit status, what the reader should do next)
 ERRORS: Final[dict[str, tuple[int, str]]] = {
-    "bad_request": (2, "Correct the field that the message names and send the request again."),
+    "bad_request": (2, "Correct what the message names, and ask again."),
     "unknown_model": (3, "Use a name from `saliscope models`, a local folder, or a hub id in the cache."),
     "unknown_method": (3, "Use a name from `saliscope methods`."),
     "not_capable": (4, "Choose a method or a model that the message names."),
