@@ -23,8 +23,8 @@ from saliscope.daemon.front.run import run
 from saliscope.protocol import connect
 from saliscope.protocol.address import Address
 from saliscope.protocol.client import Client
+from saliscope.protocol.listening import OnNotification
 from saliscope.protocol.origin import Origin
-from saliscope.protocol.requests import OnNotification
 from saliscope.protocol.results import MethodInfo
 
 WARM_UP, REPETITIONS, ROUNDS = 200, 1000, 5

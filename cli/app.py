@@ -46,6 +46,14 @@ Examples:
   saliscope explain --json < review.txt | jq .prediction
 """
 
+#: What click says of numbers, and how a person would.
+_PLAINER: Final = {
+    "is not a valid integer range": "is no whole number",
+    "is not a valid integer": "is no whole number",
+    "is not a valid float range": "is no number",
+    "is not a valid float": "is no number",
+}
+
 
 class LazyGroup(click.Group):
     """A group that finds `name` in `saliscope.cli.commands.<name>` as `command`, and reports failures its way."""
@@ -116,8 +124,13 @@ class LazyGroup(click.Group):
 
 def _report_usage(error: click.ClickException, as_json: bool) -> int:
     """A mistake on the command line: click's message in our form; exit status 2."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return error.exit_code
     message = error.format_message().rstrip(".")
     message = message[:1].lower() + message[1:]
+    for theirs, ours in _PLAINER.items():
+        message = message.replace(theirs, ours)
     if as_json:
         return report_failure(SaliscopeError("bad_request", message), as_json=True)
     path = getattr(getattr(error, "ctx", None), "command_path", "saliscope")

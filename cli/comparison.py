@@ -8,7 +8,7 @@ from saliscope.cli.explained import MAX_LABEL, cost_of, number_of, reasons, show
 from saliscope.cli.tables import columns, wrapped
 from saliscope.cli.targets import target_name
 from saliscope.cli.terminal import Terminal
-from saliscope.protocol.results import Explanation
+from saliscope.protocol.explanation import Explanation
 from saliscope.render.agreement import rank_agreement
 from saliscope.render.ansi import codes_of, legend, paint, style
 from saliscope.render.buckets import bucket, peak_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from saliscope.cli.tables import columns, wrapped
 from saliscope.cli.targets import target_name
 from saliscope.cli.terminal import Terminal
-from saliscope.protocol.results import Explanation, Prediction
+from saliscope.protocol.explanation import Explanation, Prediction
 from saliscope.render.ansi import codes_of, legend, paint, style
 from saliscope.render.bars import bar, percent, two_sided
 from saliscope.render.explained import bars_of, painting_of, rows_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -13,10 +14,13 @@ COMPLETE = "_SALISCOPE_COMPLETE"
 #: Exit statuses beside those of the error table.
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+#: What a device without room says; files that a command writes by name have messages of their own.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def guarded(run: Callable[[], object], *, as_json: bool) -> int:
     """Run a command; its exit status, 0 unless it fails or returns another one."""
+    _open_streams()
     _soften(sys.stdout)
     _soften(sys.stderr)
     try:
@@ -28,7 +32,14 @@ def guarded(run: Callable[[], object], *, as_json: bool) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        return _close_stdout()
+        _close_stdout()
+        return BROKEN_PIPE
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _close_stdout()
+        reason = f"cannot write the output: {error.strerror}; make room, or write it elsewhere"
+        return report_failure(SaliscopeError("bad_request", reason), as_json=False)
     return result if isinstance(result, int) else 0
 
 
@@ -56,11 +67,21 @@ def _soften(stream: object) -> None:
         reconfigure(errors="replace")
 
 
-def _close_stdout() -> int:
-    """Whoever read our output has left: be silent, also when the interpreter flushes at its end."""
+def _open_streams() -> None:
+    """Streams that whoever started us has closed are those of the null device, so that no file or socket is theirs."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - lives as we do
+
+
+def _close_stdout() -> None:
+    """Nobody takes our output any more: be silent, also when the interpreter flushes at its end."""
     try:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
     except (OSError, ValueError):
         pass
-    return BROKEN_PIPE

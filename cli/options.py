@@ -98,7 +98,10 @@ def read_texts(arguments: tuple[str, ...]) -> list[str]:
         return [clean(argument) for argument in arguments]
     if not arguments and is_tty(sys.stdin):
         raise click.UsageError("give one or more texts, or `-` to read one a line")
-    return [line for line in _read_stdin().splitlines() if line.strip()]
+    lines = [line for line in _read_stdin().splitlines() if line.strip()]
+    if not lines:
+        raise SaliscopeError("bad_request", "texts: stdin has no line that is not blank; there is nothing to ask about")
+    return lines
 
 
 def read_params(pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -10,20 +10,9 @@ from msgspec import Struct
 
 from saliscope.cli.contrast import Contrast
 from saliscope.protocol.evaluations import Evaluation
+from saliscope.protocol.explanation import Explanation, Output, Prediction, Segment, TargetInfo, Token
 from saliscope.protocol.jobs import Job, JobResults, Jobs
-from saliscope.protocol.results import (
-    Explanation,
-    Generated,
-    MethodInfo,
-    ModelInfo,
-    Output,
-    Prediction,
-    Predictions,
-    Segment,
-    TargetInfo,
-    Token,
-    Tokenized,
-)
+from saliscope.protocol.results import Generated, MethodInfo, ModelInfo, Predictions, Tokenized
 from saliscope.protocol.terms import PROTOCOL_VERSION
 
 

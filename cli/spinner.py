@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from types import TracebackType
@@ -15,7 +16,7 @@ _FRAME_S = 0.08
 
 
 class Spinner:
-    """Shows the last stage it was told of until it is left; does nothing where stderr is no terminal."""
+    """Shows the last stage it was told of until it is left; does nothing where stderr is no terminal, or a dumb one."""
 
     def __init__(self, stage: str = "") -> None:
         self._stage = stage
@@ -23,7 +24,7 @@ class Spinner:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Spinner:
-        if is_tty(sys.stderr):
+        if is_tty(sys.stderr) and os.environ.get("TERM") != "dumb":
             self._thread = threading.Thread(target=self._turn, daemon=True)
             self._thread.start()
         return self

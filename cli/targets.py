@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from saliscope.protocol.results import TargetInfo
+from saliscope.protocol.explanation import TargetInfo
 from saliscope.render import labels
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 
@@ -71,9 +72,22 @@ def listing(names: Iterable[str], most: int = 12) -> str:
     return ", ".join(rows[:most]) + (f", … ({len(rows)} in all)" if len(rows) > most else "")
 
 
+def suggestion(name: str, known: Iterable[str], there_are: str = "there are") -> str:
+    """What would be valid in place of a name that is not known: the one that is nearly it, else all of them."""
+    names = list(known)
+    close = get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]}?" if close else f"{there_are} {listing(names, 40) or 'none'}"
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error in printable characters, or its name if it says nothing."""
     text = str(error).strip()
     if not text:
         return type(error).__name__
     return "".join(char if char.isprintable() else " " for char in text.splitlines()[0])
+
+
+def path_first(error: Exception) -> str:
+    """A refusal of msgspec's as the path that follows a name, and the reason: `.samples: Expected …`."""
+    reason, _, path = str(error).partition(" - at ")
+    return f"{path.strip('`').removeprefix('$')}: {reason}"

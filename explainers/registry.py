@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from saliscope.explainers.answers import Answer
-from saliscope.explainers.errors import BadRequest, NotCapable, UnknownMethod, listing
+from saliscope.explainers.errors import BadRequest, NotCapable, UnknownMethod, listing, path_first, suggestion
 from saliscope.explainers.facts import CAPABILITIES, Capability, ModelFacts
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Query
@@ -69,14 +69,14 @@ class Method:
         known = set(self.params.__struct_fields__)
         for name in params:
             if name not in known:
-                valid = listing(sorted(known)) or "none"
-                raise BadRequest(f"params.{name}: {self.name} has no such parameter; it has {valid}")
+                hint = suggestion(name, sorted(known), "it has")
+                raise BadRequest(f"params.{name}: {self.name} has no such parameter; {hint}")
         preset = params.get("preset")
         given = {**self.presets.get(preset, {}), **params} if isinstance(preset, str) else params
         try:
             return msgspec.convert(given, self.params)
         except msgspec.ValidationError as error:
-            raise BadRequest(f"params of {self.name}: {error}") from None
+            raise BadRequest(f"params{path_first(error)}") from None
 
     def describe(self) -> dict[str, Any]:
         """The catalogue entry as the wire's map, with the JSON Schema of the parameters."""
@@ -111,7 +111,7 @@ def find_method(name: str) -> Method:
     """The method of this name, or `UnknownMethod` with the valid ones."""
     table = methods()
     if name not in table:
-        raise UnknownMethod(f"no method is called {name!r}; there are {listing(table, 40)}")
+        raise UnknownMethod(f"no method is called {name!r}; {suggestion(name, table)}")
     return table[name]
 
 

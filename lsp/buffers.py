@@ -11,8 +11,8 @@ from pygls.uris import to_fs_path
 from saliscope.lsp.positions import Lines
 from saliscope.lsp.settings import Settings
 from saliscope.lsp.tokens import Encoder
+from saliscope.protocol.explanation import Explanation
 from saliscope.protocol.live import LiveDocument, LiveRecord
-from saliscope.protocol.results import Explanation
 
 
 class Made(NamedTuple):

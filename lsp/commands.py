@@ -20,8 +20,8 @@ from saliscope.lsp.service import Service
 from saliscope.lsp.words import named, prediction_of
 from saliscope.protocol.asked import mask_of, source_of
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.explanation import Explanation, Prediction
 from saliscope.protocol.live import LiveRecord
-from saliscope.protocol.results import Explanation, Prediction
 
 T = TypeVar("T")
 Token = types.ProgressToken | None

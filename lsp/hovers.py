@@ -7,8 +7,8 @@ from lsprotocol import types
 from saliscope.lsp.buffers import Buffer
 from saliscope.lsp.painting import Piece, piece_at, rank
 from saliscope.lsp.words import cost_of, named, prediction_of, quoted, score_of, share_of, side_of
+from saliscope.protocol.explanation import Explanation, Prediction
 from saliscope.protocol.live import LiveRecord
-from saliscope.protocol.results import Explanation, Prediction
 
 _MOST_CLASSES = 4
 

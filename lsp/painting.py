@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 
 from saliscope.lsp.positions import Lines
 from saliscope.protocol.documents import Span
+from saliscope.protocol.explanation import Explanation
 from saliscope.protocol.live import LiveRecord
-from saliscope.protocol.results import Explanation
 from saliscope.render import bucket, peak_of
 
 #: The bucket of a score -> the type of its semantic token.

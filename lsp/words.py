@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from saliscope.lsp.painting import Piece
-from saliscope.protocol.results import Explanation, Prediction
+from saliscope.protocol.explanation import Explanation, Prediction
 from saliscope.render import one_line, signed, visible
 
 _LONGEST: Final = 60

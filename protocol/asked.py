@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, get_args
 
+from saliscope.protocol.explanation import Explanation
 from saliscope.protocol.parameters import Mask
-from saliscope.protocol.results import Explanation
 from saliscope.protocol.terms import MaskKind
 
 Span = tuple[int, int]

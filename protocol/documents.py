@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from saliscope.protocol.edits import Edit, Offset
+from saliscope.protocol.explanation import Explanation, Prediction
 from saliscope.protocol.findings import FindingKind
 from saliscope.protocol.parameters import Target
-from saliscope.protocol.results import Explanation, Prediction
 from saliscope.protocol.terms import Count, Granularity, Milliseconds, Name, Rows, Scale, Seed
 
 Span = tuple[int, int]

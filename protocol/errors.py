@@ -8,7 +8,7 @@ from saliscope import __version__
 
 #: code -> (CLI exit status, what the reader should do next)
 ERRORS: Final[dict[str, tuple[int, str]]] = {
-    "bad_request": (2, "Correct the field that the message names and send the request again."),
+    "bad_request": (2, "Correct what the message names, and ask again."),
     "unknown_model": (3, "Use a name from `saliscope models`, a local folder, or a hub id in the cache."),
     "unknown_method": (3, "Use a name from `saliscope methods`."),
     "not_capable": (4, "Choose a method or a model that the message names."),
@@ -62,6 +62,13 @@ class SaliscopeError(Exception):
             if code in ERRORS:
                 return cls(code, message)
         return cls("internal", str(error))
+
+
+class DisconnectedError(SaliscopeError):
+    """The peer closed the connection before it answered."""
+
+    def __init__(self, reason: str = "the connection closed before the answer came") -> None:
+        super().__init__("unavailable", f"{reason}; run the command again, or look at `saliscope daemon logs`")
 
 
 def version_mismatch(version: str) -> SaliscopeError:

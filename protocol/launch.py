@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from saliscope.protocol import paths
 from saliscope.protocol.address import Address, chosen
 from saliscope.protocol.client import Client
-from saliscope.protocol.errors import SaliscopeError, version_mismatch
+from saliscope.protocol.errors import DisconnectedError, SaliscopeError, version_mismatch
 from saliscope.protocol.light import connected
-from saliscope.protocol.requests import DisconnectedError
 from saliscope.protocol.token import known
 
 if TYPE_CHECKING:

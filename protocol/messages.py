@@ -23,6 +23,7 @@ from saliscope.protocol.documents import (
     RecordAttribution,
 )
 from saliscope.protocol.evaluations import Evaluate, Evaluation
+from saliscope.protocol.explanation import Explanation
 from saliscope.protocol.jobs import Job, JobRef, JobResults, Jobs, SubmitJob
 from saliscope.protocol.parameters import (
     Cancel,
@@ -37,7 +38,6 @@ from saliscope.protocol.parameters import (
 )
 from saliscope.protocol.results import (
     Cleared,
-    Explanation,
     Explanations,
     Failure,
     Generated,

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from saliscope.protocol.terms import PROTOCOL_VERSION
+from saliscope.protocol.explanation import Explanation, Prediction, Segment, Token
 
 
 class Initialized(Struct):
@@ -118,31 +118,6 @@ class Methods(Struct):
     warnings: list[str] = field(default_factory=list)
 
 
-class Token(Struct):
-    """One piece of the source text: `text == source[start:end]`, in code points.
-
-    Byte-level pieces that share a character are one token with several `ids`.
-    """
-
-    text: str
-    start: int
-    end: int
-    special: bool
-    ids: list[int] = field(default_factory=list)
-
-
-class Segment(Struct):
-    """One text of a pair or message of a chat: `source[start:end]`, where the texts are joined by a line break.
-
-    `truncated_at` is the first code point of it that the model does not see.
-    """
-
-    name: str
-    start: int
-    end: int
-    truncated_at: int | None = None
-
-
 class Tokenized(Struct):
     """Answers `tokenize`; text from `truncated_at` on (code points) is never seen by the model.
 
@@ -156,19 +131,6 @@ class Tokenized(Struct):
     warnings: list[str] = field(default_factory=list)
     text: str = ""
     segments: list[Segment] = field(default_factory=list)
-
-
-class Prediction(Struct):
-    """The model's answer: labels (or next tokens) with their probabilities, likeliest first for next tokens.
-
-    A regression has no probabilities, but a `value`.
-    """
-
-    label: str
-    index: int
-    probabilities: dict[str, float]
-    kind: Literal["class", "next-token", "label-words"] = "class"
-    value: float | None = None
 
 
 class Predictions(Struct):
@@ -209,82 +171,6 @@ class Generated(Struct):
     temperature: float
     truncated_at: int | None = None
     warnings: list[str] = field(default_factory=list)
-
-
-class Feature(Struct):
-    """What is scored: a group of `tokens` (indices) that covers `source[start:end]`."""
-
-    text: str
-    start: int
-    end: int
-    tokens: list[int]
-
-
-class Cost(Struct):
-    """Rows through the model, counted; `promised_*` was said before the run (an upper bound where it adapts)."""
-
-    forward_rows: int
-    backward_rows: int
-    promised_forward_rows: int = 0
-    promised_backward_rows: int = 0
-
-
-class TargetInfo(Struct):
-    """The target as resolved: `index` is the class or token id, `label` its name, `against` what it is held against."""
-
-    kind: str
-    label: str
-    index: int
-    against: str | None = None
-
-
-class Output(Struct):
-    """Scores for one target (and layer, and token of a continuation): `scores[i]` belongs to `features[i]`."""
-
-    target: TargetInfo
-    scores: list[float]
-    layer: int | None = None
-    stderr: list[float] | None = None
-    step: int | None = None
-
-
-class Explanation(Struct):
-    """One finished (or partial) explanation; `scores` is the asked output's and aligns with `features`.
-
-    `cached`: it is that of an earlier request, whose cost and timing it tells.
-    `segments` says where the texts of a pair or the messages of a chat lie in `text`; features never cross them.
-    """
-
-    text: str
-    model: str
-    method: str
-    params: dict[str, Any]
-    target: TargetInfo
-    scale: str
-    granularity: str
-    prediction: Prediction
-    tokens: list[Token]
-    features: list[Feature]
-    scores: list[float]
-    outputs: list[Output]
-    value: float
-    base_value: float | None
-    signed: bool
-    additive: bool
-    gap: float | None
-    baseline: str | None
-    seed: int
-    estimate: Literal["partial", "final"]
-    cost: Cost
-    timing_ms: dict[str, float]
-    truncated_at: int | None
-    fingerprint: str
-    why: list[str] = field(default_factory=list)
-    diagnostics: dict[str, Any] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    protocol: int = PROTOCOL_VERSION
-    segments: list[Segment] = field(default_factory=list)
-    cached: bool = False
 
 
 class Explanations(Struct):

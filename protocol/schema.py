@@ -14,14 +14,14 @@ from typing import Any, Final, get_args
 import msgspec
 from msgspec import Struct
 
-from saliscope.protocol import documents, edits, evaluations, jobs, parameters, results
+from saliscope.protocol import documents, edits, evaluations, explanation, jobs, parameters, results
 from saliscope.protocol.codec import CLIENT_LIMITS, FLOATS_EXT, SERVER_LIMITS
 from saliscope.protocol.errors import ERRORS
 from saliscope.protocol.messages import METHODS, NOTIFICATIONS
 from saliscope.protocol.terms import PROTOCOL_VERSION
 
 #: Where messages are declared, in the order of the page.
-_MODULES: Final = (parameters, results, edits, documents, evaluations, jobs)
+_MODULES: Final = (parameters, explanation, results, edits, documents, evaluations, jobs)
 
 _HEAD: Final = f"""# The protocol
 

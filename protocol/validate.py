@@ -1,4 +1,4 @@
-"""Parameters of a request, checked against their declaration in `messages.py`."""
+"""Parameters of a request, and results, checked against their declaration in `messages.py`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.terms import IN_WORDS
 
 S = TypeVar("S", bound=Struct)
+T = TypeVar("T")
 #: How many unknown fields are named; of more the number is told.
 MAX_WARNINGS: Final = 20
 
@@ -27,6 +28,16 @@ def parse(type_: type[S], params: dict[str, Any]) -> tuple[S, list[str]]:
             "bad_request", f"{path.removeprefix('$.')}: {reason}", {"path": path, "reason": reason}
         ) from error
     return value, _warnings(_unknown(value, params, ""))
+
+
+def read(result: Any, type_: type[T]) -> T:
+    """A result as its declared type; `protocol_mismatch` if the daemon answers something else."""
+    try:
+        return msgspec.convert(result, type_)
+    except msgspec.ValidationError as error:
+        raise SaliscopeError(
+            "protocol_mismatch", f"the answer is not a {getattr(type_, '__name__', type_)}: {error}"
+        ) from error
 
 
 def _warnings(paths: list[str]) -> list[str]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
-
-import msgspec
+from typing import NamedTuple
 
 from saliscope.protocol.codec import Notification
 from saliscope.protocol.documents import DocumentFailed, DocumentFindings, DocumentSettled, RecordAttribution
-from saliscope.protocol.edits import Edit
-from saliscope.protocol.requests import RecordOptions, given, read
+from saliscope.protocol.validate import read
 
 OnAttribution = Callable[[RecordAttribution], None]
 OnFindings = Callable[[DocumentFindings], None]
@@ -43,16 +40,3 @@ def watcher_of(watchers: dict[str, Watcher], notification: Notification) -> Watc
     if not notification.method.startswith("document/"):
         return None
     return watchers.get((notification.params or {}).get("document", ""))
-
-
-def document_params(document: str, options: RecordOptions, **fields: Any) -> dict[str, Any]:
-    """The parameters of a `document/…` request as a map; a misspelt option is a TypeError."""
-    for name in options:
-        if name not in RecordOptions.__annotations__:
-            raise TypeError(f"there is no option {name!r} of a document")
-    found = given(document=document, **options, **fields)
-    if "edits" in found:
-        found["edits"] = [msgspec.to_builtins(edit) if isinstance(edit, Edit) else edit for edit in found["edits"]]
-    if isinstance(found.get("target"), msgspec.Struct):
-        found["target"] = msgspec.to_builtins(found["target"])
-    return found

@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from saliscope.protocol.requests import RecordOptions
 from saliscope.protocol.targets import read_target
+from saliscope.protocol.verbs.documents import RecordOptions
 
 
 class Choices(Struct, frozen=True):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from textual.cache import LRUCache
 
+from saliscope.protocol.explanation import Explanation
 from saliscope.protocol.live.record import Places
-from saliscope.protocol.results import Explanation
 from saliscope.render.buckets import peak_of
 from saliscope.render.painting import Mark, Painting
 

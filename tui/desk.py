@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from saliscope.protocol.asked import mask_of, source_of
 from saliscope.protocol.edits import Edit
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.results import Explanation, MethodInfo, ModelInfo, Prediction, Status
+from saliscope.protocol.explanation import Explanation, Prediction
+from saliscope.protocol.results import MethodInfo, ModelInfo, Status
 from saliscope.tui.choices import Choices
 from saliscope.tui.colours import Colours
 from saliscope.tui.known import Known

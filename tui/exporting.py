@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from saliscope.protocol.results import Explanation
+from saliscope.protocol.explanation import Explanation
 from saliscope.render.ansi import paint
 from saliscope.render.bars import percent
 from saliscope.render.explained import bars_of, goal_of, painting_of, panel_of, strongest

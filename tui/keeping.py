@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from textual import work
 
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.results import Explanation
+from saliscope.protocol.explanation import Explanation
 from saliscope.tui import files, store
 from saliscope.tui.exporting import FORMS
 from saliscope.tui.external import edited_outside

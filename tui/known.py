@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from textual.cache import LRUCache
 
-from saliscope.protocol.results import Explanation
+from saliscope.protocol.explanation import Explanation
 from saliscope.render.buckets import peak_of
 
 #: So many texts are remembered.

@@ -9,7 +9,7 @@ from textual import work
 
 from saliscope.protocol.asked import source_of
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.results import Explanation
+from saliscope.protocol.explanation import Explanation
 from saliscope.protocol.targets import read_target
 from saliscope.tui.contest import Contender
 from saliscope.tui.records import rows_of

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from saliscope.protocol.results import Explanation, MethodInfo, ModelInfo
+from saliscope.protocol.explanation import Explanation
+from saliscope.protocol.results import MethodInfo, ModelInfo
 from saliscope.tui.choices import Choices
 from saliscope.tui.screens.picker import Choice
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from saliscope.protocol.results import Explanation
+from saliscope.protocol.explanation import Explanation
 
 
 class TokenFacts(NamedTuple):

@@ -13,8 +13,8 @@ from textual.app import App
 
 from saliscope.protocol.edits import Edit
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.explanation import Explanation
 from saliscope.protocol.live import LiveDocument, LiveSession, SessionState
-from saliscope.protocol.results import Explanation
 from saliscope.render.ansi import Depth, depth_of, theme_of
 from saliscope.render.palettes import PALETTES, Theme
 from saliscope.tui.choices import Choices

@@ -16,7 +16,7 @@ from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.targets import FORMS, read_target
 
 if TYPE_CHECKING:
-    from saliscope.protocol.results import Explanation
+    from saliscope.protocol.explanation import Explanation
 
 
 class Asked(NamedTuple):

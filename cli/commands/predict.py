@@ -7,9 +7,10 @@ import click
 from saliscope.cli import options
 from saliscope.cli.masks import read_masks
 from saliscope.cli.session import session, with_download
-from saliscope.protocol.requests import RunOptions
-from saliscope.protocol.results import Prediction, Predictions
+from saliscope.protocol.explanation import Prediction
+from saliscope.protocol.results import Predictions
 from saliscope.protocol.terms import MaskKind
+from saliscope.protocol.verbs.given import RunOptions
 
 
 @click.command("predict")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, Protocol
 
+from saliscope.protocol.listening import OnNotification
 from saliscope.protocol.origin import Origin
-from saliscope.protocol.requests import OnNotification
 from saliscope.protocol.results import MethodInfo
 
 #: The origin of what the front asks for itself.

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from saliscope.daemon.engines import NOBODY, Engine
+from saliscope.protocol.listening import OnNotification
 from saliscope.protocol.origin import Origin
-from saliscope.protocol.requests import OnNotification
 from saliscope.protocol.results import MethodInfo
 
 

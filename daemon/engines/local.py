@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from saliscope.daemon.engines import NOBODY
 from saliscope.daemon.engines.trial import Again, Trial, stage, until_answered
 from saliscope.daemon.engines.worker import End, Spawner, Worker, start_worker
-from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.errors import DisconnectedError, SaliscopeError
+from saliscope.protocol.listening import OnNotification
 from saliscope.protocol.origin import Origin
-from saliscope.protocol.requests import DisconnectedError, OnNotification
 from saliscope.protocol.results import MethodInfo
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from saliscope.daemon.engines.local import LocalEngine
 from saliscope.daemon.engines.trial import Trial, stage, until_answered
 from saliscope.daemon.engines.zygote import ZygoteSpawner
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.listening import OnNotification
 from saliscope.protocol.origin import Origin
-from saliscope.protocol.requests import OnNotification
 from saliscope.protocol.results import MethodInfo
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.listening import OnNotification
 from saliscope.protocol.messages import BUNDLED
-from saliscope.protocol.requests import OnNotification
 
 #: Requests that wait for a model, which is loaded first if need be.
 _LOADING: Final = frozenset({"explain", "evaluate", "predict", "generate", "tokenize", "models/load"})

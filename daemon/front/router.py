@@ -24,10 +24,10 @@ from saliscope.daemon.front.peer import Peer
 from saliscope.protocol.address import Address
 from saliscope.protocol.codec import CLIENT_LIMITS, SERVER_LIMITS, Notification
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.listening import OnNotification
 from saliscope.protocol.messages import BUNDLED, METHODS
 from saliscope.protocol.origin import Origin
 from saliscope.protocol.parameters import Initialize
-from saliscope.protocol.requests import OnNotification
 from saliscope.protocol.results import Cleared, Initialized, MethodInfo, Methods, ModelInfo, Models, Status
 from saliscope.protocol.terms import PROTOCOL_VERSION
 from saliscope.protocol.validate import parse

@@ -17,9 +17,8 @@ from saliscope.daemon.jobs.driver import Driver
 from saliscope.daemon.jobs.ending import JobFailed, JobPaused
 from saliscope.daemon.jobs.reports import Reporter
 from saliscope.protocol.aclient import AsyncClient
-from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.errors import DisconnectedError, SaliscopeError
 from saliscope.protocol.jobs import SubmitJob
-from saliscope.protocol.requests import DisconnectedError
 
 log = logging.getLogger(__name__)
 

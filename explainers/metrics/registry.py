@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from saliscope.explainers.answers import Answer
-from saliscope.explainers.errors import BadRequest, NotCapable, listing
+from saliscope.explainers.errors import BadRequest, NotCapable, listing, path_first, suggestion
 from saliscope.explainers.facts import CAPABILITIES, Capability, ModelFacts
 from saliscope.explainers.metrics.subject import Scores, Subject
 from saliscope.explainers.queries import Query
@@ -79,12 +79,12 @@ class Metric:
         known = set(self.params.__struct_fields__)
         for name in params:
             if name not in known:
-                valid = listing(sorted(known)) or "none"
-                raise BadRequest(f"metrics.{self.name}.{name}: there is no such parameter; it has {valid}")
+                hint = suggestion(name, sorted(known), "it has")
+                raise BadRequest(f"metrics.{self.name}.{name}: there is no such parameter; {hint}")
         try:
             return msgspec.convert(dict(params), self.params)
         except msgspec.ValidationError as error:
-            raise BadRequest(f"metrics.{self.name}: {error}") from None
+            raise BadRequest(f"metrics.{self.name}{path_first(error)}") from None
 
     def describe(self) -> dict[str, Any]:
         """The catalogue entry as the wire's map, with the JSON Schema of the parameters."""
@@ -114,7 +114,7 @@ def find_metric(name: str) -> Metric:
     """The metric of this name, or `BadRequest` with the valid ones."""
     table = metrics()
     if name not in table:
-        raise BadRequest(f"no metric is called {name!r}; there are {listing(table, 40)}")
+        raise BadRequest(f"no metric is called {name!r}; {suggestion(name, table)}")
     return table[name]
 
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from saliscope.explainers.errors import BadRequest, LoadingFailed, UnknownModel, first_line, listing
+from saliscope.explainers.errors import BadRequest, LoadingFailed, UnknownModel, first_line, listing, suggestion
 
 BUNDLED: Final = ("demo-encoder", "demo-decoder")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -78,9 +78,8 @@ def _snapshot(name: str, revision: str | None, download: bool, on_stage: OnStage
     except (OSError, ValueError) as error:
         why = "could not be downloaded" if download else "is not in the hub's cache; --download fetches it"
         detail = f" ({first_line(error)})" if download else ""
-        raise UnknownModel(
-            f"{whole!r} is not bundled ({listing(BUNDLED)}), no folder here, and {why}{detail}"
-        ) from error
+        hint = suggestion(name, BUNDLED)
+        raise UnknownModel(f"{whole!r} is not bundled ({hint}), no folder here, and {why}{detail}") from error
 
 
 def telling(on_bytes: OnBytes) -> type[Any]:

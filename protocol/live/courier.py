@@ -9,11 +9,10 @@ from typing import Any, Final
 
 from saliscope.protocol.aclient import AsyncClient
 from saliscope.protocol.edits import Edit
-from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.errors import DisconnectedError, SaliscopeError
 from saliscope.protocol.live.choices import Choices
 from saliscope.protocol.live.document import LiveDocument, Told
 from saliscope.protocol.live.record import landed
-from saliscope.protocol.requests import DisconnectedError
 
 OnChange = Callable[[LiveDocument, "list[int] | None"], None]
 #: What decides which records there are; with the same of it they keep their ids.

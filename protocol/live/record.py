@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 
 from saliscope.protocol.documents import Label, RecordAttribution, RecordFinding, RecordFindings, Span
 from saliscope.protocol.edits import Edit
+from saliscope.protocol.explanation import Explanation, Prediction
 from saliscope.protocol.findings import FINDINGS
-from saliscope.protocol.results import Explanation, Prediction
 
 RecordState = Literal["waiting", "predicted", "partial", "final"]
 

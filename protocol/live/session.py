@@ -15,7 +15,7 @@ from saliscope.protocol.launch import aconnect
 from saliscope.protocol.live.choices import Choices
 from saliscope.protocol.live.courier import Courier, OnChange
 from saliscope.protocol.live.document import LiveDocument
-from saliscope.protocol.requests import RecordOptions
+from saliscope.protocol.verbs.documents import RecordOptions
 from saliscope.protocol.workspace import Trigger
 
 SessionState = Literal["connecting", "connected", "lost", "failed"]

@@ -13,21 +13,8 @@ from saliscope import protocol
 from saliscope.cli.app import app
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluation, EvaluationCell, EvaluationFailure, EvaluationRow, Interval
-from saliscope.protocol.results import (
-    Cost,
-    Explanation,
-    Feature,
-    MethodInfo,
-    ModelInfo,
-    Output,
-    Prediction,
-    Predictions,
-    Status,
-    TargetInfo,
-    Token,
-    Tokenized,
-    Unloaded,
-)
+from saliscope.protocol.explanation import Cost, Explanation, Feature, Output, Prediction, TargetInfo, Token
+from saliscope.protocol.results import MethodInfo, ModelInfo, Predictions, Status, Tokenized, Unloaded
 
 SCORES = {"dull": 0.8, "boring": 0.5, "charming": -0.6, ",": 0.02}
 

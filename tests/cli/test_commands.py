@@ -23,8 +23,9 @@ from saliscope.cli.shapes import (
 from saliscope.cli.status import duration, size
 from saliscope.cli.tables import columns, wrapped
 from saliscope.protocol.errors import ERRORS, SaliscopeError
+from saliscope.protocol.explanation import Prediction
 from saliscope.protocol.parameters import Mask
-from saliscope.protocol.results import Check, Prediction, Predictions
+from saliscope.protocol.results import Check, Predictions
 from saliscope.render.ansi import style
 
 from .conftest import MODEL, STATUS, FakeClient

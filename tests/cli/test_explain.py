@@ -12,7 +12,7 @@ from click.testing import Result
 from saliscope.cli.comparison import agreement
 from saliscope.cli.shapes import ErrorShape, ExplainManyShape, ExplainShape
 from saliscope.protocol.errors import ERRORS, SaliscopeError
-from saliscope.protocol.results import Output, Prediction, Segment, TargetInfo
+from saliscope.protocol.explanation import Output, Prediction, Segment, TargetInfo
 from saliscope.render.ansi import strip
 
 from .conftest import FakeClient, explanation

@@ -15,8 +15,7 @@ import pytest
 from saliscope.protocol import aconnect, connect, launch, paths
 from saliscope.protocol.aclient import AsyncClient
 from saliscope.protocol.client import Client
-from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.requests import DisconnectedError
+from saliscope.protocol.errors import DisconnectedError, SaliscopeError
 
 FAKE_DAEMON = Path(__file__).with_name("fake_daemon_detached.py")
 Gone = Callable[[int], None]

@@ -15,14 +15,16 @@ import torch
 from saliscope.explainers import Attribution, explain, load, methods
 from saliscope.explainers.errors import BadRequest, NotCapable, TooLarge, UnknownMethod
 from saliscope.explainers.registry import default_method, fitting
-from saliscope.protocol import results
+from saliscope.protocol.explanation import Explanation
+from saliscope.protocol.results import MethodInfo
+from saliscope.protocol.terms import PROTOCOL_VERSION
 from tests.explainers.core import TEXT, core, every_explanation
 
 TAGGED = "a <b>dull</b> film & \"a\" 'mess' <script>alert(1)</script>\nnew line, é 漢字 👩‍👩‍👧"
 
 
 #: What the daemon adds to a result.
-ADDED: dict[str, Any] = {"protocol": results.PROTOCOL_VERSION, "cached": False}
+ADDED: dict[str, Any] = {"protocol": PROTOCOL_VERSION, "cached": False}
 
 
 @pytest.mark.parametrize("model", ["demo-encoder", "demo-decoder", "bert", "gpt2"], indirect=True)
@@ -30,11 +32,11 @@ def test_a_result_travels_as_the_message_that_is_declared(model: Any) -> None:
     for granularity in ("token", "word"):
         for got in every_explanation(model, TAGGED, granularity=granularity).values():
             said = got.to_dict()
-            assert set(said) == set(results.Explanation.__struct_fields__) - ADDED.keys()
-            message = msgspec.convert(said, results.Explanation)
+            assert set(said) == set(Explanation.__struct_fields__) - ADDED.keys()
+            message = msgspec.convert(said, Explanation)
             assert msgspec.to_builtins(message) == {**said, **ADDED}
             assert json.loads(json.dumps(said, allow_nan=False)) == said
-            assert msgspec.msgpack.decode(msgspec.msgpack.encode(message), type=results.Explanation) == message
+            assert msgspec.msgpack.decode(msgspec.msgpack.encode(message), type=Explanation) == message
 
 
 @pytest.mark.parametrize("model", ["bert", "gpt2"], indirect=True)
@@ -43,7 +45,7 @@ def test_any_result_travels_and_shows_itself_and_leaves_the_model_alone(model: A
     for method in fitting(model.facts, "class"):
         got = explain(model, "a dull film", method=method)
         said = got.to_dict()
-        message = msgspec.convert(said, results.Explanation)
+        message = msgspec.convert(said, Explanation)
         assert msgspec.to_builtins(message) == {**said, **ADDED}, method
         assert json.loads(json.dumps(said, allow_nan=False)) == said
         assert method in got._repr_html_()
@@ -55,7 +57,7 @@ def test_partial_results_travel_too(demo_encoder: Any) -> None:
     explain(demo_encoder, "a dull film " * 30, method="occlusion", on_partial=partials.append)
     assert partials
     for part in partials:
-        assert msgspec.convert(part.to_dict(), results.Explanation).estimate == "partial"
+        assert msgspec.convert(part.to_dict(), Explanation).estimate == "partial"
 
 
 @pytest.mark.parametrize("model", ["demo-encoder", "demo-decoder", "gpt2"], indirect=True)
@@ -135,8 +137,8 @@ def test_the_catalogue_describes_every_method_as_declared() -> None:
     for name, method in methods().items():
         said = method.describe()
         assert said["name"] == name
-        assert set(said) == set(results.MethodInfo.__struct_fields__)
-        info = msgspec.convert(said, results.MethodInfo)
+        assert set(said) == set(MethodInfo.__struct_fields__)
+        info = msgspec.convert(said, MethodInfo)
         assert set(info.params.get("properties", {})) == set(info.defaults)
         assert method.parse(info.defaults) == method.params()
         assert info.summary
@@ -163,6 +165,13 @@ def test_wrong_questions_are_refused_with_what_would_work(demo_encoder: Any, dem
     ) as refused:
         explain(demo_encoder, TEXT, method="tea-leaves")
     assert all(name in refused.value.message for name in methods())
+    for name, meant in {"oclusion": "occlusion", "sp_pi": "sp-pi"}.items():
+        with pytest.raises(UnknownMethod, match=f"no method is called '{name}'; did you mean {meant}\\?$"):
+            explain(demo_encoder, TEXT, method=name)
+    with pytest.raises(BadRequest, match=r"params\.sample: lime has no such parameter; did you mean samples\?"):
+        explain(demo_encoder, TEXT, method="lime", sample=3)
+    with pytest.raises(BadRequest, match=r"params\.samples: Expected `int \| null`, got `str`$"):
+        explain(demo_encoder, TEXT, method="lime", samples="many")
     with pytest.raises(BadRequest, match="token, word, sentence"):
         explain(demo_encoder, TEXT, granularity="paragraph")
     with pytest.raises(BadRequest, match="logit, margin, logprob, prob, loss"):
@@ -202,7 +211,7 @@ def test_what_the_model_does_not_see_is_said_and_not_scored(model: Any) -> None:
         assert got.truncated_at is not None
         assert got.features[-1].end <= got.truncated_at < len(text)
         assert any(str(got.truncated_at) in warning for warning in got.warnings)
-        assert msgspec.convert(got.to_dict(), results.Explanation).truncated_at == got.truncated_at
+        assert msgspec.convert(got.to_dict(), Explanation).truncated_at == got.truncated_at
     ids = torch.from_numpy(model.encode(text).ids)[None]
     with torch.no_grad():
         logits = model.network.model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0]

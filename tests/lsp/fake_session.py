@@ -19,11 +19,12 @@ from saliscope.protocol.documents import (
     FocusDocument,
     OpenDocument,
 )
-from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.errors import DisconnectedError, SaliscopeError
+from saliscope.protocol.explanation import Explanation, Prediction
+from saliscope.protocol.listening import OnNotification
 from saliscope.protocol.live import LiveSession
 from saliscope.protocol.parameters import Mask
-from saliscope.protocol.requests import DisconnectedError, OnNotification
-from saliscope.protocol.results import Explanation, MethodInfo, ModelInfo, Prediction, Predictions, Progress
+from saliscope.protocol.results import MethodInfo, ModelInfo, Predictions, Progress
 from saliscope.protocol.watching import Watcher
 from tests.daemon.fake_worker import explanation
 

@@ -7,8 +7,8 @@ import pytest
 from tests.daemon.fake_worker import explanation
 
 from saliscope.protocol.asked import Source, mask_of, source_of
+from saliscope.protocol.explanation import Explanation, Segment
 from saliscope.protocol.parameters import Mask
-from saliscope.protocol.results import Explanation, Segment
 
 
 def made(text: str, **changes: Any) -> Explanation:

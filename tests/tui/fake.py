@@ -18,24 +18,17 @@ from saliscope.protocol.documents import (
 )
 from saliscope.protocol.edits import Edit
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.explanation import Cost, Explanation, Feature, Output, Prediction, Segment, TargetInfo, Token
 from saliscope.protocol.jobs import ClassPair, Job, JobResults, Shortcut, Slice, TopType
 from saliscope.protocol.live import LiveDocument
 from saliscope.protocol.live.choices import Choices
 from saliscope.protocol.results import (
-    Cost,
-    Explanation,
-    Feature,
     Generated,
     GeneratePartial,
     MethodInfo,
     ModelInfo,
-    Output,
-    Prediction,
     Predictions,
-    Segment,
     Status,
-    TargetInfo,
-    Token,
     WrittenToken,
 )
 

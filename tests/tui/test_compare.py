@@ -5,7 +5,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.results import Explanation, Output
+from saliscope.protocol.explanation import Explanation, Output
 from saliscope.render.agreement import rank_agreement, top_overlap
 from saliscope.render.text import signed
 from saliscope.tui.app import TuiApp

@@ -15,7 +15,7 @@ import pytest
 from textual.widgets import Static
 
 from saliscope.protocol import glance
-from saliscope.protocol.results import Explanation
+from saliscope.protocol.explanation import Explanation
 from saliscope.tui.app import TuiApp
 from saliscope.tui.choices import Choices
 from saliscope.tui.screens.compare import CompareScreen

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.results import Explanation
+from saliscope.protocol.explanation import Explanation
 from saliscope.sources import Fields, Unreadable, record_of
 from saliscope.sources.seeking import Seekable, open_seekable
 from saliscope.tui.data.order import Wish, arranged

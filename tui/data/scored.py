@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from saliscope.protocol.results import Explanation
+from saliscope.protocol.explanation import Explanation
 from saliscope.render.explained import bars_of, goal_of, painting_of
 from saliscope.render.painting import Mark, Painting, Segment
 from saliscope.sources.outputs import Scored

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from saliscope.protocol.results import Prediction
+from saliscope.protocol.explanation import Prediction
 from saliscope.sources.outputs import Found
 
 #: Where the first two classes differ by less, that is a finding, as for live documents.

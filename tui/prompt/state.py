@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
-from saliscope.protocol.results import Explanation, Generated
+from saliscope.protocol.explanation import Explanation
+from saliscope.protocol.results import Generated
 
 #: The roles that `role` goes through; chat templates know the first three.
 ROLES: Final = ("system", "user", "assistant", "tool")

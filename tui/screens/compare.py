@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.results import Explanation
+from saliscope.protocol.explanation import Explanation
 from saliscope.render.bars import percent
 from saliscope.render.buckets import bucket, peak_of
 from saliscope.render.explained import goal_of, painting_of

@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.results import Explanation, Output
+from saliscope.protocol.explanation import Explanation, Output
 from saliscope.render.buckets import bucket, peak_of
 from saliscope.render.graphemes import cut, pad
 from saliscope.render.text import one_line

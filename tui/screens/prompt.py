@@ -13,8 +13,9 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Label, Static
 
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.explanation import Explanation
 from saliscope.protocol.messages import BUNDLED
-from saliscope.protocol.results import Explanation, GeneratePartial
+from saliscope.protocol.results import GeneratePartial
 from saliscope.render.buckets import peak_of
 from saliscope.render.explained import goal_of
 from saliscope.render.painting import Mark, Painting

@@ -7,7 +7,8 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.widgets import Static
 
-from saliscope.protocol.results import Explanation, Status
+from saliscope.protocol.explanation import Explanation
+from saliscope.protocol.results import Status
 from saliscope.render.graphemes import cut
 from saliscope.render.text import one_line
 from saliscope.tui.phase import MARKS, Phase

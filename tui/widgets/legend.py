@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 from textual.widgets import Static
 
-from saliscope.protocol.results import Explanation
+from saliscope.protocol.explanation import Explanation
 from saliscope.render.buckets import BUCKETS
 from saliscope.render.explained import goal_of
 from saliscope.render.graphemes import cut

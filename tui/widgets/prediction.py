@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 from textual.widgets import Static
 
-from saliscope.protocol.results import Prediction
+from saliscope.protocol.explanation import Prediction
 from saliscope.render.bars import bar, percent
 from saliscope.render.explained import bars_of, labels_of
 from saliscope.render.graphemes import cut, pad, width

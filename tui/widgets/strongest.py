@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from saliscope.protocol.results import Explanation
+from saliscope.protocol.explanation import Explanation
 from saliscope.render.bars import two_sided
 from saliscope.render.buckets import bucket, peak_of
 from saliscope.render.explained import strongest

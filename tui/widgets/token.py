@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 from textual.widgets import Static
 
-from saliscope.protocol.results import Explanation, Prediction
+from saliscope.protocol.explanation import Explanation, Prediction
 from saliscope.render.buckets import bucket, meaning, peak_of
 from saliscope.render.graphemes import cut
 from saliscope.render.text import one_line, signed

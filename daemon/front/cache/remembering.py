@@ -13,10 +13,10 @@ from saliscope.daemon.front.cache.keys import Keys, KnownModel, may_be_kept
 from saliscope.daemon.front.cache.results import Results
 from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.listening import OnNotification
 from saliscope.protocol.messages import BUNDLED
 from saliscope.protocol.origin import Origin
 from saliscope.protocol.parameters import Explain
-from saliscope.protocol.requests import OnNotification
 from saliscope.protocol.results import MethodInfo
 from saliscope.protocol.validate import parse
 

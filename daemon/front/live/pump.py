@@ -15,7 +15,7 @@ from saliscope.daemon.front.live.turns import Turns
 from saliscope.protocol.codec import Notification
 from saliscope.protocol.documents import DocumentFailed
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.requests import OnNotification
+from saliscope.protocol.listening import OnNotification
 
 log = logging.getLogger(__name__)
 

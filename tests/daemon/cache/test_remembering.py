@@ -16,8 +16,8 @@ from saliscope.daemon.front.cache import remembering
 from saliscope.daemon.front.cache.remembering import Remembering
 from saliscope.daemon.front.cache.results import Results
 from saliscope.protocol.codec import Notification
+from saliscope.protocol.listening import OnNotification
 from saliscope.protocol.origin import Origin
-from saliscope.protocol.requests import OnNotification
 from saliscope.protocol.results import MethodInfo
 
 Test = Callable[[Remembering, "Model"], Awaitable[None]]

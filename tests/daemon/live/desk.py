@@ -23,7 +23,7 @@ from saliscope.protocol.documents import (
 )
 from saliscope.protocol.edits import Edit
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.requests import OnNotification
+from saliscope.protocol.listening import OnNotification
 
 
 def explained(params: dict[str, Any], estimate: str = "final", positive: float = 0.9) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from saliscope.explainers.metrics.running import evaluate
 from saliscope.explainers.models.textmodel import TextModel
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluate, Evaluation
-from saliscope.protocol.requests import read
+from saliscope.protocol.validate import read
 
 from .test_worker import LONG, Peer
 

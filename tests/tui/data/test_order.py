@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from saliscope.protocol.results import Prediction
+from saliscope.protocol.explanation import Prediction
 from saliscope.sources.outputs import Found
 from saliscope.tui.data.order import Wish, arranged
 from saliscope.tui.data.terms import Terms, read_terms
