@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from saliscope.explainers.targets.scalar import Kind, TargetKind, kinds_of
 from saliscope.explainers.targets.scales import Activation
-from saliscope.explainers.texts.encoding import Encoding, IntArray
+from saliscope.explainers.texts.encoding import Encoding
+from saliscope.explainers.texts.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from saliscope.explainers.texts.chat import ChatTemplate, Message, Rendered
@@ -122,7 +123,7 @@ class ModelFacts:
         return (*own, "next-token") if "next-token" in self.capabilities and own == ("class",) else own
 
 
-class ModelView(Protocol):
+class ModelView(Vocabulary, Protocol):
     """The part of a model that an explanation may use before and between its queries."""
 
     @property
@@ -145,33 +146,6 @@ class ModelView(Protocol):
 
     def encode_chat(self, rendered: Rendered, messages: tuple[Message, ...], most: int | None = None) -> Encoding:
         """A rendered chat as the model sees it; one of more than `most` tokens is `TooLarge`."""
-
-    def token_text(self, token_id: int) -> str:
-        """A vocabulary entry as text."""
-
-    def find_token(self, text: str) -> int:
-        """The first id of a text that continues another."""
-
-    def continuation(self, text: str) -> tuple[int, ...]:
-        """The ids of a text that continues another."""
-
-    def word_forms(self, word: str) -> tuple[tuple[int, ...], ...]:
-        """The ids of a word that continues a text, in the forms that are accepted."""
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """What ids say together."""
-
-    @property
-    def end_ids(self) -> frozenset[int]:
-        """The ids with which the model ends a text."""
-
-    @property
-    def unknown_id(self) -> int | None:
-        """The id of the token for unknown words, if there is one."""
-
-    @property
-    def ordinary_ids(self) -> IntArray:
-        """The ids that words are drawn from: no special ones, none if there is no vocabulary."""
 
 
 class Constants:

@@ -15,7 +15,8 @@ from saliscope.explainers.foreign.words import MASKED, OTHERS, encode_words, wri
 from saliscope.explainers.queries import Evaluate, Outputs, Piece, Query, Solve, Value
 from saliscope.explainers.targets.scales import Activation, valued
 from saliscope.explainers.texts.chat import Message, Rendered
-from saliscope.explainers.texts.encoding import Encoding, FloatArray, IntArray
+from saliscope.explainers.texts.encoding import Encoding, FloatArray
+from saliscope.explainers.texts.vocabulary import OneForm
 
 MAX_TEXT_BYTES = 1 << 20
 SUM_TOLERANCE = 1e-3
@@ -35,7 +36,7 @@ Predict = Callable[[list[str]], Any]
 Wide = np.ndarray[Any, np.dtype[np.float64]]
 
 
-class CallableModel:
+class CallableModel(OneForm):
     """A function of texts, ready to answer queries; its tokens are the words of a text.
 
     `predict` is called with at most `max_batch` texts and never otherwise.
@@ -112,30 +113,6 @@ class CallableModel:
         token_id = known.get(word, OTHERS + len(self._others))
         self._others[token_id] = word
         return token_id
-
-    def continuation(self, text: str) -> tuple[int, ...]:
-        """The ids of a text; none is `BadRequest`."""
-        return (self.find_token(text),)
-
-    def word_forms(self, word: str) -> tuple[tuple[int, ...], ...]:
-        """The one form of a word."""
-        return (self.continuation(word),)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """What ids say, one after another."""
-        return " ".join(map(self.token_text, ids))
-
-    @property
-    def end_ids(self) -> frozenset[int]:
-        """None: nothing is written."""
-        return frozenset()
-
-    unknown_id = None
-
-    @property
-    def ordinary_ids(self) -> IntArray:
-        """None: a function of texts has no vocabulary."""
-        return np.empty(0, dtype=np.int64)
 
     def answer(self, query: Query) -> Answer:
         """Write the rows of a query as texts, ask the function, and read what the query wants."""

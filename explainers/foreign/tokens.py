@@ -3,56 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from saliscope.explainers.errors import BadRequest, NotCapable
-from saliscope.explainers.texts.encoding import Encoding, IntArray, Span, build_tokens
+from saliscope.explainers.texts.encoding import Encoding, Span, build_tokens
+from saliscope.explainers.texts.vocabulary import OneForm
 
 Tokenizer = Callable[[str], Any]
 
 
-class Tokens(Protocol):
-    """What a text model needs of a tokenizer."""
-
-    @property
-    def tokenizer(self) -> Any:
-        """The tokenizer itself."""
-
-    def encode(self, text: str, max_tokens: int) -> Encoding:
-        """At most `max_tokens` ids; the rest is reported as truncated."""
-
-    def token_text(self, token_id: int) -> str:
-        """A vocabulary entry as text."""
-
-    def find_token(self, text: str) -> int:
-        """The first id of a text."""
-
-    def continuation(self, text: str) -> tuple[int, ...]:
-        """The ids of a text behind another."""
-
-    def word_forms(self, text: str) -> tuple[tuple[int, ...], ...]:
-        """The ways to write a text behind another."""
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """What ids say together."""
-
-    @property
-    def end_ids(self) -> frozenset[int]:
-        """The ids with which a text ends."""
-
-    @property
-    def unknown_id(self) -> int | None:
-        """The id of the token for unknown words, if there is one."""
-
-    @property
-    def ordinary_ids(self) -> IntArray:
-        """The ids of the vocabulary that are not special, none if it is not known."""
-
-
-class OwnTokens:
+class OwnTokens(OneForm):
     """Tokens of a function that answers `(id, start, end)` a token, or one id a word (what `str.split` gives).
 
     A token with an empty span is fixed: never hidden and never scored, as a start mark is.
@@ -84,30 +47,6 @@ class OwnTokens:
         if not found:
             raise BadRequest(f"{text!r} gives no token")
         return found[0]
-
-    def continuation(self, text: str) -> tuple[int, ...]:
-        """The ids of a text; none is `BadRequest`."""
-        return (self.find_token(text),)
-
-    def word_forms(self, text: str) -> tuple[tuple[int, ...], ...]:
-        """The one form of a word."""
-        return (self.continuation(text),)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """What ids say, one after another."""
-        return " ".join(map(self.token_text, ids))
-
-    @property
-    def end_ids(self) -> frozenset[int]:
-        """None: nothing is written."""
-        return frozenset()
-
-    unknown_id = None
-
-    @property
-    def ordinary_ids(self) -> IntArray:
-        """None: a function does not say what ids there are."""
-        return np.empty(0, dtype=np.int64)
 
     def _read(self, text: str) -> tuple[list[int], list[Span]]:
         """Ids and their spans, or `NotCapable` where what the function gave is neither of the two forms."""

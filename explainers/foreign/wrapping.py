@@ -11,13 +11,14 @@ from saliscope.explainers.errors import BadRequest, NotCapable
 from saliscope.explainers.facts import Capability, ModelFacts
 from saliscope.explainers.foreign.modules import ALONE, ModuleNetwork
 from saliscope.explainers.foreign.outputs import NOTE, Form, name_outputs
-from saliscope.explainers.foreign.tokens import OwnTokens, Tokens
+from saliscope.explainers.foreign.tokens import OwnTokens
 from saliscope.explainers.models.fingerprint import fingerprint
 from saliscope.explainers.models.heads import Head
 from saliscope.explainers.models.probing import is_scale_free
 from saliscope.explainers.models.textmodel import TextModel
 from saliscope.explainers.targets.scales import Activation
 from saliscope.explainers.texts.tokenizing import Tokenizing
+from saliscope.explainers.texts.vocabulary import Tokens
 
 UNKNOWN: tuple[Capability, ...] = ("attention", "causal", "layers", "readable", "rules", "unseen")
 NO_LIMIT = 1_000_000

@@ -11,7 +11,6 @@ import torch
 from saliscope.explainers.answers import Answer, Solved
 from saliscope.explainers.errors import NotCapable, TooLarge
 from saliscope.explainers.facts import Constants, ModelFacts
-from saliscope.explainers.foreign.tokens import Tokens
 from saliscope.explainers.models.continuing import Continuable, continued
 from saliscope.explainers.models.execution import Executor, cut
 from saliscope.explainers.models.fingerprint import fingerprint, fingerprinting, summing
@@ -26,6 +25,7 @@ from saliscope.explainers.texts.chat import ChatTemplate, Message, Rendered, enc
 from saliscope.explainers.texts.encoding import Encoding, IntArray
 from saliscope.explainers.texts.segments import encode_pair
 from saliscope.explainers.texts.tokenizing import Tokenizing
+from saliscope.explainers.texts.vocabulary import Tokens
 
 MAX_TEXT_BYTES = 1 << 20
 TOKENS_PER_MICRO_BATCH = 2048
