@@ -111,6 +111,10 @@ class ModelFacts:
             if not check.ok
         )
 
+    def activation_of(self, kind: Kind) -> Activation:
+        """What makes probabilities of the raw outputs of one of its heads."""
+        return self.activation if kind == "class" else "softmax"
+
     @property
     def targets(self) -> tuple[TargetKind, ...]:
         """The kinds of target it answers, the default first."""

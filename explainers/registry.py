@@ -76,7 +76,7 @@ class Method:
         try:
             return msgspec.convert(given, self.params)
         except msgspec.ValidationError as error:
-            raise BadRequest(f"params{path_first(error)}") from None
+            raise BadRequest(f"params{path_first(error)} ({self.name})") from None
 
     def describe(self) -> dict[str, Any]:
         """The catalogue entry as the wire's map, with the JSON Schema of the parameters."""

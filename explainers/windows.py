@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from saliscope.explainers.answers import Evaluated
+from saliscope.explainers.answers import Answer, Evaluated
 from saliscope.explainers.attribution import Attribution, Cost, Output, Prediction
 from saliscope.explainers.errors import BadRequest, NotCapable, TooLarge
 from saliscope.explainers.explaining import Explaining, Prepared, explaining_prepared, parse_wish
 from saliscope.explainers.facts import ModelView
-from saliscope.explainers.queries import Evaluate, Outputs
+from saliscope.explainers.queries import Evaluate, Outputs, Query
 from saliscope.explainers.question import Question
 from saliscope.explainers.steps import without
 from saliscope.explainers.targets.predicting import predict_class
@@ -67,12 +67,7 @@ def stitching(model: ModelView, question: Question) -> Explaining:
     if len(windows) > MOST_WINDOWS:
         raise TooLarge(f"the text needs {len(windows)} windows, over the limit of {MOST_WINDOWS}; explain a part of it")
 
-    outputs: list[FloatArray] = []
-    for window in windows:
-        answer = yield Evaluate(window.encoding, Outputs("class"), outputs=True)
-        assert isinstance(answer, Evaluated)
-        assert answer.outputs is not None
-        outputs.append(answer.outputs)
+    outputs = yield from _outputs(windows)
     predictions = [predict_class(model, row) for row in outputs]
     mean = _mean_prediction(predictions)
     index = mean.index if wish.label is None else find_label(wish.label, model.facts.labels)
@@ -87,7 +82,6 @@ def stitching(model: ModelView, question: Question) -> Explaining:
         results[n].value if n in results else float(_value(model, row, index, first.scale))
         for n, row in enumerate(outputs)
     ]
-    stitched = _stitch(windows, features, results)
     notice = (
         f"the text is {len(whole)} tokens long: explained in {len(windows)} windows of {model.facts.max_tokens},"
         " scores of different windows are of different forward passes"
@@ -100,7 +94,7 @@ def stitching(model: ModelView, question: Question) -> Explaining:
         prediction=mean,
         tokens=whole.tokens,
         features=features,
-        outputs=stitched,
+        outputs=_stitch(windows, features, results),
         value=float(np.mean(values)),
         base_value=_mean_base(results, len(windows)),
         additive=False,
@@ -110,6 +104,17 @@ def stitching(model: ModelView, question: Question) -> Explaining:
         diagnostics={"windows": [_described(window, value, one) for window, value, one in rows]},
         warnings=(notice, *said),
     )
+
+
+def _outputs(windows: list[Window]) -> Generator[Query, Answer, list[FloatArray]]:
+    """What the model says of each window, `[C]`."""
+    outputs: list[FloatArray] = []
+    for window in windows:
+        answer = yield Evaluate(window.encoding, Outputs("class"), outputs=True)
+        assert isinstance(answer, Evaluated)
+        assert answer.outputs is not None
+        outputs.append(answer.outputs)
+    return outputs
 
 
 def _windows(whole: Encoding, features: tuple[Feature, ...], max_tokens: int) -> Generator[Window, None, None]:

@@ -116,36 +116,36 @@ def command(
     """
     if [as_json, html_file == "-", svg_file == "-"].count(True) > 1:
         raise click.UsageError("only one of --json, --html - and --svg - can go to stdout")
+    if messages_file is not None and (text is not None or pair is not None):
+        raise click.UsageError("--messages stands in place of TEXT and --pair")
     said = filled(messages_file, {"model": model, "method": None, "target": target, "granularity": granularity})
     methods = methods or tuple(filter(None, [said["method"]]))
     fields = {
         "model": said["model"], "target": read_target(said["target"]), "scale": scale,
         "granularity": said["granularity"], "seed": seed, "params": options.read_params(params),
     }  # fmt: skip
-    if messages_file is not None and (text is not None or pair is not None):
-        raise click.UsageError("--messages stands in place of TEXT and --pair")
-    # What is not asked for is not sent, so that an older daemon has nothing to warn of.
-    more = {
-        "pair": pair if pair is None else options.clean(pair),
-        "messages": None if messages_file is None else options.read_messages(messages_file),
-        "windows": None if windows == "cut" else windows,
-        "priority": priority,
-        "max_ms": max_ms,
-        "max_rows": max_rows,
-    }
-    fields |= {name: value for name, value in more.items() if value is not None}
+    fields |= _only_given(
+        pair=pair if pair is None else options.clean(pair),
+        messages=None if messages_file is None else options.read_messages(messages_file),
+        windows=None if windows == "cut" else windows,
+        priority=priority,
+        max_ms=max_ms,
+        max_rows=max_rows,
+    )
     asked = Asked(None if messages_file is not None else options.read_text(text), fields, download)
     with session(private=no_daemon) as opened:
         explanations = [_explain(opened, asked, method) for method in methods or (None,)]
-
-    to_stdout = "-" in (html_file, svg_file)
     _export(explanations, html_file, svg_file, palette, top)
     if as_json:
         _print_json(explanations)
-    elif not to_stdout:
+    elif "-" not in (html_file, svg_file):
         _print(explanations, palette, color, top)
-    for warning in dict.fromkeys(warning for one in explanations for warning in _warnings(one)):
-        click.echo(f"warning: {warning}", err=True)
+    _warn(explanations)
+
+
+def _only_given(**fields: Any) -> dict[str, Any]:
+    """What is not asked for is not sent, so that an older daemon has nothing to warn of."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _explain(opened: Session, asked: Asked, method: str | None) -> Explanation:
@@ -205,6 +205,12 @@ def _write(file: str, content: str) -> None:
     except OSError as error:
         raise SaliscopeError("bad_request", f"cannot write {file}: {error.strerror}") from error
     click.echo(f"wrote {file}", err=True)
+
+
+def _warn(explanations: Sequence[Explanation]) -> None:
+    """Say each warning once."""
+    for warning in dict.fromkeys(warning for one in explanations for warning in _warnings(one)):
+        click.echo(f"warning: {warning}", err=True)
 
 
 def _warnings(explanation: Explanation) -> list[str]:

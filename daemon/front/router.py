@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from saliscope.daemon.front.jobs.desk import JobDesk
 from saliscope.daemon.front.limits import FrontLimits
 from saliscope.daemon.front.live.documents import AboutDocument, Documents
 from saliscope.daemon.front.peer import Peer
+from saliscope.daemon.front.traffic import Traffic
 from saliscope.protocol.address import Address
 from saliscope.protocol.codec import CLIENT_LIMITS, SERVER_LIMITS, Notification
 from saliscope.protocol.errors import SaliscopeError
@@ -38,7 +38,7 @@ _ALWAYS: Final = frozenset({"ping", "status", "shutdown"})
 
 
 class Router:
-    """Answers requests of all sessions; `stopped` is set when the daemon is to end."""
+    """Answers requests of all sessions; `traffic` says how many there are, and when the daemon is to end."""
 
     def __init__(
         self,
@@ -49,30 +49,21 @@ class Router:
         tcp: Address | None = None,
         results: Results | None = None,
     ) -> None:
-        self.num_sessions = 0
+        self.traffic = Traffic(limits)
         self.figures = Figures()
         self._num_clients = 0
-        self._limits = limits
         self._tcp = tcp
-        self._num_bytes = 0
-        self._used = time.monotonic()
         #: The live documents of each client, by its number.
         self.documents: dict[int, Documents] = {}
         self.jobs = jobs
-        self.closing = asyncio.Event()
-        self.stopped = asyncio.Event()
         self._engine = engine
         self._results = results
         self._socket = socket
         self._started = time.monotonic()
-        self._running: set[asyncio.Task[Any]] = set()
-        self._draining: asyncio.Task[int] | None = None
-        self._counts: Counter[str] = Counter()
 
     def initialize(self, wishes: Initialize, warnings: list[str]) -> Initialized:
         """The answer to `initialize`; `protocol_mismatch` where the ranges do not meet."""
-        if self.closing.is_set():
-            raise _shutting_down()
+        self.traffic.check_open()
         if not wishes.protocol_min <= PROTOCOL_VERSION <= wishes.protocol_max:
             raise SaliscopeError(
                 "protocol_mismatch",
@@ -109,7 +100,7 @@ class Router:
             raise
         finally:
             self.figures.count(method, code or None, time.perf_counter() - begun)
-            self.was_used()
+            self.traffic.was_used()
 
     def num_characters(self) -> int:
         """Code points of the live documents of all clients."""
@@ -132,31 +123,6 @@ class Router:
         """The answer to `status`."""
         return _plain(await self._status())
 
-    @property
-    def idle_s(self) -> float:
-        """Seconds since the last connection and the last request ended; 0 while there is one."""
-        return 0.0 if self.num_sessions or self._running else time.monotonic() - self._used
-
-    def was_used(self) -> None:
-        """Begin to count idle time anew."""
-        self._used = time.monotonic()
-
-    def summary(self) -> str:
-        """How the daemon is, in a line for people."""
-        return f"{self.num_sessions} connections, {len(self._running)} requests in flight"
-
-    def shut_down(self) -> asyncio.Task[int]:
-        """Take no new requests, let those in flight end, then set `stopped`; the task gives their number."""
-        if self._draining is None:
-            self.closing.set()
-            self._draining = asyncio.create_task(self._drain())
-        return self._draining
-
-    def hurry(self) -> None:
-        """Cancel the requests in flight."""
-        for task in self._running:
-            task.cancel()
-
     async def _admitted(
         self, method: str, params: dict[str, Any], notify: OnNotification | None, peer: Peer, num_bytes: int
     ) -> dict[str, Any]:
@@ -164,28 +130,8 @@ class Router:
             raise SaliscopeError("bad_request", f"no method {method!r}; there are {', '.join(METHODS)}")
         if method in _ALWAYS:
             return await self._checked(method, params, notify, peer)
-        if self.closing.is_set():
-            raise _shutting_down()
-        if len(self._running) >= self._limits.all_requests:
-            raise SaliscopeError("busy", f"{len(self._running)} requests are in flight; try again in a moment")
-        if self._num_bytes and self._num_bytes + num_bytes > self._limits.all_bytes:
-            raise SaliscopeError("busy", f"requests of {self._num_bytes:,} bytes are in flight; try again in a moment")
-        task = asyncio.current_task()
-        assert task is not None
-        self._running.add(task)
-        self._num_bytes += num_bytes
-        outcome = "failed"
-        try:
-            result = await self._checked(method, params, notify, peer)
-            outcome = "answered"
-            return result
-        except asyncio.CancelledError:
-            outcome = "cancelled"
-            raise
-        finally:
-            self._counts[outcome] += 1
-            self._running.remove(task)
-            self._num_bytes -= num_bytes
+        with self.traffic.admitted(num_bytes):
+            return await self._checked(method, params, notify, peer)
 
     async def _checked(
         self, method: str, params: dict[str, Any], notify: OnNotification | None, peer: Peer
@@ -218,7 +164,7 @@ class Router:
                 return await self.handle_status()
             case "shutdown":
                 # The daemon ends even if the one who asked leaves meanwhile.
-                return {"drained": await asyncio.shield(self.shut_down())}
+                return {"drained": await asyncio.shield(self.traffic.shut_down())}
             case "methods/list":
                 return _plain(Methods(await self._methods(notify)))
             case "models/list":
@@ -249,8 +195,8 @@ class Router:
             uptime_s=round(time.monotonic() - self._started, 3),
             socket=self._socket,
             tcp=None if self._tcp is None else str(self._tcp),
-            sessions=self.num_sessions,
-            requests={"in_flight": len(self._running), **self._counts},
+            sessions=self.traffic.num_sessions,
+            requests=self.traffic.counts(),
             workers=[{name: value for name, value in worker.items() if name != "models"} for worker in workers],
             models=[msgspec.convert(model, ModelInfo) for worker in workers for model in worker.get("models", ())],
             memory={
@@ -285,19 +231,6 @@ class Router:
         if self._engine.catalogue() is not None:
             return _map(await self._engine.call("models/list", {}))
         return _plain(Models([ModelInfo(name=name, state="available", source="bundled") for name in BUNDLED]))
-
-    async def _drain(self) -> int:
-        running = set(self._running)
-        if running:
-            _, late = await asyncio.wait(running, timeout=self._limits.drain_s)
-            for task in late:
-                task.cancel()
-        self.stopped.set()
-        return len(running)
-
-
-def _shutting_down() -> SaliscopeError:
-    return SaliscopeError("shutting_down", "the daemon is shutting down; the next command starts a new one")
 
 
 def _plain(value: Struct) -> dict[str, Any]:

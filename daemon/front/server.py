@@ -25,6 +25,7 @@ from saliscope.daemon.front.options import Options
 from saliscope.daemon.front.router import Router
 from saliscope.daemon.front.session import Session
 from saliscope.daemon.front.systemd import Notifier
+from saliscope.daemon.front.traffic import Traffic
 from saliscope.protocol import paths
 from saliscope.protocol.address import Address
 from saliscope.protocol.paths import RESULTS
@@ -58,24 +59,29 @@ class Server:
         engine: Engine = self._engine if results is None else Remembering(self._engine, results)
         jobs = JobDesk(self._accept_job, self._limits.jobs)
         self.router = router = Router(engine, path, self._limits, jobs, tcp, results)
+        traffic = router.traffic
         servers = [await asyncio.start_unix_server(self._accept_local, sock=local, backlog=BACKLOG)]
         if remote is not None:
             servers.append(await asyncio.start_server(self._accept_remote, sock=remote, backlog=BACKLOG))
         exposition = Exposition(self._options.metrics, router) if self._options.metrics else None
         if exposition is not None:
             log.info("it serves metrics on http://%s/metrics", str(exposition.address).removeprefix("tcp://"))
-        end_on_signals(router)
+        end_on_signals(traffic)
         log.info("saliscope %s listens on %s, pid %d", __version__, path, os.getpid())
         if tcp is not None:
             log.info("clients with the token reach it at %s too", tcp)
         on_ready()
         jobs.start()
-        notifier.tell(READY="1", STATUS=router.summary())
+        notifier.tell(READY="1", STATUS=traffic.summary())
         chores = [
             asyncio.create_task(chore)
-            for chore in (notifier.watch(router.summary), end_when_idle(router, self._options.idle_s), bound_the_log())
+            for chore in (
+                notifier.watch(router.traffic.summary),
+                end_when_idle(router.traffic, self._options.idle_s),
+                bound_the_log(),
+            )
         ]
-        await router.closing.wait()
+        await traffic.closing.wait()
         notifier.tell(STOPPING="1", STATUS="answering the last requests")
         # From here on clients find no socket, and start a successor that waits for our lock.
         if owns_path:
@@ -84,7 +90,7 @@ class Server:
             server.close()
         # Their requests are not waited for: the next daemon goes on with them.
         await jobs.stop()
-        await router.stopped.wait()
+        await traffic.stopped.wait()
         await asyncio.gather(*(session.finish() for session in self._sessions))
         for chore in chores:
             chore.cancel()
@@ -133,13 +139,13 @@ class Server:
             return
         self.router.figures.connections["accepted"] += 1
         self._sessions.add(session)
-        self.router.num_sessions = len(self._sessions)
+        self.router.traffic.num_sessions = len(self._sessions)
         try:
             await session.run(rest)
         finally:
             self._sessions.discard(session)
-            self.router.num_sessions = len(self._sessions)
-            self.router.was_used()
+            self.router.traffic.num_sessions = len(self._sessions)
+            self.router.traffic.was_used()
 
     def _refuse(self, writer: asyncio.StreamWriter, what: str) -> None:
         self.router.figures.connections["refused"] += 1
@@ -152,13 +158,13 @@ def remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-async def end_when_idle(router: Router, idle_s: float) -> None:
+async def end_when_idle(traffic: Traffic, idle_s: float) -> None:
     """Shut down after `idle_s` seconds without a connection and without a request; 0: never."""
     while idle_s:
-        left = idle_s - router.idle_s
+        left = idle_s - traffic.idle_s
         if left <= 0:
             log.info("idle for %g s: ending", idle_s)
-            router.shut_down()
+            traffic.shut_down()
             return
         await asyncio.sleep(left)
 
@@ -171,14 +177,14 @@ async def bound_the_log() -> None:
         await asyncio.sleep(_LOG_EVERY_S)
 
 
-def end_on_signals(router: Router) -> None:
+def end_on_signals(traffic: Traffic) -> None:
     """SIGTERM and SIGINT: the first lets requests finish, the second does not."""
     loop = asyncio.get_running_loop()
 
     def end() -> None:
-        if router.closing.is_set():
-            router.hurry()
-        router.shut_down()
+        if traffic.closing.is_set():
+            traffic.hurry()
+        traffic.shut_down()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)

@@ -8,15 +8,15 @@ import time
 import traceback
 from collections.abc import Hashable
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from saliscope.daemon.front import logs
 from saliscope.daemon.front.dialect import Dialect
 from saliscope.daemon.front.handshake import first_request
 from saliscope.daemon.front.limits import FrontLimits
 from saliscope.daemon.front.live.documents import Documents
 from saliscope.daemon.front.options import Options
 from saliscope.daemon.front.outbox import Outbox
+from saliscope.daemon.front.outcome import Asked, Outcome, log_request
 from saliscope.daemon.front.peer import Peer
 from saliscope.daemon.front.router import Router
 from saliscope.protocol.codec import (
@@ -30,7 +30,6 @@ from saliscope.protocol.codec import (
     Response,
 )
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.messages import METHODS
 from saliscope.protocol.parameters import Cancel, Initialize
 from saliscope.protocol.validate import parse
 
@@ -38,16 +37,6 @@ log = logging.getLogger(__name__)
 
 #: How long a closing connection may take to read what is queued for it.
 FLUSH_S: Final = 2.0
-_CHATTER: Final = frozenset({"ping", "status", "jobs/status"})
-
-
-class Outcome(NamedTuple):
-    """How a request ended: its frame, and for the log the error's code, the model and the rows it took."""
-
-    frame: bytes
-    code: str | None = None
-    model: str | None = None
-    rows: int | None = None
 
 
 class Session:
@@ -194,7 +183,8 @@ class Session:
             return
         task = asyncio.create_task(self._answer(request.id, request.method, request.params, num_bytes))
         self._tasks[request.id] = task
-        task.add_done_callback(partial(self._done, request, num_bytes, time.perf_counter()))
+        asked = Asked(request, self._peer.origin.client, num_bytes, time.perf_counter(), self._log_texts)
+        task.add_done_callback(partial(self._done, asked))
 
     def _initialize(self, id: int, params: dict[str, Any]) -> None:
         wishes, warnings = parse(Initialize, params)
@@ -206,7 +196,7 @@ class Session:
         forward = partial(self._forward, id) if self._dialect.notifications else None
         try:
             result = await self._router.handle(method, params, forward, self._peer, num_bytes)
-            return Outcome(self._dialect.answer(id, result), None, _model_of(result), _rows_of(result))
+            return Outcome.answered(self._dialect.answer(id, result), result)
         except SaliscopeError as error:
             return Outcome(self._dialect.failure(id, error), error.code)
         except Exception as error:
@@ -220,37 +210,18 @@ class Session:
             failure = SaliscopeError("internal", f"{type(error).__name__}: {error}")
             return Outcome(self._dialect.failure(id, failure), failure.code)
 
-    def _done(self, request: Request, num_bytes: int, begun: float, task: asyncio.Task[Outcome]) -> None:
+    def _done(self, asked: Asked, task: asyncio.Task[Outcome]) -> None:
         """Send the answer, and have its line written into the log."""
-        del self._tasks[request.id]
+        id = asked.request.id
+        del self._tasks[id]
         if task.cancelled():
-            failure = self._dialect.failure(request.id, SaliscopeError("cancelled", "the request was cancelled"))
+            failure = self._dialect.failure(id, SaliscopeError("cancelled", "the request was cancelled"))
             outcome = Outcome(failure, "cancelled")
         else:
             outcome = task.result()
         self._outbox.send(outcome.frame)
         # Soon, not now: the answer is on its way before its line is written.
-        asyncio.get_running_loop().call_soon(self._log, request, num_bytes, begun, outcome)
-
-    def _log(self, request: Request, num_bytes: int, begun: float, outcome: Outcome) -> None:
-        fields: dict[str, Any] = {
-            "client": self._peer.origin.client,
-            "id": request.id,
-            # A name that there is none of could be anything, also a text.
-            "method": request.method if request.method in METHODS else "unknown",
-            "model": outcome.model,
-            "code": outcome.code or "ok",
-            "ms": round((time.perf_counter() - begun) * 1e3, 1),
-            "rows": outcome.rows,
-            "bytes_in": num_bytes,
-            "bytes_out": len(outcome.frame),
-        }
-        if self._log_texts:
-            fields["texts"] = logs.texts_of(request.params or {})
-        told = {name: value for name, value in fields.items() if value is not None}
-        # Prompts and status bars ask these all day.
-        level = logging.DEBUG if request.method in _CHATTER and outcome.code is None else logging.INFO
-        logs.requests.log(level, "request", extra={"fields": told})
+        asyncio.get_running_loop().call_soon(log_request, asked, outcome)
 
     def _refuse(self, request: Request, code: str, reason: str) -> None:
         self._dialect = Dialect.asked_by(request)
@@ -280,17 +251,3 @@ class Session:
 def _token(request: Request) -> str | None:
     token = (request.params or {}).get("token")
     return token if isinstance(token, str) else None
-
-
-def _model_of(result: dict[str, Any]) -> str | None:
-    """The model that answered, by its name."""
-    many = result.get("explanations")
-    name = many[0].get("model") if many else result.get("model", result.get("model_name"))
-    return name if isinstance(name, str) else None
-
-
-def _rows_of(result: dict[str, Any]) -> int | None:
-    """The rows that an explanation, or several, took."""
-    costs = [one.get("cost") for one in result.get("explanations", [result])]
-    known = [cost for cost in costs if isinstance(cost, dict)]
-    return sum(cost.get("forward_rows", 0) + cost.get("backward_rows", 0) for cost in known) if known else None

@@ -19,7 +19,7 @@ from saliscope.daemon.worker.solver import Solver
 from saliscope.daemon.worker.warming import measure
 from saliscope.explainers.answers import Answer
 from saliscope.explainers.errors import ExplainerError, TooLarge
-from saliscope.explainers.models.execution import batch_key
+from saliscope.explainers.models.packing import batch_key
 from saliscope.explainers.models.textmodel import TextModel
 from saliscope.explainers.queries import Evaluate, ModelQuery, Piece, Query, Solve, join, rows_together
 from saliscope.protocol.errors import SaliscopeError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +19,7 @@ from saliscope.explainers.errors import ExplainerError
 from saliscope.explainers.metrics.evaluating import evaluating_text
 from saliscope.explainers.metrics.plan import Plan, make_plan
 from saliscope.explainers.metrics.record import Record
+from saliscope.explainers.metrics.stopwatch import Stopwatch
 from saliscope.explainers.metrics.tabulating import tabulate
 from saliscope.explainers.models.textmodel import TextModel
 from saliscope.explainers.queries import Query, Solve
@@ -33,20 +33,11 @@ TEXTS_AT_ONCE = 8
 
 @dataclass(eq=False)
 class Lane:
-    """One text in work: its generator, and the seconds it had, its share of micro-batches included."""
+    """One text in work: its generator, and the time it had, its share of micro-batches included."""
 
     number: int
-    spent: float = 0.0
-    since: float | None = None
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
     steps: Any = None
-
-    def clock(self) -> float:
-        """Seconds of its own, whatever ran in between."""
-        return self.spent + (0.0 if self.since is None else time.perf_counter() - self.since)
-
-    def charge(self, seconds: float) -> None:
-        """Add its share of a micro-batch."""
-        self.spent += seconds
 
 
 @dataclass(eq=False)
@@ -113,7 +104,7 @@ class Evaluating:
         self._is_filling = True
         while not self.ended and self.waiting and len(self.lanes) < TEXTS_AT_ONCE:
             lane = Lane(self.waiting.pop())
-            lane.steps = evaluating_text(self.plan, lane.number, self._done, lane.clock)
+            lane.steps = evaluating_text(self.plan, lane.number, self._done, lane.stopwatch)
             self.lanes[lane.number] = lane
             self._advance(lane, None)
         self._is_filling = False
@@ -122,22 +113,20 @@ class Evaluating:
 
     def _advance(self, lane: Lane, reply: Answer | Exception | None) -> None:
         """Run one text up to its next query; records on the way are kept."""
-        lane.since = time.perf_counter()
-        try:
-            step = lane.steps.throw(reply) if isinstance(reply, Exception) else lane.steps.send(reply)
-            while isinstance(step, Record):
-                self._keep(step)
-                step = lane.steps.send(None)
-        except StopIteration:
-            del self.lanes[lane.number]
-            self._fill()
-        except Exception as error:
-            wire = to_wire_error(error)
-            self._end(lambda: self.listener.failed(wire))
-        else:
-            self._ask(lane, step)
-        finally:
-            lane.spent, lane.since = lane.clock(), None
+        with lane.stopwatch:
+            try:
+                step = lane.steps.throw(reply) if isinstance(reply, Exception) else lane.steps.send(reply)
+                while isinstance(step, Record):
+                    self._keep(step)
+                    step = lane.steps.send(None)
+            except StopIteration:
+                del self.lanes[lane.number]
+                self._fill()
+            except Exception as error:
+                wire = to_wire_error(error)
+                self._end(lambda: self.listener.failed(wire))
+            else:
+                self._ask(lane, step)
 
     def _ask(self, lane: Lane, query: Query) -> None:
         most, rows = self.asked.max_rows, 0 if isinstance(query, Solve) else query.num_rows
@@ -146,7 +135,11 @@ class Evaluating:
             return
         self.num_rows += rows
         self.batcher.add(
-            self.owner, self.model, query, lambda outcome: self._answered(lane, outcome), on_seconds=lane.charge
+            self.owner,
+            self.model,
+            query,
+            lambda outcome: self._answered(lane, outcome),
+            on_seconds=lane.stopwatch.charge,
         )
 
     def _answered(self, lane: Lane, outcome: Outcome) -> None:

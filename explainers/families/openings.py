@@ -24,5 +24,4 @@ def read_value(problem: Problem) -> float:
     if outputs is None:
         raise TypeError("the opening did not read the raw outputs")
     wide: FloatArray = outputs.astype(np.float64)
-    activation = problem.facts.activation if problem.scalar.kind == "class" else "softmax"
-    return float(valued(wide, problem.scalar, activation))
+    return float(valued(wide, problem.scalar, problem.facts.activation_of(problem.scalar.kind)))

@@ -97,27 +97,14 @@ def make_plan(
     """
     facts = model.facts
     kind = facts.kinds[0]
-    if target not in ("gold", "predicted"):
-        raise BadRequest(f"target {target!r} is none of gold, predicted")
-    if granularity not in GRANULARITIES and not granularity.startswith(PREFIX):
-        raise BadRequest(f"granularity {granularity!r} is none of {listing([*GRANULARITIES, 'regex:PATTERN'])}")
-    if interval not in DESCRIBED:
-        raise BadRequest(f"interval {interval!r} is none of {listing(DESCRIBED)}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise BadRequest(f"seed: expected a whole number from 0, got {seed!r}")
+    _check(target, granularity, interval, seed)
     items = read_items(records, facts)
     require_readable(items, model)
-    labelled = [item for item in items if item.gold is not None]
-    if target == "gold" and not labelled:
+    has_labels = any(item.gold is not None for item in items)
+    if target == "gold" and not has_labels:
         raise BadRequest("target: gold needs labels, and no record has one; use target=predicted")
     entries = _entries(methods, precomputed or {}, facts, kind, len(items))
-    chosen, notes = _metrics(metrics, facts, bool(labelled))
-    if labelled:
-        absent = sorted(set(range(len(facts.labels))) - {item.gold for item in labelled if item.gold is not None})
-        if absent:
-            notes.append(f"no text has the label {listing(facts.labels[c] for c in absent)}")
-        if len(labelled) < len(items):
-            notes.append(f"{len(items) - len(labelled)} of {len(items)} texts have no label")
+    chosen, notes = _metrics(metrics, facts, has_labels)
     table, said = _background(model, items, background, granularity, chosen)
     ranks = np.argsort(np.random.default_rng((seed, 3)).permutation(len(items))).tolist()
     return Plan(
@@ -133,8 +120,34 @@ def make_plan(
         interval="normal" if interval == "normal" else "bootstrap",
         background=table,
         ranks=tuple(ranks),
-        notes=(*notes, *said),
+        notes=(*notes, *_on_labels(items, facts), *said),
     )
+
+
+def _check(target: str, granularity: str, interval: str, seed: int) -> None:
+    """Refuse values that are none, before anything is read."""
+    if target not in ("gold", "predicted"):
+        raise BadRequest(f"target {target!r} is none of gold, predicted")
+    if granularity not in GRANULARITIES and not granularity.startswith(PREFIX):
+        raise BadRequest(f"granularity {granularity!r} is none of {listing([*GRANULARITIES, 'regex:PATTERN'])}")
+    if interval not in DESCRIBED:
+        raise BadRequest(f"interval {interval!r} is none of {listing(DESCRIBED)}")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise BadRequest(f"seed: expected a whole number from 0, got {seed!r}")
+
+
+def _on_labels(items: tuple[Item, ...], facts: ModelFacts) -> list[str]:
+    """Which labels no text has, and how many texts have none; nothing where none has one."""
+    known = [item.gold for item in items if item.gold is not None]
+    if not known:
+        return []
+    notes: list[str] = []
+    absent = sorted(set(range(len(facts.labels))) - set(known))
+    if absent:
+        notes.append(f"no text has the label {listing(facts.labels[c] for c in absent)}")
+    if len(known) < len(items):
+        notes.append(f"{len(items) - len(known)} of {len(items)} texts have no label")
+    return notes
 
 
 def _entries(

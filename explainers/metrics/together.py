@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from saliscope.explainers.answers import Answer, Solved
 from saliscope.explainers.metrics.evaluating import Clock, Evaluating
 from saliscope.explainers.metrics.record import Record
-from saliscope.explainers.models.execution import BatchKey, batch_key, cut
+from saliscope.explainers.metrics.stopwatch import Stopwatch
+from saliscope.explainers.models.packing import BatchKey, batch_key, cut
 from saliscope.explainers.models.textmodel import TOKENS_PER_MICRO_BATCH, TextModel
 from saliscope.explainers.queries import ModelQuery, Piece, Query, Solve, join
 
@@ -20,45 +21,34 @@ Start = Callable[[Clock], Evaluating]
 
 @dataclass(eq=False)
 class _Lane:
-    """One generator, the query it waits for and the seconds it has had."""
+    """One generator, the query it waits for and the time it has had."""
 
     start: Start
     on_record: Callable[[Record], None]
     query: ModelQuery | None = None
     parts: dict[int, Answer] = field(default_factory=dict)
-    _spent: float = 0.0
-    _since: float | None = None
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     def __post_init__(self) -> None:
-        self.steps = self.start(self.clock)
-
-    def clock(self) -> float:
-        """Seconds of its own code and its share of passes."""
-        running = 0.0 if self._since is None else time.perf_counter() - self._since
-        return self._spent + running
-
-    def charge(self, seconds: float) -> None:
-        """Add its share of a pass."""
-        self._spent += seconds
+        self.steps = self.start(self.stopwatch)
 
     def advance(self, reply: Answer | Exception | None) -> bool:
         """Go on to the next query for the model; False at the end."""
-        self.query, self.parts, self._since = None, {}, time.perf_counter()
-        try:
-            while True:
-                step = self._step(reply)
-                if isinstance(step, Record):
-                    self.on_record(step)
-                    reply = None
-                elif isinstance(step, Solve):
-                    reply = _solved(step)
-                else:
-                    self.query = step
-                    return True
-        except StopIteration:
-            return False
-        finally:
-            self._spent, self._since = self.clock(), None
+        self.query, self.parts = None, {}
+        with self.stopwatch:
+            try:
+                while True:
+                    step = self._step(reply)
+                    if isinstance(step, Record):
+                        self.on_record(step)
+                        reply = None
+                    elif isinstance(step, Solve):
+                        reply = _solved(step)
+                    else:
+                        self.query = step
+                        return True
+            except StopIteration:
+                return False
 
     def _step(self, reply: Answer | Exception | None) -> Query | Record:
         return self.steps.throw(reply) if isinstance(reply, Exception) else self.steps.send(reply)
@@ -138,7 +128,7 @@ def _compute(model: TextModel, batch: list[tuple[_Lane, Piece]], failed: dict[_L
         return
     seconds, tokens = time.perf_counter() - started, sum(piece.num_tokens for _, piece in batch)
     for (lane, piece), answer in zip(batch, answers, strict=True):
-        lane.charge(seconds * piece.num_tokens / max(1, tokens))
+        lane.stopwatch.charge(seconds * piece.num_tokens / max(1, tokens))
         lane.parts[piece.start] = answer
 
 

@@ -12,12 +12,13 @@ from saliscope.explainers.answers import Answer, Solved
 from saliscope.explainers.errors import NotCapable, TooLarge
 from saliscope.explainers.facts import Constants, ModelFacts
 from saliscope.explainers.models.continuing import Continuable, continued
-from saliscope.explainers.models.execution import Executor, cut
+from saliscope.explainers.models.execution import Executor
 from saliscope.explainers.models.fingerprint import fingerprint, fingerprinting, summing
 from saliscope.explainers.models.footprint import Footprint
 from saliscope.explainers.models.heads import EmbeddingHead, Head
 from saliscope.explainers.models.lines import Line
 from saliscope.explainers.models.network import Network
+from saliscope.explainers.models.packing import cut
 from saliscope.explainers.models.surface import Surface
 from saliscope.explainers.models.weighing import held_bytes
 from saliscope.explainers.queries import Decoding, Evaluate, ModelQuery, Piece, Query, Solve, join
@@ -177,7 +178,7 @@ class TextModel:
         """Whether rows may be `continued`: what was found out, or why they may not."""
         if isinstance(found, Continuable):
             self.continuable = found
-            self._executor.shares = found.longest
+            self._executor.forward.shares = found.longest
             self._facts = replace(self._facts, capabilities=self._facts.capabilities | {"prefixes"})
         else:
             self._facts = replace(self._facts, lacking={**self._facts.lacking, "prefixes": found})
@@ -194,7 +195,7 @@ class TextModel:
         if self.continuable is None or not isinstance(self._network, Network):
             raise NotCapable(f"rows of {self._facts.name} cannot be continued")
         self._check_room(query)
-        activation = self._executor.activation(query.read.kind)
+        activation = self._facts.activation_of(query.read.kind)
         return continued(query, line, self._network, activation, self.continuable)
 
     def _check_room(self, query: ModelQuery) -> None:

@@ -106,7 +106,7 @@ def name_target(model: ModelView, aim: Aim, scalar: Scalar) -> Target:
 
 def activation_of(model: ModelView, aim: Aim) -> Activation:
     """What makes probabilities of the raw outputs."""
-    return model.facts.activation if aim.scalar.kind == "class" else "softmax"
+    return model.facts.activation_of(aim.scalar.kind)
 
 
 def _contrast(model: ModelView, wish: Wish, scale: Scale) -> Aim:

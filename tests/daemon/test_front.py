@@ -168,6 +168,7 @@ def test_a_disconnect_cancels_what_the_client_had_asked_for(daemon: Any, until: 
     wire.close()
     other = daemon.client()
     until(lambda: other.status().workers[0].get("counters", {}).get("cancelled") == 1)
+    assert other.status().requests["cancelled"] == 1
 
 
 def test_more_requests_than_allowed_are_busy_and_an_id_in_use_is_refused(start: Start) -> None:

@@ -155,8 +155,8 @@ def test_a_session_answers_or_closes_whatever_comes(sizes: dict[str, int], home:
                 frames.append(data)
             left -= len(frames)
             codes += await feed(router, frames, limits)
-        assert router.idle_s >= 0
-        assert router.summary() == "0 connections, 0 requests in flight"
+        assert router.traffic.idle_s >= 0
+        assert router.traffic.summary() == "0 connections, 0 requests in flight"
         return codes
 
     before = resident()

@@ -136,7 +136,7 @@ def test_over_the_wire_a_stale_edit_asks_for_the_whole_text(daemon: Any) -> None
     with pytest.raises(SaliscopeError) as raised:
         client.change_document("a.txt", 4, 5, [Edit(0, 1, "b")])
     assert (raised.value.code, raised.value.data) == ("bad_request", {"resync": True})
-    with pytest.raises(TypeError, match="no option 'modle'"):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'modle'"):
         client.open_document("a.txt", TEXT, modle="m")
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from saliscope.explainers import Attribution, Question, drive
 from saliscope.explainers.answers import Answer, Differentiated, Evaluated, Solved
+from saliscope.explainers.explaining import explaining
 from saliscope.explainers.facts import Constants, ModelFacts
 from saliscope.explainers.queries import Along, Differentiate, Evaluate, Outputs, Query, Solve
 from saliscope.explainers.targets.scales import scaled_every, valued
@@ -24,6 +26,7 @@ Game = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
 BASIC = frozenset({"class", "probabilities", "embeddings", "mask", "drop", "unseen"})
 DECODER = BASIC | {"causal"}
 ENCODER = BASIC | {"gradients", "layers", "readable", "lm-head"}
+PARAMS = ("window", "p0", "layer", "relu", "split", "tau", "include_special")
 
 
 @dataclass
@@ -156,3 +159,16 @@ def linear_game(weights: Any) -> Game:
 
 def _float32(values: Any) -> Any:
     return np.asarray(values, dtype=np.float32)
+
+
+def words(count: int) -> str:
+    """A text of so many words."""
+    return " ".join(f"w{k}" for k in range(count))
+
+
+def run(model: FakeModel, text: str, method: str, **options: Any) -> Attribution:
+    """Explain with a method; its parameters and what is asked of the explanation come side by side."""
+    params = {name: options.pop(name) for name in list(options) if name in PARAMS}
+    partials = options.pop("partials", None)
+    question = Question(text, method, params=params, **options)
+    return drive(explaining(model, question), model.answer, None if partials is None else partials.append)

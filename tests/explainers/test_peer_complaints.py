@@ -16,7 +16,7 @@ from transformers import AutoModelForSequenceClassification
 from saliscope.explainers import Attribution, ExplainerError, Question, explain, load
 from saliscope.explainers.answers import Solved
 from saliscope.explainers.explaining import explaining
-from saliscope.explainers.models.execution import batch_key
+from saliscope.explainers.models.packing import batch_key
 from saliscope.explainers.queries import ModelQuery, Piece, Solve
 from saliscope.explainers.registry import fitting
 from saliscope.explainers.texts.features import build_features

@@ -170,7 +170,7 @@ def test_wrong_questions_are_refused_with_what_would_work(demo_encoder: Any, dem
             explain(demo_encoder, TEXT, method=name)
     with pytest.raises(BadRequest, match=r"params\.sample: lime has no such parameter; did you mean samples\?"):
         explain(demo_encoder, TEXT, method="lime", sample=3)
-    with pytest.raises(BadRequest, match=r"params\.samples: Expected `int \| null`, got `str`$"):
+    with pytest.raises(BadRequest, match=r"params\.samples: Expected `int \| null`, got `str` \(lime\)"):
         explain(demo_encoder, TEXT, method="lime", samples="many")
     with pytest.raises(BadRequest, match="token, word, sentence"):
         explain(demo_encoder, TEXT, granularity="paragraph")

@@ -96,6 +96,7 @@ async def test_what_was_found_in_an_old_text_is_not_said_of_one_that_waits_for_b
 
 async def test_closing_takes_the_problems_back(start: Start) -> None:
     editor = await opened(start, '{"text": "a dull film", "label": "positive"}\n')
+    assert editor.client.diagnostics[URI]
     editor.client.text_document_did_close(types.DidCloseTextDocumentParams(NAME))
     await editor.until(lambda: not editor.client.diagnostics[URI])
 

@@ -115,8 +115,7 @@ async def test_a_click_on_a_chip_opens_its_picker(make: Make) -> None:
     async with app.run_test(size=(120, 34)) as pilot:
         await pilot.pause()
         await pilot.click("#chip-method")
-        while not isinstance(app.screen, Picker):
-            await pilot.pause()
+        await until(pilot, lambda: isinstance(app.screen, Picker))
 
 
 async def test_the_form_is_made_from_the_schema_and_sends_what_differs(make: Make) -> None:

@@ -13,14 +13,8 @@ import torch
 from saliscope.daemon.worker.pool.budget import in_words
 from saliscope.explainers.errors import ExplainerError, LoadingFailed, NoRoom, first_line
 from saliscope.explainers.models.finding import Source, find_source
-from saliscope.explainers.models.loading import (
-    LoadOptions,
-    check_source,
-    is_out_of_memory,
-    load_source,
-    parse_dtype,
-    pick_device,
-)
+from saliscope.explainers.models.loading import LoadOptions, check_source, load_source
+from saliscope.explainers.models.placing import is_out_of_memory, parse_dtype, pick_device
 from saliscope.explainers.models.textmodel import TextModel
 from saliscope.explainers.models.weighing import weigh
 

@@ -79,7 +79,9 @@ def run(examples: int, steps: int) -> None:
 
 
 def test_edits_leave_the_same_store_as_a_fresh_open() -> None:
+    Editing.edits = 0
     run(20, 20)
+    assert Editing.edits >= 100
 
 
 @pytest.mark.load

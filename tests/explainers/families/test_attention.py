@@ -19,7 +19,7 @@ from saliscope.explainers.errors import NotCapable, TooLarge
 from saliscope.explainers.explaining import explaining
 from saliscope.explainers.families.attention import maximum_flows
 from saliscope.explainers.models.attending import FUSED, find_pooling, weigh
-from saliscope.explainers.models.execution import batch_key
+from saliscope.explainers.models.packing import batch_key
 from saliscope.explainers.queries import Attend, Evaluate, Outputs, Piece, Query, Solve
 from saliscope.explainers.targets.scalar import Scalar
 from tests.explainers.fakes import FakeModel, linear_game

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from saliscope.explainers import ExplainerError, explain, load
 from saliscope.explainers.families.deep_lift_shap import shuffled
-from saliscope.explainers.models.execution import batch_key, cut
+from saliscope.explainers.models.packing import batch_key, cut
 from saliscope.explainers.models.relevance import find_activations, obeying
 from saliscope.explainers.models.rescaling import Rescaling
 from saliscope.explainers.queries import Differentiate, Piece, rows_together

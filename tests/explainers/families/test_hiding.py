@@ -196,7 +196,7 @@ def test_drop_is_refused_for_texts_longer_than_the_window_of_a_layer(tiny_model:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_an_unknown_way_to_hide_is_refused_with_its_path(method: str) -> None:
-    with pytest.raises(BadRequest, match=r"\$\.mask"):
+    with pytest.raises(BadRequest, match=r"params\.mask: "):
         ask(FakeModel(linear_game([1.0])), "a", method, mask="blur")
 
 
@@ -214,9 +214,9 @@ def test_the_preset_of_occlusion_hides_three_features_at_once() -> None:
 def test_what_is_given_wins_over_the_preset() -> None:
     params = find_method("occlusion").parse({"preset": "thermostat", "window": 2})
     assert (params.preset, params.window) == ("thermostat", 2)
-    with pytest.raises(BadRequest, match=r"\$\.preset"):
+    with pytest.raises(BadRequest, match=r"params\.preset: "):
         find_method("occlusion").parse({"preset": "allennlp"})
-    with pytest.raises(BadRequest, match=r"\$\.preset"):
+    with pytest.raises(BadRequest, match=r"params\.preset: "):
         find_method("occlusion").parse({"preset": ["thermostat"]})
 
 

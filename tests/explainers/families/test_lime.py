@@ -150,12 +150,12 @@ def test_words_and_repeated_tokens_are_features_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("params", "path"),
     [
-        ({"samples": 1}, r"\$\.samples"),
-        ({"hide": 1.0}, r"\$\.hide"),
-        ({"hide": 0}, r"\$\.hide"),
-        ({"width": 0}, r"\$\.width"),
-        ({"ridge": -1}, r"\$\.ridge"),
-        ({"kernel": "cosine"}, r"\$\.kernel"),
+        ({"samples": 1}, r"params\.samples: "),
+        ({"hide": 1.0}, r"params\.hide: "),
+        ({"hide": 0}, r"params\.hide: "),
+        ({"width": 0}, r"params\.width: "),
+        ({"ridge": -1}, r"params\.ridge: "),
+        ({"kernel": "cosine"}, r"params\.kernel: "),
         ({"sample": 5}, r"params\.sample: lime has no such parameter"),
     ],
 )

@@ -133,9 +133,9 @@ def test_a_replacement_that_is_not_finite_names_the_feature() -> None:
 @pytest.mark.parametrize(
     ("params", "path"),
     [
-        ({"repeats": 0}, r"\$\.repeats"),
-        ({"words": []}, r"\$\.words"),
-        ({"words": [""]}, r"\$\.words"),
+        ({"repeats": 0}, r"params\.repeats: "),
+        ({"words": []}, r"params\.words: "),
+        ({"words": [""]}, r"params\.words: "),
         ({"mask": "drop"}, r"params\.mask: permutation has no such parameter"),
     ],
 )

@@ -15,7 +15,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from saliscope.explainers import ExplainerError, explain, load
-from saliscope.explainers.models.execution import batch_key
+from saliscope.explainers.models.packing import batch_key
 from saliscope.explainers.models.relevance import find_activations, obeying
 from saliscope.explainers.queries import Differentiate, Piece
 from saliscope.explainers.registry import find_method

@@ -211,11 +211,11 @@ def test_shapley_sampling_is_captums_on_the_same_orders(architecture: str, tiny_
 @pytest.mark.parametrize(
     ("method", "params", "path"),
     [
-        ("kernel-shap", {"samples": 1}, r"\$\.samples"),
-        ("kernel-shap", {"preset": "allennlp"}, r"\$\.preset"),
-        ("shapley-sampling", {"permutations": 0}, r"\$\.permutations"),
-        ("shapley-sampling", {"antithetic": "yes"}, r"\$\.antithetic"),
-        ("partition-shap", {"samples": 0}, r"\$\.samples"),
+        ("kernel-shap", {"samples": 1}, r"params\.samples: "),
+        ("kernel-shap", {"preset": "allennlp"}, r"params\.preset: "),
+        ("shapley-sampling", {"permutations": 0}, r"params\.permutations: "),
+        ("shapley-sampling", {"antithetic": "yes"}, r"params\.antithetic: "),
+        ("partition-shap", {"samples": 0}, r"params\.samples: "),
         ("partition-shap", {"window": 2}, r"params\.window"),
     ],
 )

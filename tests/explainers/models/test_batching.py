@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerFast
 from saliscope.explainers import Question, drive, explain, load
 from saliscope.explainers.answers import Answer, Evaluated
 from saliscope.explainers.explaining import explaining
-from saliscope.explainers.models.execution import batch_key, cut
+from saliscope.explainers.models.packing import batch_key, cut
 from saliscope.explainers.queries import Along, Decoding, Differentiate, Evaluate, Outputs, Piece, Query, Value, join
 from saliscope.explainers.registry import fitting
 from saliscope.explainers.targets.scalar import Scalar

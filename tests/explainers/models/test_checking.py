@@ -13,8 +13,8 @@ from saliscope.explainers.errors import NotCapable, TooLarge
 from saliscope.explainers.facts import Check
 from saliscope.explainers.models import checking
 from saliscope.explainers.models.checking import check
+from saliscope.explainers.models.describing import checked
 from saliscope.explainers.models.footprint import Footprint, _held, measure
-from saliscope.explainers.models.loading import checked
 from tests.explainers.tiny import ARCHITECTURES
 
 TEXT = "the plot is a mess but the cast is wonderful"

@@ -112,12 +112,12 @@ def counted(demo_decoder: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def run(model: Any, counted: list[int], shares: int, method: str, **params: Any) -> tuple[Any, int]:
     """Scores, and the tokens that they took, where rows of at most `shares` tokens may share."""
-    before, model._executor.shares = model._executor.shares, shares
+    before, model._executor.forward.shares = model._executor.forward.shares, shares
     counted.clear()
     try:
         return np.array(explain(model, TEXT, method=method, target=0, **params).scores), sum(counted)
     finally:
-        model._executor.shares = before
+        model._executor.forward.shares = before
 
 
 @pytest.mark.parametrize("mask", ["replace", "drop", "attention"])
@@ -125,7 +125,7 @@ def test_occlusion_is_the_same_and_computes_less(
     mask: str, demo_decoder: Any, counted: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sharing.FORWARD, "cpu", 0)
-    assert demo_decoder._executor.shares == demo_decoder.facts.max_tokens
+    assert demo_decoder._executor.forward.shares == demo_decoder.facts.max_tokens
     plain, all_tokens = run(demo_decoder, counted, 0, "occlusion", mask=mask)
     scores, tokens = run(demo_decoder, counted, 1000, "occlusion", mask=mask)
     np.testing.assert_allclose(scores, plain, atol=1e-5)
