@@ -9,7 +9,6 @@ from typing import ClassVar, Final
 from textual.binding import Binding
 from textual.command import Provider
 
-from saliscope.render.palettes import CHROME
 from saliscope.tui import keymap
 from saliscope.tui.choosing import Choosing
 from saliscope.tui.commands import Commands
@@ -18,7 +17,6 @@ from saliscope.tui.screens.help import Help
 from saliscope.tui.screens.log import LogScreen
 from saliscope.tui.screens.main import MainScreen
 from saliscope.tui.tabling import Tabling
-from saliscope.tui.themes import theme_name, themes
 from saliscope.tui.widgets.editor import Editor
 from saliscope.tui.widgets.strongest import Strongest
 
@@ -32,22 +30,15 @@ class TuiApp(Choosing, Tabling):
     TITLE = "saliscope"
     CSS_PATH = "styles.tcss"
     # Textual declares it as an instance's.
-    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (100, "-wide")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (100, "-wide"), (120, "-broad"), (160, "-vast")]  # noqa: RUF012
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {Commands}
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """What the style sheet needs before one of our themes is there."""
-        return {"quiet": CHROME[self.inks.theme].quiet, "line": CHROME[self.inks.theme].line}
 
     def get_key_display(self, binding: Binding) -> str:
         """A key as people read it."""
-        return key_name(binding.key)
+        return binding.key_display or key_name(binding.key)
 
     async def on_mount(self) -> None:
         """Open the text; the connection is made meanwhile."""
-        for theme in themes():
-            self.register_theme(theme)
-        self.theme = theme_name(self.inks.palette.name, self.inks.theme)
         self._own_keys = self._rebind()
         await self.push_screen(self.main)
         self.desk.note("connecting to the daemon")

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from textual import work
 
 from saliscope.render.palettes import PALETTES, Theme
-from saliscope.tui.picking import chosen, method_of
+from saliscope.tui.picking import chosen
 from saliscope.tui.screens.form import ParameterForm
 from saliscope.tui.screens.picker import Choice, Picker
 from saliscope.tui.stage import Stage
@@ -28,9 +28,17 @@ class Choosing(Stage):
                 self.colour(picked.value)
             return
         asked = await self.question(name)
+        method = self.desk.method(self.main.here.explanation)
+        if name == "layer" and not asked.choices:
+            self.notify("The method that explains reads no layer of its own; decoded-grad-cam is one that does (F3).")
+            return
         picked = await self.push_screen_wait(Picker(asked.title, asked.choices, asked.now, asked.free))
         if picked is not None:
-            self.choose(chosen(self.desk.choices, name, picked.value))
+            choices = self.desk.choices
+            if name == "layer" and method is not None:
+                # The layer is one of this method's parameters.
+                choices = replace(choices, method=method.name)
+            self.choose(chosen(choices, name, picked.value))
 
     def colour(self, name: str) -> None:
         """Take the palette and the ground of a theme of ours."""
@@ -48,8 +56,7 @@ class Choosing(Stage):
         """Open the form with the parameters of the method."""
         await self.question("method")
         desk = self.desk
-        name = method_of(self.main.here.explanation, desk.choices, desk.model())
-        method = next((one for one in desk.methods if one.name == name), None)
+        method = desk.method(self.main.here.explanation)
         if method is None:
             self.notify("It is not known yet which method explains; choose one with F3.")
             return

@@ -12,6 +12,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 #: Commands that have no key: action -> (name, what it does).
 MORE = {
     "app.pick('colours')": ("Colours", "Another palette, a dark or a light ground"),
+    "app.pick('layer')": ("Layer", "Which layer is read, where the method reads one"),
     "app.pick('format')": ("Format", "How the text is read: as one record, line by line, as a table, …"),
     "app.copy('Markdown')": ("Copy as Markdown", "The text with its strongest tokens marked, and a table"),
     "app.copy('terminal')": ("Copy as ANSI", "The coloured text as a terminal shows it"),

@@ -15,6 +15,7 @@ from saliscope.tui.choices import Choices
 from saliscope.tui.colours import Colours
 from saliscope.tui.known import Known
 from saliscope.tui.phase import Phase, phase_of
+from saliscope.tui.picking import has_layer, method_of
 
 if TYPE_CHECKING:
     from saliscope.protocol.aclient import AsyncClient
@@ -103,6 +104,19 @@ class Desk:
         if name is None and self.document is not None:
             name = next((one.explanation.model for one in self.document.records if one.explanation), None)
         return next((model for model in self.models if model.name == name), None)
+
+    def method(self, explanation: Explanation | None) -> MethodInfo | None:
+        """What is known of the method that explains."""
+        name = method_of(explanation, self.choices, self.model())
+        return next((method for method in self.methods if method.name == name), None)
+
+    def layer(self, explanation: Explanation | None) -> int | None:
+        """The layer that is read; None where the method, or its choice, has none."""
+        method = self.method(explanation)
+        if method is None or not has_layer(method):
+            return None
+        told = None if explanation is None or not explanation.outputs else explanation.outputs[0].layer
+        return self.choices.params.get("layer", told)
 
     def heard(self, state: SessionState, message: str) -> None:
         """The connection is otherwise; what was wrong stays said while it is only tried again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -75,7 +76,9 @@ def write_file(path: Path, text: str) -> None:
         new.chmod(mode)
         new.replace(path.resolve())
     except OSError as error:
-        new.unlink(missing_ok=True)
+        # Where the folder is closed there is nothing to take away.
+        with contextlib.suppress(OSError):
+            new.unlink()
         raise SaliscopeError("bad_request", f"cannot write {path}: {error.strerror}") from error
 
 

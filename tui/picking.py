@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from saliscope.protocol.explanation import Explanation
+from saliscope.protocol.ranges import properties
 from saliscope.protocol.results import MethodInfo, ModelInfo
 from saliscope.tui.choices import Choices
 from saliscope.tui.screens.picker import Choice
@@ -43,9 +44,14 @@ class Question:
 
 
 def question(
-    name: str, choices: Choices, models: Sequence[ModelInfo], methods: Sequence[MethodInfo], model: ModelInfo | None
+    name: str,
+    choices: Choices,
+    models: Sequence[ModelInfo],
+    methods: Sequence[MethodInfo],
+    model: ModelInfo | None,
+    method: MethodInfo | None = None,
 ) -> Question:
-    """The picker of a choice: model, method, target, granularity or format."""
+    """The picker of a choice: model, method, target, granularity, format, or the layer that a method reads."""
     if name == "model":
         return Question("Model", model_choices(models), choices.model, "search, or type a folder or hub id")
     if name == "method":
@@ -55,6 +61,9 @@ def question(
         return Question("What is explained", target_choices(model), choices.target, free)
     if name == "format":
         return Question("Read the text as", FORMATS, choices.format)
+    if name == "layer":
+        now = choices.params.get("layer")
+        return Question("Layer that is read", layer_choices(method, model), None if now is None else str(now))
     return Question("What gets a score", GRANULARITIES, choices.granularity, "search, or type regex:PATTERN")
 
 
@@ -80,7 +89,7 @@ def method_choices(methods: Sequence[MethodInfo], model: ModelInfo | None) -> li
     default = f"{model.default_method} for this model" if model is not None and model.default_method else ""
     rows = [Choice(None, "the daemon's choice", default)]
     found = [method for method in methods if fits(method, model)]
-    return rows + [Choice(method.name, method.name, f"{method.cost} · {method.summary}") for method in found]
+    return rows + [Choice(method.name, method.name, f"{method.summary} Cost: {method.cost}.") for method in found]
 
 
 def target_choices(model: ModelInfo | None) -> list[Choice]:
@@ -96,6 +105,26 @@ def target_choices(model: ModelInfo | None) -> list[Choice]:
     return rows
 
 
+def has_layer(method: MethodInfo) -> bool:
+    """Whether a method reads a layer that can be chosen."""
+    return "layer" in properties(method.params)
+
+
+def layer_name(layer: int | None) -> str:
+    """A layer as people call it; empty for none."""
+    return "" if layer is None else f"layer {layer}" if layer else "embeddings"
+
+
+def layer_choices(method: MethodInfo | None, model: ModelInfo | None) -> list[Choice]:
+    """The layers of the model, behind the method's own choice; none where the method reads no layer."""
+    if method is None or not has_layer(method):
+        return []
+    last = 0 if model is None else model.num_layers
+    notes = {0: "what enters the first block", last: "what the last block gives"}
+    rows = [Choice(None, "the method's choice", f"of {method.name}")]
+    return rows + [Choice(str(layer), layer_name(layer), notes.get(layer, "")) for layer in range(last + 1)]
+
+
 def chosen(choices: Choices, name: str, value: str | None) -> Choices:
     """The choices with one of them made anew; what belongs to another model or method goes."""
     if name == "model" and value != choices.model:
@@ -106,6 +135,9 @@ def chosen(choices: Choices, name: str, value: str | None) -> Choices:
         return replace(choices, target=value)
     if name == "format":
         return replace(choices, format=value)
+    if name == "layer":
+        others = {key: kept for key, kept in choices.params.items() if key != "layer"}
+        return replace(choices, params=others if value is None else {**others, "layer": int(value)})
     return replace(choices, granularity=value or "token") if name == "granularity" else choices
 
 

@@ -23,6 +23,7 @@ from saliscope.tui.inks import Inks
 from saliscope.tui.picking import Question, question
 from saliscope.tui.screens.main import MainScreen
 from saliscope.tui.store import Kept
+from saliscope.tui.themes import theme_name, themes
 
 #: What a text without a file is called.
 SCRATCH: Final = "text"
@@ -45,9 +46,18 @@ class Stage(App[None]):
         # Asked before Textual takes NO_COLOR out of the environment.
         self.inks = Inks(PALETTES[kept.palette], ground, depth or depth_of(os.environ, is_tty=True))
         super().__init__()
+        self._dress()
         self.kept, self.file = kept, file
         self.desk = Desk(make_session(on_change=self._on_records, on_state=self._on_session), kept.choices)
         self.main = MainScreen(self.desk, self.inks, self._edited)
+
+    def _dress(self) -> None:
+        """Take one of our themes before the style sheet is read: a theme that is set later has it read again."""
+        for one in themes():
+            self.register_theme(one)
+        self.set_reactive(App.theme, theme_name(self.inks.palette.name, self.inks.theme))
+        self._invalidate_css()
+        self.stylesheet.set_variables(self.get_css_variables())
 
     # -- the session ------------------------------------------------------------------------------
 
@@ -116,7 +126,8 @@ class Stage(App[None]):
     def known_question(self, name: str) -> Question:
         """The picker of a choice, with what is known now."""
         desk = self.desk
-        return question(name, desk.choices, desk.models, desk.methods, desk.model())
+        method = desk.method(self.main.here.explanation)
+        return question(name, desk.choices, desk.models, desk.methods, desk.model(), method)
 
     @property
     def is_explained(self) -> bool:

@@ -40,6 +40,7 @@ class Tabling(Looking, Keeping):
         """Show the file of the command line, in the editor or in the table."""
         if self._in_table and self.file is not None:
             self._open_table(self.file)
+            self.file = None
         super().open_first()
         if self.room is not None:
             self.room.show()
@@ -49,16 +50,17 @@ class Tabling(Looking, Keeping):
             self.room = DataRoom(self, path, self._fields)
         except SaliscopeError as error:
             self.complain(error)
-        self.file = None
 
     def action_table(self) -> None:
-        """Show the table that is open, or the file of the editor in one."""
+        """Show the table that is open, or the file of the editor in one; one that cannot be opened stays there."""
+        has_file = self.file is not None
         if self.room is None and self.file is not None:
             self._open_table(self.file)
-        if self.room is None:
-            self.notify("There is no file of rows here; `saliscope tui FILE` opens one.")
-        else:
+        if self.room is not None:
+            self.file = None
             self.room.show()
+        elif not has_file:
+            self.notify("There is no file of rows here; `saliscope tui FILE` opens one.")
 
     def action_rows(self) -> None:
         """Show the file of rows in its table; without one, the records of the text."""

@@ -1,8 +1,13 @@
-"""The app with a session that answers when it is told to."""
+"""The app with a session that answers when it is told to, and a daemon for the tests that want a real one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +74,25 @@ def detail(app: TuiApp) -> str:
     """What the panel of the token shows, as plain text."""
     widget = app.screen.query_one(TokenDetail)
     return "\n".join(widget.render_line(y).text for y in range(widget.size.height))
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[dict[str, str]]:
+    """Folders of a daemon that is nobody else's; it ends with the session."""
+    folder = Path(tempfile.mkdtemp(prefix="sal-tui-", dir="/tmp"))
+    mine = {"SALISCOPE_RUNTIME_DIR": str(folder / "run"), "SALISCOPE_CACHE_DIR": str(folder / "cache"),
+            "HF_HUB_OFFLINE": "1"}  # fmt: skip
+    yield mine
+    stop = [sys.executable, "-m", "saliscope.cli", "daemon", "stop"]
+    subprocess.run(stop, env={**os.environ, **mine}, capture_output=True, check=False)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def real(home: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app finds that daemon, or starts it, with the bundled models."""
+    for name, value in home.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

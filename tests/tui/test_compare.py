@@ -165,7 +165,7 @@ async def test_layers_are_a_heat_map_from_which_one_is_chosen(make: Make, monkey
         await pilot.press("ctrl+l")
         while not (isinstance(app.screen, LayersScreen) and "wonderful" in str(app.screen.heat())):
             await pilot.pause()
-        assert "  0   1   2   3" in str(app.screen.heat())
+        assert "  0   1   2   3" in str(app.screen.head())
         await pilot.press("left", "enter")
         while not isinstance(app.screen, MainScreen):
             await pilot.pause()

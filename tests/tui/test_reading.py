@@ -108,8 +108,19 @@ async def test_jump_mode_goes_where_the_letter_stands(make: Make) -> None:
     async with app.run_test(size=(120, 34)) as pilot:
         await pilot.press("ctrl+o")
         labels = [str(label.render()) for label in app.screen.query(Static) if "jump-label" in label.classes]
-        assert labels == [" e ", " s ", " d ", " m ", " t ", " p "]
+        # The strong tokens have a letter each, in the order of the text.
+        assert labels == [" e ", " s ", " d ", " m ", " t ", " p ", "a", "b", "c", "f"]
         await pilot.press("s")
         await pilot.pause()
         assert isinstance(app.screen, MainScreen)
         assert isinstance(app.focused, Strongest)
+
+
+async def test_jump_mode_goes_to_a_token(make: Make) -> None:
+    app = make()
+    async with app.run_test(size=(120, 34)) as pilot:
+        await pilot.press("ctrl+o", "b")
+        await pilot.pause()
+        # The second of the strong ones.
+        assert app.screen.query_one(Editor).offset_of_cursor == TEXT.index("but")
+        assert isinstance(app.focused, Editor)

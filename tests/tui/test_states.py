@@ -116,3 +116,10 @@ async def test_a_resize_in_the_midst_of_everything_breaks_nothing(make: Make) ->
             await pilot.press("a")
             await pilot.pause()
         assert session_of(app).documents["text"].text.startswith("aaaaa")
+
+
+async def test_a_terminal_that_is_too_narrow_for_the_hint_can_be_begun_in(make: Make) -> None:
+    app = make("")
+    async with app.run_test(size=(40, 12)) as pilot:
+        await pilot.press(*"dull")
+        assert session_of(app).documents["text"].text == "dull"

@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
+from textual.strip import Strip
 from textual.widgets import Static, TextArea
 
 from saliscope.render.painting import Painting
@@ -49,6 +50,10 @@ class PromptArea(TextArea, inherit_bindings=False):
         self._painting = painting
         self._line_cache.clear()
         self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One row; a text area has no way to write its hint where there is no room at all."""
+        return super().render_line(y) if self.content_size.width > 0 else Strip([])
 
     def get_line(self, line_index: int) -> Text:
         """A line in its colours."""

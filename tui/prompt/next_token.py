@@ -10,6 +10,7 @@ from textual.widgets import Static
 from saliscope.render.bars import bar, percent
 from saliscope.render.graphemes import cut, width
 from saliscope.render.labels import shown_label
+from saliscope.render.text import one_line
 from saliscope.tui.inks import Inks
 
 MAX_NAME = 14
@@ -39,7 +40,7 @@ class NextToken(Static):
         room, lines = max(4, self.content_size.width - MAX_NAME - 9), []
         for token, share in self._likely.items():
             is_chosen = token == self._chosen
-            name = cut(shown_label("next-token", token), MAX_NAME)
+            name = cut(one_line(shown_label("next-token", token)), MAX_NAME)
             line = Text(name + " " * (MAX_NAME - width(name)), "bold" if is_chosen else "", no_wrap=True)
             line.append(f" {percent(share):>6} ")
             lines.append(line.append(bar(share, room), self.inks.bar(is_chosen)))

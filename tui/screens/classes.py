@@ -13,13 +13,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from saliscope.protocol.jobs import JobResults, TopType
 from saliscope.render.bars import bar, percent
 from saliscope.render.graphemes import cut, pad, width
 from saliscope.render.text import one_line
 from saliscope.tui.inks import Inks
+from saliscope.tui.widgets.keybar import KeyBar
 
 NUM_TYPES: Final = 15
 NUM_SHORTCUTS: Final = 12
@@ -47,7 +48,7 @@ class ClassesScreen(Screen[None]):
         with VerticalScroll(id="classes"):
             yield Static(id="classes-top")
             yield Static(id="classes-rest")
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Draw what does not depend on the width."""

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.explanation import Explanation
@@ -25,6 +25,7 @@ from saliscope.tui.inks import Inks
 from saliscope.tui.painted import painted
 from saliscope.tui.picking import Question
 from saliscope.tui.screens.picker import Choice, Picker
+from saliscope.tui.widgets.keybar import KeyBar
 
 MAX_CONTENDERS: Final = 4
 #: So many tokens are in the table.
@@ -59,7 +60,7 @@ class CompareScreen(Screen[None]):
         with VerticalScroll(id="contest"):
             yield Static(id="contenders")
             yield Static(id="contest-table")
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Ask for those that are there from the beginning; with one alone, for the second."""
@@ -69,6 +70,10 @@ class CompareScreen(Screen[None]):
         self._show()
         if len(self._contenders) < 2:
             self.action_add("method")
+
+    def on_resize(self) -> None:
+        """Lines break where there is no room."""
+        self._show()
 
     def action_add(self, kind: str) -> None:
         """Pick another method, or another model, for the same text."""
@@ -147,14 +152,16 @@ class CompareScreen(Screen[None]):
         if found is not first:
             agrees = verdict(first, found)
             rank = "–" if agrees.rank is None else f"{agrees.rank:+.2f}"
-            head.append(f"   ρ {rank}  top {agrees.of}: {agrees.shared} shared", "bold")
+            said = f"ρ {rank}  top {agrees.of}: {agrees.shared} shared"
+            room = self.query_one("#contenders").content_size.width
+            head.append(f"{'   ' if head.cell_len + 3 + len(said) <= room else chr(10)}{said}", "bold")
         return head.append("\n").append(painted(painting_of(found), self._inks))
 
     def _table(self) -> Table:
         """Tokens or sentences by contenders, those first that matter most on average."""
         found = self.explanations
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        table.add_column("sentence" if self._by_sentence else "token")
+        table.add_column("sentence" if self._by_sentence else "token", no_wrap=True, overflow="ellipsis")
         same_model = len({one.model for one in found}) == 1
         for one in found:
             table.add_column(one.method if same_model else f"{one.model} {one.method}", justify="right")

@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.sources.stamps import stamp_of
@@ -24,6 +24,7 @@ from saliscope.tui.data.table import RecordTable
 from saliscope.tui.data.terms import HELP, read_terms
 from saliscope.tui.phase import Phase
 from saliscope.tui.widgets.bar import TopBar
+from saliscope.tui.widgets.keybar import KeyBar
 
 if TYPE_CHECKING:
     from saliscope.tui.app import TuiApp
@@ -87,7 +88,7 @@ class DataScreen(Screen[None]):
             yield RowDetail(self._data, inks, id="data-detail")
         yield Static(id="data-notice", markup=False)
         yield Static(id="data-job", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Show what is known, and what comes."""

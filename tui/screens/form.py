@@ -43,6 +43,7 @@ class ParameterForm(ModalScreen[dict[str, Any] | None]):
                 if not self._fields:
                     yield Static("This method has no parameters.")
             yield Static("", id="wrong", markup=False)
+            yield Static("Enter or Ctrl+s uses it, Esc leaves it as it is", classes="hint")
             with Horizontal(classes="buttons"):
                 yield Button("Use", id="use", variant="primary", compact=True)
                 yield Button("Defaults", id="defaults", compact=True)

@@ -1,9 +1,9 @@
-"""Jump mode: a letter on everything that can be reached; to type it goes there."""
+"""Jump mode: a letter on every panel, choice and strong token; to type it goes there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from textual import events
 from textual.app import ComposeResult
@@ -13,26 +13,35 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 
+class Label(NamedTuple):
+    """Where a letter stands on the screen; `is_narrow` on a token, of which it is to hide as little as can be."""
+
+    letter: str
+    offset: Offset
+    is_narrow: bool = False
+
+
 class JumpScreen(ModalScreen[str | None]):
-    """Labels at the places of the targets, over the screen; ends with the target whose letter was typed, or None."""
+    """Labels of the targets, over the screen; ends with the target whose letter was typed, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,ctrl+o", "dismiss", "Cancel")]
 
-    def __init__(self, targets: Mapping[str, Offset], letters: Mapping[str, str]) -> None:
+    def __init__(self, labels: Mapping[str, Label]) -> None:
         super().__init__()
-        self._targets, self._letters = targets, letters
+        self._labels = labels
 
     def compose(self) -> ComposeResult:
         """One label a target."""
-        for target, offset in self._targets.items():
-            label = Static(f" {self._letters[target]} ", classes="jump-label")
-            label.styles.offset = offset
-            yield label
+        for label in self._labels.values():
+            shown = Static(label.letter if label.is_narrow else f" {label.letter} ", classes="jump-label")
+            shown.set_class(label.is_narrow, "-narrow")
+            shown.styles.offset = label.offset
+            yield shown
 
     def on_key(self, event: events.Key) -> None:
         """Go where the letter stands; any other key leaves."""
         if event.key in ("escape", "ctrl+o"):
             return
         event.stop()
-        by_letter = {letter: target for target, letter in self._letters.items()}
+        by_letter = {label.letter: target for target, label in self._labels.items()}
         self.dismiss(by_letter.get(event.key))

@@ -9,9 +9,9 @@ from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.explanation import Explanation, Output
@@ -19,6 +19,7 @@ from saliscope.render.buckets import bucket, peak_of
 from saliscope.render.graphemes import cut, pad
 from saliscope.render.text import one_line
 from saliscope.tui.inks import Inks
+from saliscope.tui.widgets.keybar import KeyBar
 
 MAX_NAME: Final = 16
 CELL: Final = 4
@@ -28,8 +29,8 @@ class LayersScreen(Screen[int | None]):
     """Shows what `explain` gives for all layers at once; ends with the layer that was chosen, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "move(-1)", "Layer before"),
-        Binding("right,l", "move(1)", "Next layer"),
+        Binding("left,h", "move(-1)", "Layer before", key_display="←"),
+        Binding("right,l", "move(1)", "Next layer", key_display="→"),
         Binding("enter", "take", "Explain with this layer"),
         Binding("escape,q,ctrl+l", "dismiss", "Back"),
     ]
@@ -42,10 +43,12 @@ class LayersScreen(Screen[int | None]):
         self._at = 0
 
     def compose(self) -> ComposeResult:
-        """The map in a box that scrolls."""
-        with VerticalScroll(id="layers"):
-            yield Static("asking …", id="heat", markup=False)
-        yield Footer(show_command_palette=False)
+        """The layers above the map, which scrolls."""
+        with Vertical(id="layers"):
+            yield Static("asking …", id="heat-head", markup=False)
+            with VerticalScroll():
+                yield Static(id="heat", markup=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Ask."""
@@ -53,30 +56,39 @@ class LayersScreen(Screen[int | None]):
         self.run_worker(self._ask())
 
     async def _ask(self) -> None:
-        heat = self.query_one("#heat", Static)
         try:
             self._found = await self._explain()
         except SaliscopeError as error:
-            heat.update(f"{error.message}\n{error.advice}")
+            self.query_one("#heat-head", Static).update(f"{error.message}\n{error.advice}")
             return
         layered = [output for output in self._found.outputs if output.layer is not None]
         by_layer = {output.layer: output for output in reversed(layered)}
         self._outputs = [by_layer[layer] for layer in sorted(by_layer, key=lambda layer: layer or 0)]
         own = self._found.outputs[0].layer
         self._at = next((at for at, output in enumerate(self._outputs) if output.layer == own), 0)
-        heat.update(self.heat())
+        self._show()
+
+    def _show(self) -> None:
+        self.query_one("#heat-head", Static).update(self.head())
+        self.query_one("#heat", Static).update(self.heat())
+
+    def head(self) -> Text:
+        """What is shown, and the numbers of the layers above their columns."""
+        found = self._found
+        if found is None or not self._outputs:
+            return Text("This method tells of no layers.")
+        head = Text(pad("layer", MAX_NAME), "dim")
+        for at, output in enumerate(self._outputs):
+            head.append(f"{output.layer:>{CELL - 1}} ", Style(bold=at == self._at, reverse=at == self._at))
+        what = "what each layer makes of the text, embeddings first"
+        return Text.assemble((f"{found.model} · {found.method}: {what}\n\n", "dim"), head)
 
     def heat(self) -> Text:
         """One line a token, one column a layer; each column in shares of its own strongest token."""
         found = self._found
-        if found is None or not self._outputs:
-            return Text("this method tells of no layers")
-        peaks = [peak_of(output.scores) for output in self._outputs]
-        lines = [Text(f"{found.model} · {found.method}: what each layer makes of the text, embeddings first", "dim")]
-        head = Text(pad("layer", MAX_NAME), "dim")
-        for at, output in enumerate(self._outputs):
-            head.append(f"{output.layer:>{CELL - 1}} ", Style(bold=at == self._at, reverse=at == self._at))
-        lines += [Text(""), head]
+        if found is None:
+            return Text("")
+        peaks, lines = [peak_of(output.scores) for output in self._outputs], []
         for number, feature in enumerate(found.features):
             line = Text(no_wrap=True).append(pad(cut(one_line(feature.text), MAX_NAME - 1), MAX_NAME))
             for output, peak in zip(self._outputs, peaks, strict=True):
@@ -89,7 +101,7 @@ class LayersScreen(Screen[int | None]):
         """Choose the layer beside this one."""
         if self._outputs:
             self._at = min(max(self._at + by, 0), len(self._outputs) - 1)
-            self.query_one("#heat", Static).update(self.heat())
+            self._show()
 
     def action_take(self) -> None:
         """Explain with the chosen layer from now on."""

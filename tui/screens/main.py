@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from string import ascii_lowercase
 from typing import Any, ClassVar, Final
 
 from textual import on
@@ -12,7 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.geometry import Offset
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from saliscope.protocol.edits import Edit
 from saliscope.render.buckets import bucket, peak_of
@@ -20,9 +21,11 @@ from saliscope.render.explained import goal_of, strongest
 from saliscope.tui.desk import Desk, Here
 from saliscope.tui.inks import Inks
 from saliscope.tui.keys import bind
-from saliscope.tui.screens.jump import JumpScreen
+from saliscope.tui.picking import layer_name
+from saliscope.tui.screens.jump import JumpScreen, Label
 from saliscope.tui.widgets.bar import CHOICES, TopBar
 from saliscope.tui.widgets.editor import Editor
+from saliscope.tui.widgets.keybar import KeyBar
 from saliscope.tui.widgets.legend import Legend
 from saliscope.tui.widgets.prediction import PredictionBars
 from saliscope.tui.widgets.strongest import Strongest
@@ -37,8 +40,9 @@ PROGRESS: Final = {
     "partial": "◑ estimate, better follows",
     "final": "● final",
 }
-#: Where jump mode goes, by letter.
-JUMPS: Final = {"editor": "e", "strongest": "s", **dict(zip(CHOICES, "dmtp", strict=True))}
+#: Where jump mode goes, by letter; the other letters are those of strong tokens.
+JUMPS: Final = {"editor": "e", "strongest": "s", **dict(zip(CHOICES, "dmtpl", strict=True))}
+TOKEN_LETTERS: Final = "".join(letter for letter in ascii_lowercase if letter not in JUMPS.values())
 
 
 class MainScreen(Screen[None]):
@@ -63,7 +67,8 @@ class MainScreen(Screen[None]):
              show=False),
         bind("ctrl+up,left_square_bracket", "strong(-1)", "Previous strong token", "Go to the strong token before",
              show=False),
-        bind("ctrl+o,o", "jump", "Jump", "Show a letter on everything; it goes there", show=False),
+        bind("ctrl+o,o", "jump", "Jump", "Show a letter on every panel and strong token; it goes there",
+             show=False),
         bind("f10", "app.external", "External editor", "Edit the text in your $EDITOR", show=False),
         bind("ctrl+s", "app.save", "Save", "Write the text to its file", show=False),
         bind("f12", "app.log_screen", "Log", "Show what happened so far", show=False),
@@ -92,7 +97,7 @@ class MainScreen(Screen[None]):
                 yield PredictionBars(self._inks, id="prediction")
                 yield TokenDetail(self._inks, id="token")
                 yield Strongest(self._inks, id="strongest")
-        yield Footer(show_command_palette=False)
+        yield KeyBar({"ctrl+q": "Quit", "ctrl+p": "Commands"})
 
     def on_mount(self) -> None:
         """Name the panels and begin in the editor."""
@@ -178,6 +183,7 @@ class MainScreen(Screen[None]):
             ("method", choices.method or (found.method if found else "method"), choices.method is not None),
             ("target", choices.target or (goal_of(found) if found else "target"), choices.target is not None),
             ("granularity", found.granularity if found else choices.granularity, choices.granularity != "token"),
+            ("layer", layer_name(self._desk.layer(found)), "layer" in choices.params),
         ]
 
     def _marked(self, here: Here) -> tuple[Any, tuple[Any, ...]]:
@@ -202,19 +208,24 @@ class MainScreen(Screen[None]):
     def action_strong(self, direction: int) -> None:
         """Go to the next strong token of the record in reading order, or the one before; round at the ends."""
         here, now = self.here, self.editor.offset_of_cursor
-        if here.record is None or here.explanation is None:
-            return
-        places = here.record.features
-        scores, peak = here.explanation.scores, peak_of(here.explanation.scores)
-        strong = [at for at in strongest(here.explanation, NUM_STRONG) if bucket(scores[at], peak)]
-        starts = sorted(place[0] for at in strong if (place := places[at]) is not None)
-        own = None if here.feature is None else places[here.feature]
+        starts = self._strong(here)
+        own = None if here.record is None or here.feature is None else here.record.features[here.feature]
         begin = now if own is None else own[0]
         ahead = [start for start in starts if start > begin]
         behind = [start for start in starts if start < begin]
         if starts:
             forward, backward = (ahead or starts)[0], (behind or starts)[-1]
             self.editor.go(forward if direction > 0 else backward)
+
+    @staticmethod
+    def _strong(here: Here) -> list[int]:
+        """Where the strong tokens of a record begin, in reading order."""
+        if here.record is None or here.explanation is None:
+            return []
+        places = here.record.features
+        scores, peak = here.explanation.scores, peak_of(here.explanation.scores)
+        strong = [at for at in strongest(here.explanation, NUM_STRONG) if bucket(scores[at], peak)]
+        return sorted(place[0] for at in strong if (place := places[at]) is not None)
 
     @on(Strongest.Chosen)
     def _go_to(self, event: Strongest.Chosen) -> None:
@@ -225,15 +236,21 @@ class MainScreen(Screen[None]):
 
     def action_jump(self) -> None:
         """Show a letter on everything that can be reached."""
-        places: dict[str, Offset] = {}
-        for target in JUMPS:
+        labels: dict[str, Label] = {}
+        for target, letter in JUMPS.items():
             widget = self.query_one(f"#chip-{target}" if target in CHOICES else f"#{target}")
             if widget.display and widget.region.area:
-                places[target] = widget.region.offset + Offset(1, 0)
-        self.app.push_screen(JumpScreen(places, JUMPS), self._jump_to)
+                labels[target] = Label(letter, widget.region.offset + Offset(1, 0))
+        places = ((start, self.editor.place_of(start)) for start in self._strong(self.here))
+        seen = [(start, place) for start, place in places if place is not None]
+        for (start, place), letter in zip(seen, TOKEN_LETTERS, strict=False):
+            labels[str(start)] = Label(letter, place, is_narrow=True)
+        self.app.push_screen(JumpScreen(labels), self._jump_to)
 
     async def _jump_to(self, target: str | None) -> None:
         if target in CHOICES:
             await self.app.run_action(f"app.pick('{target}')")
+        elif target is not None and target.isdecimal():
+            self.editor.go(int(target))
         elif target is not None:
             self.query_one(f"#{target}").focus()

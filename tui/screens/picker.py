@@ -20,6 +20,8 @@ from saliscope.render.text import one_line
 
 #: The widest name beside which notes still line up, in cells.
 MAX_NAME = 30
+#: Notes of more code points are shown whole below the list.
+MAX_NOTE = 48
 
 
 class Choice(NamedTuple):
@@ -50,11 +52,13 @@ class Picker(ModalScreen[Choice | None]):
         with Vertical(classes="dialog"):
             yield Input(placeholder=self._free or "type to search", id="search", compact=True)
             yield OptionList(id="found", compact=True)
+            yield Static(id="note", markup=False)
             yield Static("Enter chooses, Esc leaves it as it is", classes="hint")
 
     def on_mount(self) -> None:
         """Show everything, with what is chosen now highlighted."""
         self.query_one(Vertical).border_title = self._title
+        self.query_one("#note").display = any(len(choice.note) > MAX_NOTE for choice in self._choices)
         self._show("")
         values = [choice.value for choice in self._found]
         if self._now in values:
@@ -79,6 +83,11 @@ class Picker(ModalScreen[Choice | None]):
         if at is not None and at < len(self._found):
             self.dismiss(self._found[at])
 
+    @on(OptionList.OptionHighlighted)
+    def _tell(self, event: OptionList.OptionHighlighted) -> None:
+        """Show all of a note, of which a row has room for the beginning."""
+        self.query_one("#note", Static).update(self._found[event.option_index].note)
+
     @on(OptionList.OptionSelected)
     def _select(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(self._found[event.option_index])
@@ -94,8 +103,10 @@ class Picker(ModalScreen[Choice | None]):
         """The choices that match, the best first; what was typed itself comes last."""
         if not query:
             return list(self._choices)
-        scored = [(self._search.match(query, one.name)[0], one) for one in self._choices]
-        found = [one for score, one in sorted(scored, key=lambda pair: -pair[0]) if score > 0]
+        scored = [(*self._search.match(query, one.name), one) for one in self._choices]
+        hits = [(-score, places[0], len(one.name), one) for score, places, one in scored if score > 0]
+        # Of names that match alike, those first that begin with it, and the shorter ones.
+        found = [hit[-1] for hit in sorted(hits, key=lambda hit: hit[:-1])]
         if self._free and all(one.value != query for one in found):
             found.append(Choice(query, query, "as typed"))
         return found

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Label, Static
+from textual.widgets import Input, Label, Static
 
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.explanation import Explanation
@@ -24,6 +24,7 @@ from saliscope.tui.prompt.answer import AnswerView
 from saliscope.tui.prompt.message import MessageBox
 from saliscope.tui.prompt.next_token import NextToken
 from saliscope.tui.prompt.state import Prompt, places
+from saliscope.tui.widgets.keybar import KeyBar
 from saliscope.tui.widgets.legend import Legend
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class PromptScreen(Screen[None]):
                             yield Label(name, classes="wish-name")
                             kind: Any = "number" if name == "temperature" else "integer"
                             yield Input(str(value), type=kind, id=f"wish-{name.split()[0]}", compact=True)
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     async def on_mount(self) -> None:
         """Show the prompt as it was left."""

@@ -11,12 +11,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Input, Static
+from textual.widgets import DataTable, Input, Static
 
 from saliscope.render.bars import bar, percent
 from saliscope.render.graphemes import cut
 from saliscope.render.text import one_line
 from saliscope.tui.records import ORDERS, RecordRow, ordered, summary
+from saliscope.tui.widgets.keybar import KeyBar
 
 #: How often the table is made anew while records are explained, in seconds.
 EVERY_S: Final = 1.0
@@ -52,7 +53,7 @@ class RecordsScreen(Screen[int | None]):
             yield Input(
                 placeholder="narrow down: a label, a prediction, mismatch, low-margin, …", id="filter", compact=True
             )
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Show what is known, and what comes."""

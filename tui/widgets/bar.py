@@ -17,7 +17,7 @@ MAX_CHIP = 28
 #: Where there is room for the memory, in cells.
 WIDE = 100
 #: What is chosen, in the order of the chips.
-CHOICES = ("model", "method", "target", "granularity")
+CHOICES = ("model", "method", "target", "granularity", "layer")
 
 
 class Chip(Static):
@@ -30,10 +30,11 @@ class Chip(Static):
         self.tooltip = f"Choose another {name}"
 
     def show(self, value: str, *, own: bool) -> None:
-        """Show a value; `own` if the reader chose it, not the daemon."""
+        """Show a value, none where there is nothing to choose; `own` if the reader chose it, not the daemon."""
         if self._shown == (value, own):
             return
         self._shown = value, own
+        self.set_class(bool(value), "-there")
         line = Text(cut(one_line(value), MAX_CHIP), "bold" if own else "")
         line.append(" ▾", "dim")
         self.update(line)
@@ -51,7 +52,7 @@ class TopBar(Horizontal):
         self._shown: tuple[str, str] | None = None
 
     def compose(self) -> ComposeResult:
-        """The name of the app, four chips and the state."""
+        """The name of the app, a chip for each choice and the state."""
         yield Static("saliscope", id="name")
         for name in CHOICES:
             yield Chip(name)

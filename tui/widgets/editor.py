@@ -9,7 +9,7 @@ from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
-from textual.geometry import Region
+from textual.geometry import Offset, Region
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -120,6 +120,12 @@ class Editor(TextArea, inherit_bindings=False):
         """Put the cursor on a code point and show it."""
         self.move_cursor(self.lines.location(offset), center=False)
 
+    def place_of(self, offset: int) -> Offset | None:
+        """Where a code point stands on the screen; None where it is not visible."""
+        area = self.content_region
+        found = self.wrapped_document.location_to_offset(self.lines.location(offset)) - self.scroll_offset + area.offset
+        return found if area.contains_point(found) else None
+
     def on_text_area_selection_changed(self) -> None:
         """Draw what cursor and selection have left and entered, and say where the cursor stands now."""
         self.recolour()
@@ -148,7 +154,8 @@ class Editor(TextArea, inherit_bindings=False):
         """One row, painted anew if nothing that looks the same was painted lately."""
         look = self._painted[y] = self._look(y, self._styles)
         if look is None:
-            return super().render_line(y)
+            # A text area has no way to write its hint where there is no room at all.
+            return super().render_line(y) if self.content_size.width > 0 else Strip([])
         strip = self._strips.get(look)
         if strip is None:
             strip = self._strips[look] = self._render_line(y)

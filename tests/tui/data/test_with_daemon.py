@@ -1,4 +1,4 @@
-"""Tables and prompts against a real daemon with the bundled models; one daemon for the whole module."""
+"""Tables and prompts against a real daemon with the bundled models."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ from saliscope.tui.screens.prompt import PromptScreen
 from saliscope.tui.store import Kept
 from tests.tui.conftest import until
 from tests.tui.data.conftest import room_of, screen_of, settled, write
-from tests.tui.test_with_daemon import home, real
 
-__all__ = ["home", "real"]
+pytestmark = pytest.mark.usefixtures("real")
 
 
 def table_of(path: Path, **choices: str) -> TuiApp:

@@ -1,64 +1,21 @@
-"""The app against a real daemon with the bundled models; one daemon for the whole module."""
+"""Typing: colours while it is written, records of a file, and a daemon that is killed meanwhile."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from textual.widgets import Static
 
 from saliscope.protocol import glance
-from saliscope.protocol.explanation import Explanation
 from saliscope.tui.app import TuiApp
-from saliscope.tui.choices import Choices
 from saliscope.tui.screens.compare import CompareScreen
-from saliscope.tui.screens.main import MainScreen
 from saliscope.tui.screens.picker import Picker
 from saliscope.tui.store import Kept
 from saliscope.tui.widgets.editor import Editor
 from tests.tui.conftest import until
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[dict[str, str]]:
-    """Folders of a daemon that is nobody else's; it ends with the module."""
-    folder = Path(tempfile.mkdtemp(prefix="sal-tui-", dir="/tmp"))
-    mine = {"SALISCOPE_RUNTIME_DIR": str(folder / "run"), "SALISCOPE_CACHE_DIR": str(folder / "cache"),
-            "HF_HUB_OFFLINE": "1"}  # fmt: skip
-    yield mine
-    stop = [sys.executable, "-m", "saliscope.cli", "daemon", "stop"]
-    subprocess.run(stop, env={**os.environ, **mine}, capture_output=True, check=False)
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(autouse=True)
-def real(home: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in home.items():
-        monkeypatch.setenv(name, value)
-
-
-def app_of(text: str = "", **choices: str) -> TuiApp:
-    return TuiApp(Kept(text=text, ground="dark", choices=Choices(**choices)), depth="truecolor")  # type: ignore[arg-type]
-
-
-def main_of(app: TuiApp) -> MainScreen:
-    screen = app.screen_stack[1]
-    assert isinstance(screen, MainScreen)
-    return screen
-
-
-def explained(app: TuiApp) -> Explanation:
-    """What is known of the text at the cursor."""
-    found = main_of(app).here.explanation
-    assert found is not None
-    return found
+from tests.tui.flows.conftest import app_of, explained, main_of
 
 
 async def test_what_is_typed_takes_colours_and_a_prediction() -> None:
