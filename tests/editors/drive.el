@@ -58,6 +58,18 @@
     (goto-char (match-beginning 0))
     (let ((hover (jsonrpc-request server :textDocument/hover (eglot--TextDocumentPositionParams))))
       (drive-note 'hover (plist-get (plist-get hover :contents) :value)))
+    ;; Commands as a person runs them, and an action of which the answer is meant for the person.
+    (drive-note 'labels (vconcat (saliscope--labels)))
+    (drive-note 'masked (saliscope-mask))
+    (eglot-execute-command server 'saliscope.copyJson (vector (saliscope--uri) (saliscope--place)))
+    (drive-note 'copied (current-kill 0))
+    (saliscope-set-method "input-x-gradient")
+    (drive-run server)
+    (drive-note 'method (plist-get (plist-get (saliscope--ask "record" (saliscope--uri) (saliscope--place)) :explanation)
+                                   :method))
+    (saliscope-set-method nil)
+    (drive-run server)
+    (drive-until "the colours are those of before" (lambda () (equal (drive-face "boring") "saliscope-for-3")))
     (flymake-start)
     (drive-until "the problem is there" #'flymake-diagnostics)
     (drive-note 'problems

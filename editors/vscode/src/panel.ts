@@ -78,7 +78,8 @@ function head(known: Known, explanation: Explanation): string {
   const share = value ?? probabilities[label];
   const said = share === undefined ? label : `${label} ${share.toFixed(2)}`;
   const told = known.label === null ? "" : ` <span class="quiet">label ${escape(String(known.label))}</span>`;
-  const how = `${explanation.model} · ${explanation.method} · for ${explanation.target.label}`;
+  const against = explanation.target.against ? ` against ${explanation.target.against}` : "";
+  const how = `${explanation.model} · ${explanation.method} · for ${explanation.target.label}${against}`;
   const stale = known.stale ? " · stale" : "";
   return `<h1>${escape(said)}${told}</h1><p class="quiet">${escape(how)}${stale}</p>`;
 }
