@@ -79,7 +79,9 @@ class Terminal:
         from rich.text import Text
 
         page, ink = (tuple(Color.parse(colour).get_truecolor()) for colour in (ground, text))
-        theme = TerminalTheme(page, ink, list(map(tuple, SVG_EXPORT_THEME.ansi_colors._colors)))  # type: ignore[arg-type]
+        # A ground of its own colour is written as the first of the sixteen.
+        basic = [page, *map(tuple, SVG_EXPORT_THEME.ansi_colors._colors[1:])]
+        theme = TerminalTheme(page, ink, basic)  # type: ignore[arg-type]
         with open(os.devnull, "w") as nowhere:
             console = Console(
                 record=True, width=self._columns, file=nowhere, force_terminal=True, color_system="truecolor"

@@ -69,7 +69,8 @@
                                    :method))
     (saliscope-set-method nil)
     (drive-run server)
-    (drive-until "the colours are those of before" (lambda () (equal (drive-face "boring") "saliscope-for-3")))
+    (drive-until "the colours are those of before"
+                 (lambda () (equal (vconcat (drive-overlays)) (cdr (assq 'overlays drive-seen)))))
     (flymake-start)
     (drive-until "the problem is there" #'flymake-diagnostics)
     (drive-note 'problems

@@ -74,6 +74,10 @@ def test_hover_problems_and_lenses_are_there(seen: dict[str, Any]) -> None:
     assert seen["lenses"] == ["negative 0.90 · label positive · fake-method", "positive 0.90 · fake-method"]
 
 
+def test_the_window_of_a_hover_is_not_explained(seen: dict[str, Any]) -> None:
+    assert seen["float"] == ["markdown", False]
+
+
 def test_commands_answer(seen: dict[str, Any]) -> None:
     assert seen["masked"] == "wonderful"
     assert {"explain", "mask", "model", "run"} <= set(seen["commands"])

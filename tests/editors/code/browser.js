@@ -78,7 +78,14 @@ class Code {
     await this.command(menu);
     const rows = ".action-widget .monaco-list-row";
     await until(`${title} is offered`, async () => (await this.texts(rows)).some((row) => row.includes(title)));
-    await this.page.locator(rows).filter({ hasText: title }).first().click();
+    // The menu takes no click before the mouse has moved; keys it takes at once.
+    await until(`${title} is chosen`, async () => {
+      const chosen = await this.texts(`${rows}.focused`);
+      if (chosen.some((row) => row.includes(title))) return true;
+      await this.page.keyboard.press("ArrowDown");
+      return false;
+    });
+    await this.page.keyboard.press("Enter");
   }
 
   picture(path) {

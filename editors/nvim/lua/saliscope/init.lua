@@ -190,7 +190,10 @@ function M.setup(options)
     group = group,
     pattern = M.options.filetypes,
     callback = function(event)
-      M.start(event.buf)
+      -- Not those of plugins and of Neovim itself: a hover is Markdown too.
+      if vim.bo[event.buf].buftype == "" then
+        M.start(event.buf)
+      end
     end,
   })
   vim.api.nvim_create_autocmd("ColorScheme", {
