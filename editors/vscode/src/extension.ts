@@ -20,11 +20,11 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const mine = new Server({
     explained(known) {
       panel.show(known);
-      void vscode.commands.executeCommand(`${VIEW}.focus`);
+      void panel.open();
     },
     compared() {
       // The panel hears the scores with the news of the record.
-      void vscode.commands.executeCommand(`${VIEW}.focus`);
+      void panel.open();
     },
     copied(known) {
       void vscode.env.clipboard.writeText(JSON.stringify(known, null, 2));

@@ -66,13 +66,22 @@ function M.place(client)
   return vim.lsp.util.make_position_params(window, client.offset_encoding).position
 end
 
+-- The buffer that is called so; `vim.uri_to_bufnr` would make a new one for a buffer without a name.
+local function buffer_of(uri)
+  for _, buf in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.api.nvim_buf_is_loaded(buf) and vim.uri_from_bufnr(buf) == uri and M.client(buf) then
+      return buf
+    end
+  end
+end
+
 local function decorations(_, told, context)
   local client = vim.lsp.get_client_by_id(context.client_id)
   if not client or not told then
     return
   end
-  local buf = vim.uri_to_bufnr(told.uri)
-  if colours.draw(buf, told, client.offset_encoding) then
+  local buf = buffer_of(told.uri)
+  if not buf or colours.draw(buf, told, client.offset_encoding) then
     return
   end
   -- The text has moved on: ask for these records again when the typing pauses.
