@@ -82,7 +82,7 @@ async def test_a_file_of_settings_in_which_nothing_is_a_text_is_left_alone(start
     document = types.DocumentSymbolParams(types.TextDocumentIdentifier(uri))
     assert not await editor.client.text_document_document_symbol_async(document)
     # Whoever asks for it, or says which field it is, is told.
-    with pytest.raises(Exception, match="no field is known as the text"):
+    with pytest.raises(Exception, match="no field known as the text"):
         await editor.command("explain", uri, {"line": 0, "character": 1})
     named = {"saliscope": {"field": "review"}}
     editor.client.workspace_did_change_configuration(types.DidChangeConfigurationParams(named))
