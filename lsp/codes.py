@@ -22,8 +22,8 @@ class Code(NamedTuple):
     meaning: str
 
 
-def _of(kind: FindingKind, severity: types.DiagnosticSeverity, *, is_on: bool = True) -> Code:
-    return Code(severity, is_on, FINDINGS[kind][1])
+def _of(kind: FindingKind, severity: types.DiagnosticSeverity, *, is_on: bool = True, more: str = "") -> Code:
+    return Code(severity, is_on, FINDINGS[kind][1] + more)
 
 
 #: kind of a finding -> code, where it is another word.
@@ -36,7 +36,7 @@ CODES: Final[dict[str, Code]] = {
     "shortcut": _of("shortcut", INFORMATION, is_on=False),
     "broken": _of("broken", WARNING),
     "ragged": _of("ragged", WARNING),
-    "no-text": _of("no-text", INFORMATION),
+    "no-text": _of("no-text", INFORMATION, more=" Not said of JSON and YAML files in which nothing is a text."),
     "not-text": _of("not-text", INFORMATION),
     "empty": _of("empty", INFORMATION),
     "not-unicode": _of("not-unicode", INFORMATION),

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 from lsprotocol import types
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from saliscope import __version__
 from saliscope.lsp.buffers import Buffer
@@ -22,6 +22,8 @@ from saliscope.protocol.asked import mask_of, source_of
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.explanation import Explanation, Prediction
 from saliscope.protocol.live import LiveRecord
+from saliscope.protocol.targets import read_target
+from saliscope.protocol.workspace import GOLD
 
 T = TypeVar("T")
 Token = types.ProgressToken | None
@@ -132,7 +134,7 @@ async def compare(service: Service, arguments: list[Any], token: Token) -> Any:
         model=explanation.model,
         method=wish.what,
         granularity=explanation.granularity,
-        target=explanation.target.label if explanation.target.kind == "class" else None,
+        target=_target(buffer, explanation),
     )
     buffer.compared.setdefault(explanation.text, {})[wish.what] = found
     service.news.add(buffer, [record.id])
@@ -277,6 +279,8 @@ def _read(arguments: list[Any], kind: type[T]) -> T:
 
 
 def _choose(service: Service, name: str, choice: Choice) -> dict[str, Any]:
+    if name == "target" and isinstance(choice.what, str):
+        read_target(choice.what)
     chosen = service.commanded if choice.uri is None else service.buffer(choice.uri).commanded
     if choice.what is None:
         chosen.pop(name, None)
@@ -325,6 +329,16 @@ async def _final(service: Service, buffer: Buffer, offset: int) -> LiveRecord:
         told = [one.message for one in record.findings] if record else []
         raise SaliscopeError("bad_request", "; ".join(told) or "there is nothing to explain at this place")
     return record
+
+
+def _target(buffer: Buffer, explanation: Explanation) -> Any:
+    """What an explanation is of, to ask for the same again; None: what is predicted."""
+    found, asked = explanation.target, buffer.settings.target
+    if found.kind == "class":
+        return found.label
+    if found.kind == "contrast":
+        return {"kind": found.kind, "label": found.label, "against": found.against}
+    return None if asked is UNSET or asked == GOLD else read_target(str(asked))
 
 
 def _share(prediction: Prediction, label: str | None = None) -> float | None:

@@ -11,21 +11,32 @@ from saliscope.protocol.explanation import Explanation, Prediction
 from saliscope.protocol.live import LiveRecord
 
 _MOST_CLASSES = 4
+_COMPUTING = "computing …"
 
 
 def hover(buffer: Buffer, offset: int, *, markdown: bool) -> types.Hover | None:
     """What is known of the word at a code point, or of its record where the word has no score."""
     record = buffer.record_at(offset)
     if record is None:
-        return None
+        return _awaited(buffer)
     piece = piece_at(record, buffer.text, offset)
     lines = _lines(buffer, record, piece, markdown)
-    if not lines:
+    if not lines or buffer.is_alien:
         return None
     kind = types.MarkupKind.Markdown if markdown else types.MarkupKind.PlainText
     start, end = (record.start, record.end) if piece is None else (piece.start, piece.end)
     text = "\n\n".join(lines) if markdown else "\n".join(lines)
     return types.Hover(contents=types.MarkupContent(kind=kind, value=text), range=buffer.lines.range(start, end))
+
+
+def _awaited(buffer: Buffer) -> types.Hover | None:
+    """Of a document that was just opened not every record is known yet."""
+    live = buffer.live
+    if live is None or live.is_settled or live.problem is not None or live.failed is not None:
+        return None
+    if live.records and len(live.records) >= live.num_records:
+        return None
+    return types.Hover(contents=types.MarkupContent(kind=types.MarkupKind.PlainText, value=_COMPUTING))
 
 
 def _lines(buffer: Buffer, record: LiveRecord, piece: Piece | None, markdown: bool) -> list[str]:
@@ -34,7 +45,7 @@ def _lines(buffer: Buffer, record: LiveRecord, piece: Piece | None, markdown: bo
         told = [one.message for one in record.findings]
         if record.state == "predicted" and record.prediction is not None:
             return [f"{_likely(record.prediction)}{_label(record)}", *told, "explaining …"]
-        return told or (["computing …"] if record.state == "waiting" else [])
+        return told or ([_COMPUTING] if record.state == "waiting" else [])
     said = [] if piece is None else _word(buffer, record, piece, explanation, markdown)
     said.append(f"{_likely(record.prediction or explanation.prediction)}{_label(record)}")
     said.append(f"{explanation.model} · {explanation.method} · {cost_of(explanation)}{_estimate(record, explanation)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from saliscope.lsp.buffers import Buffer
-from saliscope.lsp.words import prediction_of
+from saliscope.lsp.words import aim_of, prediction_of
 from saliscope.protocol.live import LiveRecord
 
 #: More lenses than this slow an editor down; the last one says how many records are left out.
@@ -43,6 +43,8 @@ def title(record: LiveRecord) -> str:
     if record.explanation is None or record.state == "predicted":
         return " · ".join([*parts, "…"])
     parts.append(record.explanation.method)
+    if aim := aim_of(record.explanation):
+        parts.append(f"for {aim}")
     if record.stale:
         parts.append("stale")
     elif record.state == "partial":

@@ -53,6 +53,8 @@ def diagnostics(buffer: Buffer, abilities: Abilities) -> list[dict[str, Any]]:
     whole = _of_document(buffer, abilities)
     if whole is not None:
         return [whole]
+    if buffer.is_alien:
+        return []
     found: list[dict[str, Any]] = []
     made, edited = buffer.made, buffer.lines.take_edited()
     for record in buffer.records:

@@ -103,11 +103,7 @@ def _problem(key: str, value: object) -> str | None:
         strange = [code for code in value if code not in CODES]
         if strange:
             return f"{', '.join(strange)}: no such code; there are {', '.join(CODES)}"
-    try:
-        msgspec.convert({key: value}, Settings)
-    except msgspec.ValidationError as error:
-        return str(error).partition(" - at ")[0]
-    return None
+    return workspace.problem_of(key, value, Settings)
 
 
 def resolve(editor: Mapping[str, Any], file: workspace.Settings, commanded: Mapping[str, Any]) -> Settings:

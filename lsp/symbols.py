@@ -14,6 +14,8 @@ from saliscope.protocol.live import LiveRecord
 
 def symbols(buffer: Buffer, *, nested: bool) -> list[dict[str, Any]]:
     """One symbol a record, in order, as JSON; not `nested` in the older form, for clients that know only that."""
+    if buffer.is_alien:
+        return []
     return [_symbol(buffer, record, nested) for record in buffer.records if record.start < record.end]
 
 

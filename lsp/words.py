@@ -41,6 +41,15 @@ def side_of(explanation: Explanation, score: float) -> str:
     return f"speaks for {short(against)}" if against else f"speaks against {label}"
 
 
+def aim_of(explanation: Explanation) -> str:
+    """What is explained, where that is another than the predicted class; else nothing."""
+    target = explanation.target
+    if target.against:
+        return f"{short(target.label)} against {short(target.against)}"
+    is_other = target.kind == "class" and target.label != explanation.prediction.label
+    return short(target.label) if is_other else ""
+
+
 def prediction_of(prediction: Prediction) -> str:
     """The likeliest answer and its probability, or its value."""
     label = short(prediction.label)

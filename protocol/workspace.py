@@ -12,11 +12,15 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.targets import read_target
 from saliscope.protocol.terms import Granularity, Name
 from saliscope.protocol.toml_lines import key_lines
 
 FILE: Final = "saliscope.toml"
 GLOBS: Final = "files"
+#: The target that is the class of each record's label.
+GOLD: Final = "gold"
 Trigger = Literal["onType", "onSave", "manual"]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
@@ -48,7 +52,10 @@ class Settings(Struct, frozen=True, omit_defaults=True):
         own = (name for name in Settings.__struct_fields__ if name not in ("trigger", "thresholds"))
         said = {name: getattr(self, name) for name in own}
         said |= {name: getattr(self.thresholds, name) for name in self.thresholds.__struct_fields__}
-        return {name: value for name, value in said.items() if value is not UNSET}
+        found = {name: value for name, value in said.items() if value is not UNSET}
+        if isinstance(self.target, str) and self.target != GOLD:
+            found["target"] = read_target(self.target)
+        return found
 
 
 #: key -> what it says.
@@ -142,6 +149,19 @@ def matches(path: PurePath, glob: str) -> bool:
     return re.fullmatch("".join(words.get(part) or re.escape(part) for part in parts), subject, re.DOTALL) is not None
 
 
+def problem_of(key: str, value: object, kind: type[Struct]) -> str | None:
+    """Why a value cannot stand under a key of `kind`; None if it can."""
+    try:
+        msgspec.convert({key: value}, kind)
+        if key == "target" and isinstance(value, str):
+            read_target(value)
+    except msgspec.ValidationError as error:
+        return str(error).partition(" - at ")[0]
+    except SaliscopeError as error:
+        return error.message.removeprefix("target: ")
+    return None
+
+
 def _kept(data: dict[str, Any], path: tuple[str, ...], problems: list[tuple[tuple[str, ...], str]]) -> dict[str, Any]:
     """The entries of a table that are known and valid; the others become problems."""
     kept: dict[str, Any] = {}
@@ -154,12 +174,11 @@ def _kept(data: dict[str, Any], path: tuple[str, ...], problems: list[tuple[tupl
         if key not in known:
             problems.append(((*path, key), f"{key} is none of {', '.join(known)}"))
             continue
-        try:
-            msgspec.convert({key: value}, kind)
-        except msgspec.ValidationError as error:
-            problems.append(((*path, key), f"{key}: {str(error).partition(' - at ')[0]}"))
-        else:
+        problem = problem_of(key, value, kind)
+        if problem is None:
             kept[key] = value
+        else:
+            problems.append(((*path, key), f"{key}: {problem}"))
     return kept
 
 

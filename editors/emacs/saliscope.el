@@ -129,6 +129,82 @@ That is done when BUFFER has sent its changes."
 
 (add-hook 'eglot-managed-mode-hook #'saliscope--clear)
 
+;; What a person runs.
+
+(defun saliscope--place ()
+  "Where point is, as the server counts."
+  (eglot--pos-to-lsp-position))
+
+(defun saliscope--uri ()
+  "The document of this buffer, as the server calls it."
+  (plist-get (eglot--TextDocumentIdentifier) :uri))
+
+(defun saliscope--ask (command &rest arguments)
+  "What the server answers to COMMAND with ARGUMENTS."
+  (jsonrpc-request (eglot--current-server-or-lose) :workspace/executeCommand
+                   (list :command (concat "saliscope." command) :arguments (vconcat arguments))
+                   :timeout 600))
+
+(defun saliscope--names (command)
+  "The names that the server lists by COMMAND."
+  (mapcar (lambda (one) (plist-get one :name)) (saliscope--ask command)))
+
+(defun saliscope--labels ()
+  "The classes of the record at point."
+  (let ((likely (plist-get (saliscope--ask "record" (saliscope--uri) (saliscope--place)) :prediction)))
+    (cl-loop for (name _) on (plist-get likely :probabilities) by #'cddr collect (substring (symbol-name name) 1))))
+
+(defun saliscope--choose (what names)
+  "Have the user choose WHAT among NAMES; nothing is nil: as the settings say."
+  (let ((chosen (completing-read (format "%s (empty: as set): " what) names)))
+    (unless (string-empty-p chosen) chosen)))
+
+(defun saliscope-set-model (name)
+  "Explain model NAME in this buffer."
+  (interactive (list (saliscope--choose "Model" (saliscope--names "models"))))
+  (saliscope--ask "setModel" (saliscope--uri) name))
+
+(defun saliscope-set-method (name)
+  "Explain by method NAME in this buffer."
+  (interactive (list (saliscope--choose "Method" (saliscope--names "methods"))))
+  (saliscope--ask "setMethod" (saliscope--uri) name))
+
+(defun saliscope-set-target (name)
+  "Explain class NAME in this buffer."
+  (interactive (list (saliscope--choose "Class" (saliscope--labels))))
+  (saliscope--ask "setTarget" (saliscope--uri) name))
+
+(defun saliscope-compare (name)
+  "Explain the record at point by method NAME too; eldoc shows both."
+  (interactive (list (completing-read "Method: " (saliscope--names "methods"))))
+  (saliscope--ask "compare" (saliscope--uri) (saliscope--place) name))
+
+(defun saliscope-mask ()
+  "Predict the record without the word at point."
+  (interactive)
+  (message "saliscope: %s" (plist-get (saliscope--ask "mask" (saliscope--uri) (saliscope--place)) :message)))
+
+(defun saliscope-run-file ()
+  "Explain the whole buffer, and count the records that are mispredicted."
+  (interactive)
+  (let ((found (saliscope--ask "runFile" (saliscope--uri))))
+    (message "saliscope: %d records, %d mispredicted"
+             (length (plist-get found :records)) (plist-get found :mispredicted))))
+
+(defun saliscope--copy (found)
+  "Have FOUND in the kill ring, as JSON."
+  (kill-new (json-encode found))
+  (message "saliscope: the explanation is in the kill ring"))
+
+(defun saliscope-copy-json ()
+  "Copy the explanation of the record at point."
+  (interactive)
+  (saliscope--copy (saliscope--ask "copyJson" (saliscope--uri) (saliscope--place))))
+
+(cl-defmethod eglot-execute-command ((_server saliscope-server) (_command (eql saliscope.copyJson)) _arguments)
+  "As a code action: what is answered is what is copied."
+  (saliscope--copy (cl-call-next-method)))
+
 ;;;###autoload
 (defun saliscope-ensure ()
   "Have the server for this buffer."

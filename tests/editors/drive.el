@@ -76,6 +76,18 @@
     (drive-until "the new word is coloured"
                  (lambda () (= 2 (seq-count (lambda (one) (equal one ["boring" "saliscope-for-3"])) (drive-overlays)))))
     (drive-note 'typed (vconcat (drive-overlays)))
+    ;; Commands as a person runs them, and an action of which the answer is meant for the person.
+    (goto-char (point-min))
+    (search-forward "lifeless")
+    (drive-note 'labels (vconcat (saliscope--labels)))
+    (drive-note 'masked (saliscope-mask))
+    (eglot-execute-command server 'saliscope.copyJson (vector (saliscope--uri) (saliscope--place)))
+    (drive-note 'copied (current-kill 0))
+    (saliscope-set-method "input-x-gradient")
+    (drive-run server)
+    (drive-note 'method (plist-get (plist-get (saliscope--ask "record" (saliscope--uri) (saliscope--place)) :explanation)
+                                   :method))
+    (saliscope-set-method nil)
     (drive-note 'mispredicted (plist-get (drive-run server) :mispredicted))
     (set-buffer-modified-p nil)
     (eglot-shutdown server)

@@ -51,7 +51,13 @@ local function run()
     seen.hover = answer.result.contents.value
   end
 
-  vim.lsp.codelens.refresh({ bufnr = buf })
+  -- The window of a hover is Markdown, and no text of a person.
+  vim.cmd("syntax on")
+  local float, hover = vim.lsp.util.open_floating_preview({ "a dull film" }, "markdown", {})
+  seen.float = { vim.bo[float].filetype, saliscope.client(float) ~= nil }
+  vim.api.nvim_win_close(hover, true)
+
+  -- Nobody asks for them: the plugin does.
   until_("the lenses are there", function()
     return #vim.lsp.codelens.get(buf) == 2
   end)
@@ -78,6 +84,54 @@ local function run()
   until_("the command is answered", function()
     return asked
   end)
+
+  -- The numbers of a record, as `:Saliscope explain` and the run of a lens show them.
+  local function window()
+    return vim.tbl_filter(function(win)
+      return vim.api.nvim_win_get_config(win).relative ~= ""
+    end, vim.api.nvim_list_wins())[1]
+  end
+  vim.cmd("Saliscope compare occlusion")
+  until_("the numbers are there", window)
+  seen.numbers = vim.api.nvim_buf_get_lines(vim.api.nvim_win_get_buf(window()), 0, -1, false)
+  vim.api.nvim_win_close(window(), true)
+  until_("the lens stands where its record stands now", function()
+    return vim.tbl_contains(
+      vim.tbl_map(function(lens)
+        return lens.range.start.line
+      end, vim.lsp.codelens.get(buf)),
+      vim.fn.line(".") - 1
+    )
+  end)
+  vim.lsp.codelens.run()
+  until_("the lens shows the numbers too", window)
+  vim.api.nvim_win_close(window(), true)
+
+  -- An action of which the answer is meant for the person.
+  vim.fn.setreg('"', "")
+  vim.lsp.buf.code_action({
+    filter = function(action)
+      return action.title == "Copy the explanation as JSON"
+    end,
+    apply = true,
+  })
+  until_("the explanation is yanked", function()
+    return vim.fn.getreg('"') ~= ""
+  end)
+  seen.yanked = vim.json.decode(vim.fn.getreg('"')).prediction.label
+
+  -- Without a name there is a choice, and the first of it is the way back.
+  local offered
+  vim.ui.select = function(items, _, chosen)
+    offered = items
+    chosen(items[1])
+  end
+  vim.cmd("Saliscope target")
+  until_("there is a choice", function()
+    return offered
+  end)
+  seen.offered = offered
+  seen.labels = vim.fn.getcompletion("Saliscope target p", "cmdline")
 
   vim.cmd("checkhealth saliscope")
   seen.health = table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), "\n")

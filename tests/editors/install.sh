@@ -16,7 +16,7 @@ as_root=()
 if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" apt-get install -y -qq --no-install-recommends \
-  neovim emacs-nox elpa-eglot chromium ripgrep libkrb5-dev fonts-dejavu-core g++ make python3 >/dev/null
+  neovim emacs-nox elpa-eglot tmux chromium ripgrep libkrb5-dev fonts-dejavu-core g++ make python3 >/dev/null
 
 # Modules are built with the headers that come with Node.
 npm_config_nodedir=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
@@ -29,8 +29,15 @@ code=$dir/node_modules/code-server/lib/vscode
 (cd "$code" && npm install --omit=dev "${quiet[@]}")
 (cd "$code/extensions" && npm install --omit=dev "${quiet[@]}")
 cd "$code"
-# The last step of node-pty fails after its module is built.
-for module in node-pty @vscode/spdlog native-watchdog @vscode/deviceid kerberos; do npm rebuild "$module" || true; done
+# The last step of node-pty fails after its module is built, so that only what is built counts.
+for module in node-pty @vscode/spdlog native-watchdog @vscode/deviceid kerberos; do
+  npm rebuild "$module" >"$dir/rebuild.log" 2>&1 || true
+  if [ -z "$(find "node_modules/$module/build/Release" -name '*.node')" ]; then
+    cat "$dir/rebuild.log" >&2
+    echo "install.sh: $module is not built" >&2
+    exit 1
+  fi
+done
 mkdir -p node_modules/@vscode/ripgrep/bin
 ln -sf "$(command -v rg)" node_modules/@vscode/ripgrep/bin/rg
 ln -sfn node_modules node_modules.asar

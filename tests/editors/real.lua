@@ -65,8 +65,7 @@ local function run()
       return lens.command.title
     end, answer.result)
   end
-  -- The line that is drawn, not only what was answered.
-  vim.lsp.codelens.refresh()
+  -- The line that is drawn, not only what was answered; nobody asks for it but the plugin.
   until_("a lens is drawn", function()
     for _, namespace in pairs(vim.api.nvim_get_namespaces()) do
       for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(buf, namespace, 0, -1, { details = true })) do

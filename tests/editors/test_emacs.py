@@ -58,6 +58,13 @@ def test_a_hover_says_score_and_side(seen: dict[str, Any]) -> None:
     assert "speaks against negative" in seen["hover"]
 
 
+def test_commands_ask_show_and_copy(seen: dict[str, Any]) -> None:
+    assert seen["labels"] == ["negative", "positive"]
+    assert seen["masked"].startswith("saliscope: without “lifeless”: negative ")
+    assert json.loads(seen["copied"])["prediction"]["label"] == "negative"
+    assert seen["method"] == "input-x-gradient"
+
+
 def test_flymake_has_the_mispredicted_record_and_no_other(seen: dict[str, Any]) -> None:
     ((line, kind, text),) = seen["problems"]
     assert (line, kind) == (2, "eglot-warning")

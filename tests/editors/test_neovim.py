@@ -74,9 +74,32 @@ def test_hover_problems_and_lenses_are_there(seen: dict[str, Any]) -> None:
     assert seen["lenses"] == ["negative 0.90 · label positive · fake-method", "positive 0.90 · fake-method"]
 
 
+def test_the_window_of_a_hover_is_not_explained(seen: dict[str, Any]) -> None:
+    assert seen["float"] == ["markdown", False]
+
+
 def test_commands_answer(seen: dict[str, Any]) -> None:
     assert seen["masked"] == "wonderful"
     assert {"explain", "mask", "model", "run"} <= set(seen["commands"])
+
+
+def test_all_numbers_of_a_record_are_in_a_window_the_strongest_first(seen: dict[str, Any]) -> None:
+    first, second, head, *rows = seen["numbers"]
+    assert (first, second) == ("positive 0.90", "fake · fake-method · for positive")
+    assert head.split() == ["fake-method", "occlusion"]
+    assert [row.split() for row in rows] == [
+        ["wonderful", "+2.000", "+2.000", "1"],
+        ["größer", "+0.010", "+0.010", "2"],
+    ]
+
+
+def test_what_an_action_copies_is_in_the_register(seen: dict[str, Any]) -> None:
+    assert seen["yanked"] == "positive"
+
+
+def test_a_command_without_a_name_offers_what_there_is(seen: dict[str, Any]) -> None:
+    assert seen["offered"] == ["(as the settings say)", "negative", "positive"]
+    assert seen["labels"] == ["positive"]
 
 
 def test_health_and_help_are_there(seen: dict[str, Any]) -> None:

@@ -105,7 +105,7 @@ def seen(environment: dict[str, str], folder: Path) -> dict[str, Any]:
         run = ["node", str(HERE / "code" / "drive.js"), url, str(folder)]
         done = subprocess.run(run, env=modules, capture_output=True, text=True, timeout=600, check=False)
     if PICTURES:
-        for picture in folder.glob("*.png"):
+        for picture in folder.glob("vscode*.png"):
             shutil.copy(picture, PICTURES)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads((folder / "seen.json").read_text())
@@ -171,6 +171,22 @@ def test_typing_gives_the_new_word_its_colour(seen: dict[str, Any]) -> None:
     assert words.count("boring") == 2
     assert buckets(seen["typed"]["coloured"], "dark")["boring"] == 3
     assert seen["typed"]["lenses"][:3] == seen["lenses"][:3]
+
+
+def test_an_action_copies_the_explanation(seen: dict[str, Any]) -> None:
+    assert seen["copied"]["prediction"]["label"] == "negative"
+    assert len(seen["copied"]["explanation"]["scores"]) == 6
+
+
+def test_a_killed_daemon_is_told_once_and_what_is_typed_then_is_explained(seen: dict[str, Any]) -> None:
+    assert seen["is_another"] is True
+    assert [one for one in seen["told"] if "daemon" in one] == [
+        "saliscope: the daemon has gone. Trying again until it is back."
+    ]
+
+
+def test_a_buffer_without_a_file_is_explained_while_it_is_typed(seen: dict[str, Any]) -> None:
+    assert buckets(seen["untitled"], "light")["charming"] > 0
 
 
 def test_settings_take_effect_while_it_runs(seen: dict[str, Any]) -> None:

@@ -41,7 +41,9 @@ def explained(params: dict[str, Any]) -> dict[str, Any]:
     scores = [SCORES.get(word.group().casefold(), 0.01) for word in seen]
     positive = min(max(0.5 + sum(scores) / 5, 0.01), 0.99)
     label = "positive" if positive >= 0.5 else "negative"
-    aim = params["target"] if isinstance(params.get("target"), str) else label
+    wish = params.get("target")
+    contrast = wish if isinstance(wish, dict) and wish.get("kind") == "contrast" else None
+    aim = wish if isinstance(wish, str) else contrast["label"] if contrast else label
     scores = scores if aim == "positive" else [-score for score in scores]
     base = explanation(text, scores)
     segments, at = [], 0
@@ -52,7 +54,12 @@ def explained(params: dict[str, Any]) -> dict[str, Any]:
         **base,
         "model": params.get("model") or "fake",
         "method": params.get("method") or "quick",
-        "target": {"kind": "class", "label": aim, "index": int(aim == "positive")},
+        "target": {
+            "kind": "contrast" if contrast else "class",
+            "label": aim,
+            "index": int(aim == "positive"),
+            "against": contrast["against"] if contrast else None,
+        },
         "signed": True,
         "prediction": {
             "label": label,

@@ -186,6 +186,7 @@ async def test_a_restarted_daemon_gets_the_documents_again(start: Start) -> None
         ("copyJson", [URI, {"line": 9, "character": 0}], "no explained record"),
         ("download", [], "say which model"),
         ("nothing", [], "there is no command"),
+        ("setTarget", [URI, "contrast:"], "nothing follows `contrast:`"),
     ],
 )
 async def test_wrong_arguments_are_refused_with_a_reason(

@@ -63,6 +63,17 @@ async def test_a_hover_over_a_text_that_is_being_computed_says_so_and_does_not_w
     assert "stale" not in await editor.hover_text(URI, "film")
 
 
+async def test_a_hover_over_a_record_of_which_nothing_is_known_yet_says_that_it_is_being_computed(
+    start: Start, daemon: FakeDaemon
+) -> None:
+    daemon.held.add("dull")
+    editor = await start()
+    editor.open(URI, TEXT, "jsonl")
+    # What is held is never answered, so a hover that waited for it would not come back.
+    await editor.until(lambda: daemon.asked)
+    assert await editor.hover_text(URI, "dull") == "computing …"
+
+
 async def test_methods_that_were_compared_stand_beside_each_other_in_the_hover(start: Start) -> None:
     editor = await opened(start, MARKDOWN)
     place = {"line": 1, "character": 12}
@@ -218,6 +229,33 @@ async def test_actions_explain_otherwise_and_only_findings_are_quick_fixes(start
     assert {one.title for one in await code_actions(editor, [types.CodeActionKind.QuickFix])} == {titles[0]}
     assert await code_actions(editor, [types.CodeActionKind.SourceOrganizeImports]) == []
     assert len(await code_actions(editor, [types.CodeActionKind.Source])) == len(found) - 1
+
+
+async def test_a_class_is_held_against_another_until_what_is_predicted_is_wanted_again(start: Start) -> None:
+    editor = await opened(start, LITERALS)
+
+    async def run(title: str) -> None:
+        (found,) = [one for one in await code_actions(editor) if one.title == title and one.command]
+        assert found.command is not None
+        await editor.command(found.command.command.removeprefix("saliscope."), *(found.command.arguments or ()))
+        await editor.settle(URI)
+
+    await run("Explain against class positive")
+    assert "dull +2.00" in await editor.hover_text(URI, "dull")
+    assert "speaks for positive" in await editor.hover_text(URI, "wonderful")
+    found = await editor.client.text_document_code_lens_async(types.CodeLensParams(NAME))
+    assert [one.command.title for one in found or [] if one.command] == [
+        "negative 0.90 · label positive · quick · for negative against positive",
+        "positive 0.99 · label positive · quick · for negative against positive",
+    ]
+    compared = await editor.command("compare", URI, {"line": 0, "character": 12}, "occlusion")
+    assert (compared["target"]["label"], compared["target"]["against"]) == ("negative", "positive")
+    titles = [one.title for one in await code_actions(editor)]
+    assert "Explain against class positive" not in titles
+    await run("Explain what is predicted")
+    assert "Explain what is predicted" not in [one.title for one in await code_actions(editor)]
+    found = await editor.client.text_document_code_lens_async(types.CodeLensParams(NAME))
+    assert "against" not in str(found)
 
 
 async def test_a_client_without_action_literals_gets_commands(editor: Editor) -> None:

@@ -68,6 +68,27 @@ async def test_a_broken_line_is_told_at_its_place_and_the_others_work(start: Sta
     assert [word for word, *_ in await editor.coloured(URI)] == ["dull", "fun"]
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("package.json", '{"name": "x", "scripts": {"test": "make"}}\n'), ("ci.yaml", "jobs:\n  test: make\n")],
+)
+async def test_a_file_of_settings_in_which_nothing_is_a_text_is_left_alone(start: Start, name: str, text: str) -> None:
+    uri = f"file:///x/{name}"
+    editor = await start()
+    editor.open(uri, text, name.rpartition(".")[2])
+    await editor.settle(uri)
+    assert editor.problems(uri) == []
+    assert await editor.hover(uri, "test") is None
+    document = types.DocumentSymbolParams(types.TextDocumentIdentifier(uri))
+    assert not await editor.client.text_document_document_symbol_async(document)
+    # Whoever asks for it, or says which field it is, is told.
+    with pytest.raises(Exception, match="no field known as the text"):
+        await editor.command("explain", uri, {"line": 0, "character": 1})
+    named = {"saliscope": {"field": "review"}}
+    editor.client.workspace_did_change_configuration(types.DidChangeConfigurationParams(named))
+    await editor.until(lambda: [code for code, _ in editor.problems(uri)] == ["no-text"])
+
+
 async def test_low_margins_and_shortcuts_are_told_when_they_are_wanted(start: Start) -> None:
     text = "".join(f'{{"text": "a wonderful film {number}"}}\n' for number in range(9)) + '{"text": "so so"}\n'
     editor = await opened(start, text)

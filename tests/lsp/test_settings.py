@@ -29,6 +29,14 @@ def test_editor_and_file_take_precedence_as_was_set(preference: str, model: str,
     assert (options["model"], options.get("method"), options["low_margin"]) == (model, method, margin)
 
 
+def test_a_target_is_written_as_on_the_command_line() -> None:
+    wanted = {"kind": "contrast", "label": "a", "against": "b"}
+    assert resolve({"target": "contrast:a vs b"}, workspace.Settings(), {}).options["target"] == wanted
+    assert resolve({"target": "gold"}, workspace.Settings(), {}).options["target"] == "gold"
+    assert read_settings({"target": "{"})[0] == {}
+    assert [problem.partition(":")[0] for problem in read_settings({"target": "contrast:"})[1]] == ["saliscope.target"]
+
+
 def test_what_a_command_says_comes_before_all() -> None:
     assert resolve({"model": "of-editor"}, FILE, {"model": "commanded"}).model == "commanded"
 

@@ -33,6 +33,17 @@ def test_globs_stand_over_what_holds_for_everything(tmp_path: Path) -> None:
     assert (chat.model, chat.thresholds) == ("demo-decoder", Thresholds(low_margin=0.1, shortcut=0.5))
 
 
+def test_a_target_is_read_as_on_the_command_line(tmp_path: Path) -> None:
+    file = tmp_path / "saliscope.toml"
+    file.write_text('target = "contrast:good vs bad"\n[files."*.csv"]\ntarget = "contrast-continuation:good"\n')
+    workspace = read_workspace(file)
+    wanted = {"kind": "contrast", "label": "good", "against": "bad"}
+    assert workspace.settings(tmp_path / "a.csv").options == {"target": wanted}
+    assert [(one.line, one.message) for one in workspace.problems] == [
+        (3, "target: expected two texts with `vs` between them")
+    ]
+
+
 def test_the_nearest_file_wins_and_is_read_again_when_it_changes(tmp_path: Path) -> None:
     (tmp_path / "saliscope.toml").write_text('model = "far"')
     inner = tmp_path / "in" / "side"

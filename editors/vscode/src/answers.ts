@@ -13,7 +13,7 @@ export interface Range {
 export interface Explanation {
   model: string;
   method: string;
-  target: { label: string };
+  target: { label: string; against?: string | null };
   signed: boolean;
   scores: number[];
   features: { text: string }[];

@@ -4,6 +4,8 @@ import * as vscode from "vscode";
 import type { FileRun, Known, Named, Position } from "./answers";
 import type { Server } from "./server";
 
+const AS_SET = "(as the settings say)";
+
 type Action = (server: Server, uri: vscode.Uri, place: Position) => Promise<void>;
 
 async function chosen(server: Server, list: "models" | "methods", title: string): Promise<string | undefined> {
@@ -20,9 +22,7 @@ async function set(name: "model" | "method", value: string, uri: vscode.Uri): Pr
 
 const PLACED: Record<string, Action> = {
   async explain(server, uri, place) {
-    // As a click on the line above the record does it: the table is shown.
-    await vscode.commands.executeCommand("saliscope.explain", uri.toString(), place);
-    server.client.debug("explained");
+    await server.act("explain", uri, place);
   },
   async runFile(server, uri) {
     const found = await server.run<FileRun>("runFile", uri.toString());
@@ -38,15 +38,15 @@ const PLACED: Record<string, Action> = {
   async setTarget(server, uri, place) {
     const known = await server.run<Known | null>("record", uri.toString(), place);
     const labels = Object.keys(known?.prediction?.probabilities ?? {});
-    const target = await vscode.window.showQuickPick(labels, { title: "saliscope: explain which class?" });
+    const target = await vscode.window.showQuickPick([AS_SET, ...labels], { title: "saliscope: explain which class?" });
     if (target !== undefined) {
-      await server.run("setTarget", uri.toString(), target);
+      await server.run("setTarget", uri.toString(), target === AS_SET ? null : target);
     }
   },
   async compare(server, uri, place) {
     const method = await chosen(server, "methods", "compare with which method?");
     if (method !== undefined) {
-      await server.run("compare", uri.toString(), place, method);
+      await server.act("compare", uri, place, method);
     }
   },
   async mask(server, uri, place) {
@@ -54,9 +54,7 @@ const PLACED: Record<string, Action> = {
     await server.run("mask", uri.toString(), place);
   },
   async copyJson(server, uri, place) {
-    const found = await server.run<unknown>("copyJson", uri.toString(), place);
-    await vscode.env.clipboard.writeText(JSON.stringify(found, null, 2));
-    vscode.window.setStatusBarMessage("saliscope: copied", 3000);
+    await server.act("copyJson", uri, place);
   },
 };
 

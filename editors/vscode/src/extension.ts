@@ -17,9 +17,19 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const colours = new Colours();
   const status = new Status();
   const panel = new Panel();
-  const mine = new Server((known) => {
-    panel.show(known);
-    void vscode.commands.executeCommand(`${VIEW}.focus`);
+  const mine = new Server({
+    explained(known) {
+      panel.show(known);
+      void panel.open();
+    },
+    compared() {
+      // The panel hears the scores with the news of the record.
+      void panel.open();
+    },
+    copied(known) {
+      void vscode.env.clipboard.writeText(JSON.stringify(known, null, 2));
+      vscode.window.setStatusBarMessage("saliscope: the explanation is copied", 3000);
+    },
   });
   server = mine;
   const here = new Here(() => mine);

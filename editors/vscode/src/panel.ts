@@ -36,6 +36,16 @@ export class Panel implements vscode.WebviewViewProvider {
     this.draw();
   }
 
+  /** Bring it to the front; who types goes on typing. */
+  async open(): Promise<void> {
+    if (this.view !== undefined) {
+      this.view.show(true);
+      return;
+    }
+    await vscode.commands.executeCommand(`${VIEW}.focus`);
+    await vscode.commands.executeCommand("workbench.action.focusActiveEditorGroup");
+  }
+
   private draw(): void {
     const body = content(this.known, this.order);
     if (this.view !== undefined && body !== this.drawn) {
@@ -78,7 +88,8 @@ function head(known: Known, explanation: Explanation): string {
   const share = value ?? probabilities[label];
   const said = share === undefined ? label : `${label} ${share.toFixed(2)}`;
   const told = known.label === null ? "" : ` <span class="quiet">label ${escape(String(known.label))}</span>`;
-  const how = `${explanation.model} · ${explanation.method} · for ${explanation.target.label}`;
+  const against = explanation.target.against ? ` against ${explanation.target.against}` : "";
+  const how = `${explanation.model} · ${explanation.method} · for ${explanation.target.label}${against}`;
   const stale = known.stale ? " · stale" : "";
   return `<h1>${escape(said)}${told}</h1><p class="quiet">${escape(how)}${stale}</p>`;
 }
@@ -120,7 +131,7 @@ h1 { font-size: 1.2em; margin: 10px 0 2px; } p { margin: 0 0 8px; }
 table { width: 100%; border-collapse: collapse; } td, th { padding: 2px 4px; text-align: left; }
 th[data-order] { cursor: pointer; } tr[data-row] { cursor: pointer; }
 tr[data-row]:hover, tr[data-row]:focus { background: var(--vscode-list-hoverBackground); outline: none; }
-.word { font-family: var(--vscode-editor-font-family); white-space: pre-wrap; word-break: break-word; }
+.word { font-family: var(--vscode-editor-font-family); white-space: pre-wrap; overflow-wrap: break-word; }
 .number { font-variant-numeric: tabular-nums; text-align: right; } .bar { width: 35%; }
 .bar i { display: block; height: 0.8em; border-radius: 2px; }
 .for { background: var(--vscode-saliscope-for3Background); } .against { background: var(--vscode-saliscope-against3Background); }`;

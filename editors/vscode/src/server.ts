@@ -19,11 +19,18 @@ const OWN: StaticFeature = {
   clear: () => undefined,
 };
 
-/** The client of the server; `explained` hears what a click on a line above a record brought. */
+/** What hears the answers of commands, whoever ran them: a lens, a code action, the palette. */
+export interface Audience {
+  explained(known: Known): void;
+  compared(): void;
+  copied(known: Known): void;
+}
+
+/** The client of the server. */
 export class Server {
   readonly client: LanguageClient;
 
-  constructor(explained: (known: Known) => void) {
+  constructor(audience: Audience) {
     const [command = "saliscope", ...args] = vscode.workspace
       .getConfiguration("saliscope.server")
       .get<string[]>("command", ["saliscope", "lsp"]);
@@ -34,7 +41,11 @@ export class Server {
         async executeCommand(name, given, next) {
           const answer: unknown = await next(name, given);
           if (name === "saliscope.explain" && given.length > 1) {
-            explained(answer as Known);
+            audience.explained(answer as Known);
+          } else if (name === "saliscope.compare") {
+            audience.compared();
+          } else if (name === "saliscope.copyJson") {
+            audience.copied(answer as Known);
           }
           return answer;
         },
@@ -55,6 +66,11 @@ export class Server {
   /** Run a command of the server; fails as the server says. */
   run<T>(name: string, ...given: unknown[]): Promise<T> {
     return this.client.sendRequest<T>("workspace/executeCommand", { command: `saliscope.${name}`, arguments: given });
+  }
+
+  /** The same as a lens or an action does it, so that its audience hears the answer. */
+  async act(name: string, uri: vscode.Uri, ...given: unknown[]): Promise<void> {
+    await vscode.commands.executeCommand(`saliscope.${name}`, uri.toString(), ...given);
   }
 
   async focus(uri: vscode.Uri, position: vscode.Position): Promise<void> {

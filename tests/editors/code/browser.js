@@ -22,6 +22,7 @@ class Code {
       viewport: { width: 1180, height: 680 },
       args: QUIET.map((name) => `--${name}`),
     });
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
     const page = context.pages()[0] || (await context.newPage());
     await page.goto(url, { waitUntil: "domcontentloaded" });
     await page.waitForSelector(".monaco-workbench .statusbar-item", { timeout: 120000 });
@@ -72,8 +73,36 @@ class Code {
     await this.page.keyboard.type(text, { delay: 30 });
   }
 
+  /** Choose what can be done at the caret, in the menu of a kind of actions. */
+  async act(menu, title) {
+    await this.command(menu);
+    const rows = ".action-widget .monaco-list-row";
+    await until(`${title} is offered`, async () => (await this.texts(rows)).some((row) => row.includes(title)));
+    // The menu takes no click before the mouse has moved; keys it takes at once.
+    await until(`${title} is chosen`, async () => {
+      const chosen = await this.texts(`${rows}.focused`);
+      if (chosen.some((row) => row.includes(title))) return true;
+      await this.page.keyboard.press("ArrowDown");
+      return false;
+    });
+    await this.page.keyboard.press("Enter");
+  }
+
   picture(path) {
     return this.page.screenshot({ path });
+  }
+
+  clipboard() {
+    return this.page.evaluate(() => navigator.clipboard.readText());
+  }
+
+  /** All that was told so far, also what has gone from the corner. */
+  async told() {
+    await this.command("Notifications: Show Notifications");
+    await this.page.waitForSelector(".notifications-center.visible");
+    const found = await this.texts(".notifications-center .notification-list-item-message");
+    await this.command("Notifications: Hide Notifications");
+    return found;
   }
 
   // -- what is on the screen ------------------------------------------------------------------

@@ -1,5 +1,6 @@
 // Drives VS Code with the extension through one session, and writes down what was on the screen as JSON.
 //   node drive.js URL FOLDER    FOLDER has settings.json of the user; seen.json and pictures are written there
+const { execFileSync } = require("node:child_process");
 const fs = require("node:fs");
 const path = require("node:path");
 
@@ -22,11 +23,17 @@ async function set(code, changes) {
   await until("the text is back", async () => (await code.texts(".tab.active")).some((tab) => tab.includes("reviews.jsonl")));
 }
 
+/** Until all is explained and nothing on the screen has changed for a while: lenses come after the colours they tell of. */
 async function settled(code) {
-  const open = (lens) => lens.includes("so far") || lens.includes("stale");
+  const open = (lens) => lens.includes("so far") || lens.includes("stale") || lens.includes("…");
+  let [before, since] = ["", Date.now()];
   await until("all is explained", async () => {
     const lenses = await code.lenses();
-    return lenses.length === 4 && !lenses.some(open);
+    const now = JSON.stringify([lenses, await code.coloured()]);
+    if (now !== before || lenses.length !== 4 || lenses.some(open)) {
+      [before, since] = [now, Date.now()];
+    }
+    return Date.now() - since > 800;
   });
 }
 
@@ -40,7 +47,7 @@ async function opened(code) {
   seen.hover = await code.hover("lifeless");
   // For the picture: it fades in.
   await code.page.waitForTimeout(500);
-  await code.picture(path.join(folder, "hover.png"));
+  await code.picture(path.join(folder, "vscode-hover.png"));
 }
 
 async function problems(code) {
@@ -57,7 +64,7 @@ async function table(code) {
   });
   seen.table = shown;
   await code.page.waitForTimeout(500);
-  await code.picture(path.join(folder, "panel.png"));
+  await code.picture(path.join(folder, "vscode.png"));
   const frame = await code.panel();
   await frame.click("tr[data-row]");
   const selected = async () => (await code.texts(".statusbar-item")).find((one) => one.includes("selected"));
@@ -73,9 +80,47 @@ async function typed(code) {
   await code.replace("slow", "boring");
   await until("the new word is coloured", async () => (await count("boring")) === 2);
   await settled(code);
+  await until("it still is", async () => (await count("boring")) === 2);
   seen.typed = { coloured: await code.coloured(), lenses: await code.lenses() };
   await code.page.keyboard.press("Control+Z");
   await until("the old word is back", async () => (await count("boring")) === 1);
+}
+
+async function acted(code) {
+  await code.word("boring").click();
+  await code.act("Source Action...", "Copy the explanation as JSON");
+  seen.copied = JSON.parse(await until("the explanation is copied", () => code.clipboard()));
+  await code.act("Source Action...", "Explain against class positive");
+  await until("the lens says what is explained", async () => (await code.lenses()).some((one) => one.includes("for negative against positive")));
+  await settled(code);
+  await code.word("boring").click();
+  await code.act("Source Action...", "Explain what is predicted");
+  await until("the lens says it no more", async () => !(await code.lenses()).some((one) => one.includes("against")));
+  await settled(code);
+}
+
+/** A daemon that is killed comes back by itself, and what was typed meanwhile is explained. */
+async function killed(code) {
+  const run = ["-m", "saliscope.cli", "status", "--json"];
+  const before = JSON.parse(execFileSync(process.env.SALISCOPE_PYTHON, run)).pid;
+  process.kill(before, "SIGKILL");
+  await code.replace("slow", "boring");
+  await until("the new word is coloured", async () => (await code.coloured()).filter(([word]) => word === "boring").length === 2);
+  await settled(code);
+  seen.status_again = await until("the status bar is back", async () => {
+    const found = await code.status();
+    return found.includes("negative") && found;
+  });
+  seen.is_another = JSON.parse(execFileSync(process.env.SALISCOPE_PYTHON, run)).pid !== before;
+  seen.told = await code.told();
+}
+
+async function untitled(code) {
+  await code.command("File: New Untitled Text File");
+  await until("there is an empty buffer", async () => (await code.texts(".tab.active")).some((tab) => tab.includes("Untitled")));
+  await code.page.keyboard.type("a warm and charming film", { delay: 40 });
+  await until("words are coloured", async () => (await code.coloured()).some(([word]) => word === "charming"));
+  seen.untitled = await code.coloured();
 }
 
 async function settings(code) {
@@ -95,7 +140,7 @@ async function light(code) {
   await settled(code);
   await until("words are coloured", async () => (await code.coloured()).length > 0);
   seen.light = await code.coloured();
-  await code.picture(path.join(folder, "light.png"));
+  await code.picture(path.join(folder, "vscode-light.png"));
 }
 
 async function walkthrough(code) {
@@ -110,7 +155,7 @@ async function walkthrough(code) {
 async function run() {
   const code = await Code.open(url, path.join(folder, "chromium"));
   try {
-    for (const step of [opened, problems, table, typed, settings, light, walkthrough]) {
+    for (const step of [opened, problems, table, typed, acted, settings, light, killed, untitled, walkthrough]) {
       await step(code);
     }
   } catch (error) {

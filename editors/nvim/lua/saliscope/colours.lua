@@ -65,7 +65,8 @@ local function draw(buf, record, encoding)
   for _, token in ipairs(record.tokens) do
     local line = token[1]
     local from, to = byte(buf, line, token[2], encoding), byte(buf, line, token[3], encoding)
-    for priority, group in pairs({ [150] = M.group(token[4]), [151] = record.stale and "SaliscopeStale" or nil }) do
+    -- Above the ground (200) that a hover puts under its word, on which the text of a strong one could not be read.
+    for priority, group in pairs({ [210] = M.group(token[4]), [211] = record.stale and "SaliscopeStale" or nil }) do
       local look = { end_row = line, end_col = to, hl_group = group, priority = priority }
       local ok, mark = pcall(vim.api.nvim_buf_set_extmark, buf, namespace, line, from, look)
       if ok then

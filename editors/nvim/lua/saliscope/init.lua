@@ -9,6 +9,8 @@ M.options = {
   -- What `saliscope.*` settings say; `:help saliscope-settings`.
   settings = {},
   palette = "blue-orange",
+  -- Show the prediction of each record behind its first line, and keep it up to date.
+  lenses = true,
   -- Tell the server where the caret rests, so that what is there is explained first.
   focus = true,
 }
@@ -64,13 +66,22 @@ function M.place(client)
   return vim.lsp.util.make_position_params(window, client.offset_encoding).position
 end
 
+-- The buffer that is called so; `vim.uri_to_bufnr` would make a new one for a buffer without a name.
+local function buffer_of(uri)
+  for _, buf in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.api.nvim_buf_is_loaded(buf) and vim.uri_from_bufnr(buf) == uri and M.client(buf) then
+      return buf
+    end
+  end
+end
+
 local function decorations(_, told, context)
   local client = vim.lsp.get_client_by_id(context.client_id)
   if not client or not told then
     return
   end
-  local buf = vim.uri_to_bufnr(told.uri)
-  if colours.draw(buf, told, client.offset_encoding) then
+  local buf = buffer_of(told.uri)
+  if not buf or colours.draw(buf, told, client.offset_encoding) then
     return
   end
   -- The text has moved on: ask for these records again when the typing pauses.
@@ -88,6 +99,35 @@ local function decorations(_, told, context)
   end, 200)
 end
 
+-- Draw lenses again, once for many reasons to.
+local waits = {}
+
+local function draw_lenses(buf)
+  if waits[buf] then
+    return
+  end
+  waits[buf] = true
+  vim.defer_fn(function()
+    waits[buf] = nil
+    if M.options.lenses and vim.api.nvim_buf_is_loaded(buf) and M.client(buf) then
+      -- Neovim 0.7 draws those of the current buffer.
+      vim.api.nvim_buf_call(buf, function()
+        vim.lsp.codelens.refresh({ bufnr = buf })
+      end)
+    end
+  end, 100)
+end
+
+local function lenses(_, _, context)
+  for _, buf in ipairs(vim.api.nvim_list_bufs()) do
+    local client = M.client(buf)
+    if client and client.id == context.client_id then
+      draw_lenses(buf)
+    end
+  end
+  return vim.NIL
+end
+
 local function status(_, told)
   vim.g.saliscope_status = told and told.state or ""
   vim.cmd("redrawstatus")
@@ -98,6 +138,7 @@ local function capabilities()
   own.experimental = vim.tbl_extend("force", own.experimental or {}, {
     saliscope = { decorations = true, status = true },
   })
+  own.workspace.codeLens = { refreshSupport = M.options.lenses }
   return own
 end
 
@@ -116,7 +157,20 @@ local function configuration(buf)
     capabilities = capabilities(),
     -- Colours come as extmarks; as semantic tokens they would come twice.
     init_options = { saliscope = vim.tbl_extend("keep", M.options.settings, { semanticTokens = false }) },
-    handlers = { ["saliscope/decorations"] = decorations, ["saliscope/status"] = status },
+    handlers = {
+      ["saliscope/decorations"] = decorations,
+      ["saliscope/status"] = status,
+      ["workspace/codeLens/refresh"] = lenses,
+    },
+    -- What a lens or an action runs is shown as `:Saliscope` shows it.
+    commands = {
+      ["saliscope.explain"] = function(command)
+        M.execute("explain", command.arguments, require("saliscope.commands").show)
+      end,
+      ["saliscope.copyJson"] = function(command)
+        M.execute("copyJson", command.arguments, require("saliscope.commands").yank)
+      end,
+    },
     on_exit = function()
       M._id = nil
       vim.schedule(colours.clear_all)
@@ -145,13 +199,25 @@ function M.setup(options)
     group = group,
     pattern = M.options.filetypes,
     callback = function(event)
-      M.start(event.buf)
+      -- Not those of plugins and of Neovim itself: a hover is Markdown too.
+      if vim.bo[event.buf].buftype == "" then
+        M.start(event.buf)
+      end
     end,
   })
   vim.api.nvim_create_autocmd("ColorScheme", {
     group = group,
     callback = function()
       colours.define(M.options.palette)
+    end,
+  })
+  -- Neovim remembers the lines of lenses, and does not move them with the text.
+  vim.api.nvim_create_autocmd({ "TextChanged", "InsertLeave" }, {
+    group = group,
+    callback = function(event)
+      if M.client(event.buf) then
+        draw_lenses(event.buf)
+      end
     end,
   })
   vim.api.nvim_create_autocmd({ "CursorHold", "CursorHoldI" }, {

@@ -22,6 +22,7 @@ function M.connect(path, ready)
   self.unpack = vim.mpack.Unpacker()
   self.pipe:connect(path, function(err)
     if err then
+      self.pipe:close()
       vim.schedule(function()
         ready(err)
       end)
