@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from saliscope.protocol.asked import mask_of
-from saliscope.protocol.results import Explanation
+from saliscope.protocol.explanation import Explanation
 
 from .test_worker import Peer
 
