@@ -149,8 +149,7 @@ async def mask(service: Service, arguments: list[Any], token: Token) -> Any:
     piece = piece_at(record, buffer.text, offset)
     if piece is None or record.stale:
         raise SaliscopeError("bad_request", "there is no word with a score at this place")
-    feature = explanation.features[piece.number]
-    source, hidden = source_of(explanation), mask_of(explanation, [(feature.start, feature.end)])
+    source, hidden = source_of(explanation), mask_of(explanation, [piece.number])
     answer = await service.client.predict(
         source.text, pair=source.pair, messages=source.messages, mask=hidden, model=explanation.model
     )

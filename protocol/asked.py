@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple, get_args
 
-from saliscope.protocol.explanation import Explanation
+from saliscope.protocol.explanation import Explanation, Feature
 from saliscope.protocol.parameters import Mask
 from saliscope.protocol.terms import MaskKind
 
@@ -30,7 +30,17 @@ def source_of(explanation: Explanation) -> Source:
     return Source(messages=[{"role": name, "content": text} for name, text in parts])
 
 
-def mask_of(explanation: Explanation, spans: Sequence[Span]) -> Mask:
-    """Hides spans of its text as its own method hides features; as most do where it hides none."""
+def mask_of(explanation: Explanation, features: Iterable[int]) -> Mask:
+    """Hides features of its text as its own method hides them; as most do where it hides none.
+
+    A blank that is a token of its own lies outside the span of its word; it is hidden with it, as the method does.
+    """
     kinds: dict[str, MaskKind] = {kind: kind for kind in get_args(MaskKind)}
-    return Mask(list(spans), kinds.get(str(explanation.params.get("mask")), "replace"))
+    spans = [span for index in features for span in _spans(explanation, explanation.features[index])]
+    return Mask(spans, kinds.get(str(explanation.params.get("mask")), "replace"))
+
+
+def _spans(explanation: Explanation, feature: Feature) -> list[Span]:
+    """Where the tokens of a feature stand; its own place where none of them has one."""
+    tokens = [explanation.tokens[at] for at in feature.tokens]
+    return [(one.start, one.end) for one in tokens if one.start < one.end] or [(feature.start, feature.end)]

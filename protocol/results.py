@@ -225,11 +225,14 @@ class Partial(Struct):
 
 
 class GeneratePartial(Struct):
-    """Notified as `generate/partial`: what was written so far for request `id`."""
+    """Notified as `generate/partial`: what was written so far for request `id`, also as the answer it would be if the
+    request ended now (`so_far`), so that nothing is lost where it is cancelled.
+    """
 
     id: int
     text: str
     num_tokens: int
+    so_far: Generated | None = None
 
 
 class Failure(Struct):

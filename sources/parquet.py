@@ -14,7 +14,12 @@ _AT_ONCE: Final = 256
 
 def rows(path: Path, start: int) -> Iterator[Any]:
     """The rows as maps, a few at a time."""
-    file = opened(path)
+    with opened(path) as file:
+        yield from rows_of(path, file, start)
+
+
+def rows_of(path: Path, file: Any, start: int) -> Iterator[Any]:
+    """The rows of an open file from a number on."""
     import pyarrow as pa
 
     skipped = at = 0
@@ -23,14 +28,13 @@ def rows(path: Path, start: int) -> Iterator[Any]:
         at += 1
     groups = list(range(at, file.num_row_groups))
     try:
-        with file:
-            if not groups:
-                return
-            for batch in file.iter_batches(_AT_ONCE, row_groups=groups):
-                behind = max(start - skipped, 0)
-                skipped += batch.num_rows
-                if behind < batch.num_rows:
-                    yield from batch.slice(behind).to_pylist()
+        if not groups:
+            return
+        for batch in file.iter_batches(_AT_ONCE, row_groups=groups):
+            behind = max(start - skipped, 0)
+            skipped += batch.num_rows
+            if behind < batch.num_rows:
+                yield from batch.slice(behind).to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise _refused(path, error) from error
 

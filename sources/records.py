@@ -44,6 +44,12 @@ def name_of_text(row: Mapping[str, Any], fields: Fields) -> str:
     return _field(row, fields.text, TEXT_FIELDS, "the row", "--text-field", needed=True)[0]
 
 
+def name_of_pair(row: Mapping[str, Any], fields: Fields) -> str:
+    """The name of the field that holds the second text; empty where there is none."""
+    known = PAIR_FIELDS.get(name_of_text(row, fields), ("pair",))
+    return _field(row, fields.pair, known, "the row", "--pair-field", needed=False)[0]
+
+
 def _source(row: Mapping[str, Any], fields: Fields, where: str) -> dict[str, Any]:
     """What a row asks about: a chat, where no field is named, or a text with its pair."""
     if fields.text is None and isinstance(row.get("messages"), list):

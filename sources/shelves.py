@@ -25,13 +25,13 @@ class Shelves:
         self.path, self.stamp = path, stamp
         self.problem = ""
         self.is_complete = True
+        self._kept: OrderedDict[int, Any] = OrderedDict()
+        self._reading = threading.Lock()
         self._file = parquet.opened(path)
         groups = self._file.metadata
         self._starts = [0]
         for at in range(groups.num_row_groups):
             self._starts.append(self._starts[-1] + groups.row_group(at).num_rows)
-        self._kept: OrderedDict[int, Any] = OrderedDict()
-        self._reading = threading.Lock()
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -55,6 +55,13 @@ class Shelves:
     def rows(self) -> Iterator[Any]:
         """See `Seekable`."""
         return parquet.rows(self.path, 0)
+
+    def rewritten(self) -> None:
+        """The file is a new one, with as many rows in each group as before."""
+        with self._reading:
+            self._file.close()
+            self._file, self.stamp = parquet.opened(self.path), stamp_of(self.path)
+            self._kept.clear()
 
     def close(self) -> None:
         """See `Seekable`."""

@@ -20,8 +20,9 @@ from saliscope.tui.tabling import Tabling
 from saliscope.tui.widgets.editor import Editor
 from saliscope.tui.widgets.strongest import Strongest
 
-#: How often the daemon is asked how it is, in seconds.
+#: How often the daemon is asked how it is, and what is new is kept for the next session, in seconds.
 ASK_EVERY_S: Final = 2.0
+KEEP_EVERY_S: Final = 2.0
 
 
 class TuiApp(Choosing, Tabling):
@@ -45,6 +46,7 @@ class TuiApp(Choosing, Tabling):
         self.open_first()
         self.connect()
         self.set_interval(ASK_EVERY_S, self.ask_status)
+        self.set_interval(KEEP_EVERY_S, self.keep_on)
 
     def _rebind(self) -> dict[str, str]:
         """Give commands the keys that the reader wants for them, and tell of those that cannot be."""

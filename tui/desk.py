@@ -165,12 +165,11 @@ class Desk:
             self.without = None
             return
         source = source_of(explanation)
-        spans = [(explanation.features[at].start, explanation.features[at].end) for at in sorted(masked)]
         answer = await self.client.predict(
             source.text,
             pair=source.pair,
             messages=source.messages,
-            mask=mask_of(explanation, spans),
+            mask=mask_of(explanation, sorted(masked)),
             model=explanation.model,
             top=len(explanation.prediction.probabilities) or None,
             priority="interactive",

@@ -72,10 +72,12 @@ def more_tables() -> str:
     from saliscope.tui.prompt.answer import AnswerView
     from saliscope.tui.screens.data import DataScreen
     from saliscope.tui.screens.prompt import PromptScreen
+    from saliscope.tui.screens.row import RowScreen
 
     parts = []
     rooms: list[tuple[str, list[BindingType]]] = [
         ("In the table", [*RecordTable.BINDINGS, *DataScreen.BINDINGS]),
+        ("In a row with several texts", RowScreen.BINDINGS),
         ("In a prompt", [*PromptScreen.BINDINGS, *AnswerView.BINDINGS]),
     ]
     for title, bindings in rooms:

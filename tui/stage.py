@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -32,13 +32,18 @@ MakeSession = Callable[..., LiveSession]
 
 
 class Stage(App[None]):
-    """Carries edits to the session, and what the session says to the main screen."""
+    """Carries edits to the session, and what the session says to the main screen.
+
+    `choices` are for a file; without them the text is explained as the last time. `notes` begin the log.
+    """
 
     def __init__(
         self,
         kept: Kept,
         *,
         file: Path | None = None,
+        choices: Choices | None = None,
+        notes: Iterable[str] = (),
         depth: Depth | None = None,
         make_session: MakeSession = LiveSession,
     ) -> None:
@@ -48,7 +53,11 @@ class Stage(App[None]):
         super().__init__()
         self._dress()
         self.kept, self.file = kept, file
-        self.desk = Desk(make_session(on_change=self._on_records, on_state=self._on_session), kept.choices)
+        self.desk = Desk(make_session(on_change=self._on_records, on_state=self._on_session), choices or kept.choices)
+        for line in notes:
+            self.desk.note(line)
+        #: Counts the edits of the text.
+        self.num_edits = 0
         self.main = MainScreen(self.desk, self.inks, self._edited)
 
     def _dress(self) -> None:
@@ -104,6 +113,7 @@ class Stage(App[None]):
         self.main.show()
 
     def _edited(self, edit: Edit) -> None:
+        self.num_edits += 1
         self.desk.edit(edit)
         self.tell()
 

@@ -15,6 +15,7 @@ from saliscope.tui.data.room import DataRoom
 from saliscope.tui.keeping import Keeping
 from saliscope.tui.keys import keys_of
 from saliscope.tui.looking import Looking
+from saliscope.tui.prompt.kept import kept_of, prompt_of
 from saliscope.tui.prompt.state import Prompt, Said
 from saliscope.tui.screens.help import Help
 from saliscope.tui.screens.prompt import PromptScreen
@@ -33,7 +34,7 @@ class Tabling(Looking, Keeping):
         super().__init__(kept, file=file, **options)
         #: The file of rows that is open.
         self.room: DataRoom | None = None
-        self.prompt: Prompt | None = None
+        self.prompt = prompt_of(kept.prompt)
         self._in_table, self._fields = in_table, fields
 
     def open_first(self) -> None:
@@ -77,20 +78,45 @@ class Tabling(Looking, Keeping):
         self.main.editor.focus()
         return self.main.editor.text
 
-    def action_save(self) -> None:
+    async def action_save(self) -> None:
         """Write the text to its file, a record to its row."""
-        if self.room is not None and self.room.draft is not None:
-            self.room.save(self.main.editor.text)
+        if self.room is not None and self.room.is_in_editor:
+            self.room.save()
         else:
-            super().action_save()
+            await super().action_save()
 
-    async def action_quit(self) -> None:
-        """Keep text and choices, and leave; a record is not the text of the next time."""
-        if self.room is None:
-            await super().action_quit()
-            return
-        self.keep()
-        self.exit()
+    @property
+    def unsaved(self) -> str:
+        """A row, too."""
+        return (self.room.unsaved if self.room is not None else "") or super().unsaved
+
+    async def write(self) -> bool:
+        """A row, too."""
+        return await (self.room.write() if self.room is not None and self.room.unsaved else super().write())
+
+    @property
+    def is_own_text(self) -> bool:
+        """A record is not the text of the next time."""
+        return self.room is None and super().is_own_text
+
+    def left_behind(self) -> dict[str, Any]:
+        """The prompt, too, if it was looked at."""
+        changes = super().left_behind()
+        if self.prompt is not None and not self.prompt.is_kept:
+            kept = kept_of(self.prompt)
+            if not self.prompt.is_empty and (kept is None or len(kept.messages) < len(self.prompt.messages)):
+                self.desk.note("the prompt is too long to be kept whole")
+            changes["prompt"] = kept
+        return changes
+
+    def signs(self) -> tuple[Any, ...]:
+        """Those of the prompt, too."""
+        prompt = self.prompt
+        if prompt is None:
+            return super().signs()
+        said = tuple((one.role, one.content) for one in prompt.messages)
+        wishes = prompt.model, prompt.is_plain, prompt.max_tokens, prompt.temperature, prompt.seed
+        return *super().signs(), said, wishes
 
     async def on_unmount(self) -> None:
         """Let go of the file."""
@@ -100,12 +126,20 @@ class Tabling(Looking, Keeping):
     def action_prompt(self) -> None:
         """Show the prompt; a new one begins with the text of the editor."""
         if self.prompt is None:
-            self.prompt = Prompt([Said("user", self.main.editor.text)])
+            self.prompt = self._new_prompt()
         self.push_screen(PromptScreen(self.prompt, self.inks))
 
-    def show_chat(self, messages: Sequence[dict[str, str]]) -> None:
-        """Show a chat as a prompt."""
-        self.prompt = Prompt([Said(str(one.get("role", "user")), str(one.get("content", ""))) for one in messages])
+    def action_new_prompt(self) -> None:
+        """Begin a new prompt in the place of the one that is shown."""
+        self.prompt = self._new_prompt()
+        self.switch_screen(PromptScreen(self.prompt, self.inks))
+
+    def _new_prompt(self) -> Prompt:
+        return Prompt([Said("user", self.main.editor.text)])
+
+    def show_chat(self, messages: list[Said]) -> None:
+        """Show messages as a prompt, in the place of the one of before."""
+        self.prompt = Prompt(messages)
         self.push_screen(PromptScreen(self.prompt, self.inks))
 
     def show_keys(self, bindings: Sequence[BindingType]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from saliscope.cli import options
+from saliscope.cli.guard import INTERRUPTED
 from saliscope.cli.session import session, with_download
 from saliscope.protocol.results import Generated, GeneratePartial
 
@@ -43,10 +44,10 @@ def command(
     no_daemon: bool,
     download: bool,
     color: str,
-) -> None:
+) -> int:
     """Show what a causal language model writes behind TEXT, or answers to a chat.
 
-    TEXT is read from stdin if it is left out or `-`.
+    TEXT is read from stdin if it is left out or `-`. Ctrl-C ends the writing and shows what was written until then.
     """
     if messages_file is not None and text is not None:
         raise click.UsageError("--messages stands in place of TEXT")
@@ -57,20 +58,29 @@ def command(
         asked["messages"] = options.read_messages(messages_file)
     else:
         text = options.read_text(text)
-    with session(private=no_daemon) as opened:
-        opened.spinner.say("writing")
+    heard: list[Generated] = []
+    status = 0
+    try:
+        with session(private=no_daemon) as opened:
+            opened.spinner.say("writing")
 
-        def so_far(written: GeneratePartial) -> None:
-            opened.spinner.progress("writing", written.num_tokens, max_tokens, "")
+            def listen(written: GeneratePartial) -> None:
+                opened.spinner.progress("writing", written.num_tokens, max_tokens, "")
+                if written.so_far is not None:
+                    heard[:] = [written.so_far]
 
-        answer = with_download(
-            lambda download: opened.client.generate(
-                text, download=download, on_written=so_far, on_progress=opened.on_progress, **asked
-            ),
-            model,
-            download=download,
-            spinner=opened.spinner,
-        )
+            answer = with_download(
+                lambda download: opened.client.generate(
+                    text, download=download, on_written=listen, on_progress=opened.on_progress, **asked
+                ),
+                model,
+                download=download,
+                spinner=opened.spinner,
+            )
+    except KeyboardInterrupt:
+        if not heard:
+            raise
+        answer, status = heard[0], INTERRUPTED
     if as_json:
         from saliscope.cli.shapes import write_json
 
@@ -79,6 +89,7 @@ def command(
         _print(answer, color)
     for warning in answer.warnings:
         click.echo(f"warning: {warning}", err=True)
+    return status
 
 
 def _print(answer: Generated, color: str) -> None:

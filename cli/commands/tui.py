@@ -88,13 +88,16 @@ def start(
             open_seekable(file).close()
         else:
             files.read_file(file)
-    kept = store.load()
+    notes: list[str] = []
+    kept = store.load(notes.append)
     named = Choices(model=model, method=method, target=target, granularity=granularity)
-    if file is not None or named != Choices():
-        kept.choices = replace(named, format=None if file is not None else kept.choices.format)
+    if file is None and named != Choices():
+        kept.choices = replace(named, format=kept.choices.format)
     if palette is not None:
         kept.palette = palette
-    app = TuiApp(kept, file=file, in_table=table, fields=Fields(*fields))
+    # How a file is explained is not how the text of the next time is.
+    choices = None if file is None else named
+    app = TuiApp(kept, file=file, in_table=table, fields=Fields(*fields), choices=choices, notes=notes)
     app.run()
     if app.return_code:
         raise SaliscopeError("internal", "the terminal UI ended with an error")

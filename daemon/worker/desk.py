@@ -147,8 +147,8 @@ class Desk:
 
         def estimated(index: int, written: Estimate) -> None:
             assert isinstance(written, Written)
-            so_far = {"id": request_id, "text": written.text, "num_tokens": len(written.tokens)}
-            self._outlet.notify("generate/partial", so_far)
+            told = {"text": written.text, "num_tokens": len(written.tokens), "so_far": answer([written], [])}
+            self._outlet.notify("generate/partial", {"id": request_id, **told})
 
         def start(owner: Owner, model: TextModel, shared: Shared) -> Computation:
             return Running(owner, model, generate_steps(model, params), self._batcher, shared, params.max_rows)

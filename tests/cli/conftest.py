@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,6 +18,7 @@ from saliscope.protocol.evaluations import Evaluation, EvaluationCell, Evaluatio
 from saliscope.protocol.explanation import Cost, Explanation, Feature, Output, Prediction, TargetInfo, Token
 from saliscope.protocol.results import MethodInfo, ModelInfo, Predictions, Status, Tokenized, Unloaded
 
+ROWS = [{"text": "a dull film", "label": "negative"}, {"text": "funny, and\nwarm", "label": "positive"}]
 SCORES = {"dull": 0.8, "boring": 0.5, "charming": -0.6, ",": 0.02}
 
 
@@ -199,3 +202,20 @@ def run(monkeypatch: pytest.MonkeyPatch, fake: FakeClient) -> Callable[..., Resu
         return CliRunner().invoke(app, list(arguments), input=input)
 
     return invoke
+
+
+@pytest.fixture
+def folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Folders of the daemon and of the hub that are nobody else's."""
+    monkeypatch.setenv("SALISCOPE_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("SALISCOPE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    return tmp_path
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A file of two reviews."""
+    file = tmp_path / "data.jsonl"
+    file.write_text("\n".join(json.dumps(row) for row in ROWS), encoding="utf-8")
+    return file

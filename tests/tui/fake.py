@@ -165,6 +165,8 @@ class FakeClient:
 
     async def predict(self, texts: Any = None, **options: Any) -> Predictions:
         self._note("predict", texts, **options)
+        if texts is None:
+            texts = "\n".join(one["content"] for one in options["messages"])
         rows = [texts] if isinstance(texts, str) else texts
         if (mask := options.get("mask")) is not None:
             for start, end in mask.spans:
@@ -174,9 +176,13 @@ class FakeClient:
     async def explain(self, text: Any = None, **options: Any) -> Any:
         self._note("explain", text, **options)
         made: dict[str, Any] = {"model": options.get("model"), "method": options.get("method")}
-        if text is None:
+        pair = options.get("pair")
+        if text is None or isinstance(pair, str):
+            messages = options.get("messages") or [
+                {"role": "text", "content": text}, {"role": "pair", "content": pair},
+            ]  # fmt: skip
             parts, at, segments = [], 0, []
-            for one in options["messages"]:
+            for one in messages:
                 parts.append(one["content"])
                 segments.append(Segment(one["role"], at, at + len(one["content"])))
                 at += len(one["content"]) + 1
@@ -194,12 +200,15 @@ class FakeClient:
         said, count = [" a", " wonderful", " cast"], options.get("max_tokens", 64)
         so_far, tokens = "", []
         for number, word in enumerate(said[:count]):
-            if (listen := options.get("on_written")) is not None:
-                listen(GeneratePartial(0, so_far + word, number + 1))
-                await self.between.wait()
             likely = {word: 0.6 - 0.2 * number, " the": 0.2, " so": 0.1}
             tokens.append(WrittenToken(100 + number, len(so_far), len(so_far + word), likely[word], likely))
             so_far += word
+            if (listen := options.get("on_written")) is not None:
+                until_now = Generated("demo-decoder", so_far, list(tokens), "", 5, 0, 0.0)
+                listen(GeneratePartial(0, so_far, number + 1, until_now))
+                await self.between.wait()
+                if self.failure is not None:
+                    raise self.failure
         return Generated("demo-decoder", so_far, tokens, "length", 5, 0, 0.0)
 
     async def list_jobs(self) -> list[Job]:

@@ -17,10 +17,15 @@ class Columns(NamedTuple):
 
 
 def columns_of(width: int, num_rows: int) -> Columns:
-    """The columns of a table of a width with so many rows: the narrower, the fewer."""
+    """The columns of a table of a width with so many rows: the narrower, the fewer, so that texts have half of it.
+
+    What is not shown stands beside the table, for the row at the cursor.
+    """
     number = max(3, len(f"{max(num_rows - 1, 0):,}"))
-    if width >= 72:
+    if width >= 108:
         return Columns(number, 12, 6, 8, 12, 12)
+    if width >= 84:
+        return Columns(number, 11, 6, 8, 11, 0)
     if width >= 50:
         return Columns(number, 11, 0, 7, 11, 0)
     return Columns(number, 10, 0, 0, 0, 0)

@@ -176,7 +176,7 @@ class DataSet:
         total, known = len(self.file), self.known
         more = "" if self.file.is_complete else f" so far ({self.file.share_found():.0%} of the file)"
         parts = [f"{total:,} rows{more}"]
-        if not self.wish.is_plain:
+        if not self.wish.is_plain and len(self.rows) != total:
             parts.insert(0, f"{len(self.rows):,} of")
             parts = [" ".join(parts)]
         share = f" ({len(known) / total:.1%})" if total and 0 < len(known) < total else ""

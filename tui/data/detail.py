@@ -75,6 +75,9 @@ class RowDetail(VerticalScroll, can_focus=False):
                 f"{' ✗ ' if verdict.is_wrong else ' '}{one_line(verdict.label)}", "bold" if verdict.is_wrong else ""
             )
             lines.append(line)
+        others = [] if verdict is None else [kind for kind in verdict.findings if kind != "mismatch"]
+        if others:
+            lines.append(Text.assemble((pad("found", MAX_LABEL), "dim"), f" {' '.join(others)}"))
         lines.append(Text())
         order = sorted(look.words, key=lambda word: -abs(word[1]))[:NUM_STRONGEST]
         peak, half = look.painting.depth, max(2, (room - MAX_LABEL - 11) // 2)

@@ -17,11 +17,14 @@ from saliscope.protocol.messages import BUNDLED
 from saliscope.sources import Fields
 from saliscope.tui.choices import Choices
 from saliscope.tui.data.data_set import DataSet
+from saliscope.tui.data.draft import Draft, Texts, Turn
+from saliscope.tui.data.editing import Editing
 from saliscope.tui.data.job import JobWatch
-from saliscope.tui.data.saving import Draft, begin, save
 from saliscope.tui.screens.classes import ClassesScreen
 from saliscope.tui.screens.data import DataScreen
 from saliscope.tui.screens.job import JobScreen, Order, Start
+from saliscope.tui.screens.row import RowScreen
+from saliscope.tui.screens.unsaved import Unsaved
 
 if TYPE_CHECKING:
     from saliscope.tui.tabling import Tabling
@@ -34,9 +37,9 @@ class DataRoom:
         self._app = app
         self.data = DataSet(path, fields)
         self.job = JobWatch(self.data, lambda: app.desk.client, self.told)
-        #: The record that is in the editor, and its text as the editor took it.
-        self.draft: Draft | None = None
-        self._taken = ""
+        self.editing = Editing(self.data, lambda: self.job.is_running)
+        #: The screen of a row with several texts, while it is there.
+        self._row_screen: RowScreen | None = None
         self.notice = ""
         #: Counts up with everything that is told, so that screens know when to draw again.
         self.num_news = 0
@@ -85,49 +88,92 @@ class DataRoom:
         self._app.show_keys(bindings)
 
     def reopen(self) -> None:
-        """Read the file anew; `bad_request` if it cannot be read any more."""
+        """Read the file anew, in which an edited row may be the same; `bad_request` if it cannot be read any more."""
         self.data.reopen()
-        self.draft = None
         self.job.drop()
         self.notice = ""
         self._run(partial(asyncio.to_thread, self.data.find), "find")
 
-    # -- the record in the editor -----------------------------------------------------------------
+    # -- the row that is edited -------------------------------------------------------------------
+
+    def name_of(self, row: int) -> str:
+        """A row as it is named above its texts."""
+        return f"row {row:,} of {self.data.path.name}"
 
     def edit(self, row: int) -> None:
-        """Open the text of a row in the editor."""
-        record = self.data.record(row)
-        if record.messages is not None:
-            self._app.show_chat(record.messages)
-            return
+        """Open a row: one text in the editor, more of them on a screen of their own."""
+        self._run(partial(self._edit, row), "edit", exclusive=True)
+
+    async def _edit(self, row: int) -> None:
+        if self.unsaved:
+            fate = await self._app.push_screen_wait(Unsaved(self.unsaved))
+            if fate is None or (fate == "save" and not await self.write()):
+                return
         try:
-            self.draft = begin(self.data, row)
+            draft = self.editing.open(row)
         except SaliscopeError as error:
             self._app.complain(error)
+            return
+        if not draft.is_one_text:
+            self._row_screen = RowScreen(self, draft)
+            self._app.push_screen(self._row_screen)
             return
         self.leave()
-        self._taken = self._app.show_record(self.draft.text, f"row {row:,} of {self.data.path.name}")
+        self.editing.taken = self._app.show_record(next(iter(draft.texts.values())), self.name_of(row))
 
-    def save(self, text: str) -> None:
-        """Write the record in the editor back to its file."""
-        self._run(partial(self._save, text), "save")
+    @property
+    def is_in_editor(self) -> bool:
+        """Whether the editor has the text of a row."""
+        return self.editing.draft is not None and self.editing.draft.is_one_text
 
-    async def _save(self, text: str) -> None:
-        draft = self.draft
+    @property
+    def unsaved(self) -> str:
+        """The name of the row that was edited and is not written; empty where there is none."""
+        if self.editing.draft is None:
+            return ""
+        if self._row_screen is not None:
+            is_other = self._row_screen.is_edited
+        else:
+            is_other = self._app.main.editor.text != self.editing.taken
+        return self.name_of(self.editing.draft.row) if is_other else ""
+
+    def stop_editing(self) -> None:
+        """No row is edited any more."""
+        self.editing.close()
+        self._row_screen = None
+
+    def save(self) -> None:
+        """Write the text of the row in the editor back to its file, meanwhile."""
+
+        async def write() -> None:
+            await self.write()
+
+        self._run(write, "save")
+
+    async def write(self) -> bool:
+        """Write the row that is edited back to its file; whether it is there."""
+        if self._row_screen is not None:
+            return await self._row_screen.write()
+        draft, text = self.editing.draft, self._app.main.editor.text
         assert draft is not None
-        if text == self._taken:
+        if text == self.editing.taken:
             self._app.notify("Nothing has changed.")
-            return
+            return True
+        if await self.put(dict.fromkeys(draft.texts, text)) is None:
+            return False
+        self.editing.taken = text
+        return True
+
+    async def put(self, change: Texts | Sequence[Turn]) -> Draft | None:
+        """Write the row that is edited back; None where that cannot be, and the reader was told why."""
         try:
-            if self.job.is_running:
-                raise SaliscopeError("bad_request", "a job reads this file now; wait for it, pause it, or cancel it")
-            draft = await asyncio.to_thread(save, self.data, draft, text)
+            draft = await self.editing.put(change)
         except SaliscopeError as error:
             self._app.complain(error)
-            return
-        self.draft, self._taken = draft, text
+            return None
         self.told()
         self._app.notify(f"Wrote row {draft.row:,} of {self.data.path}.", markup=False)
+        return draft
 
     # -- the job ----------------------------------------------------------------------------------
 

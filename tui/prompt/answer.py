@@ -48,10 +48,12 @@ class AnswerView(Static, can_focus=True):
     def show(self, answer: Generated | None, picked: tuple[int, int]) -> None:
         """Show an answer with a part of it picked."""
         self._answer, self._picked = answer, picked
+        self.border_subtitle = ""
         self.update(self._drawn())
 
-    def show_so_far(self, text: str) -> None:
+    def show_so_far(self, text: str, num_tokens: int) -> None:
         """Show what is being written."""
+        self.border_subtitle = f"{num_tokens} tokens · Esc stops"
         self.update(Text(visible(text) + "▌"))
 
     def _drawn(self) -> Text:
@@ -64,7 +66,7 @@ class AnswerView(Static, can_focus=True):
             if self._picked[0] <= number < self._picked[1]:
                 style += chosen
             text.append(visible(answer.text[token.start : token.end]), style)
-        ends = {"end": " ■", "length": " …", "": " ✂"}
+        ends = {"end": " ■", "length": " …", "": " ✂ stopped"}
         return text.append(ends[answer.finish], "dim")
 
     # -- picking ----------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from textual.widgets import Static, TextArea
 from saliscope.render.painting import Painting
 from saliscope.render.text import visible
 from saliscope.tui.inks import Inks
-from saliscope.tui.places import Lines
+from saliscope.tui.places import Lines, edit_between
 
 #: Keys of a text area that mean something else here.
 OF_THE_SCREEN: Final = ("f6", "f7", "ctrl+d")
@@ -89,6 +89,7 @@ class MessageBox(Vertical):
         super().__init__(classes="message", **options)
         self.at = at
         self._role, self._content, self._inks = role, content, inks
+        self._shown = content
 
     def compose(self) -> ComposeResult:
         """The role above the text."""
@@ -98,6 +99,7 @@ class MessageBox(Vertical):
     def on_mount(self) -> None:
         """A plain prompt has no role."""
         self.query_one(Static).display = bool(self._role)
+        self._shown = self.area.text
 
     @property
     def area(self) -> PromptArea:
@@ -107,9 +109,14 @@ class MessageBox(Vertical):
     @on(TextArea.Changed)
     def _tell(self, event: TextArea.Changed) -> None:
         event.stop()
-        if self.area.text != self._content:
-            self._content = self.area.text
-            self.post_message(self.Edited(self.at, self._content))
+        edit = edit_between(self._shown, self.area.text)
+        if edit is None:
+            return
+        # The area has line breaks of one kind; where they are as long as those of the text, these stay.
+        is_aligned = len(self._shown) == len(self._content)
+        self._shown = self.area.text
+        self._content = edit.applied(self._content) if is_aligned else self._shown
+        self.post_message(self.Edited(self.at, self._content))
 
     async def on_click(self, event: Any) -> None:
         """A click on the role takes the next one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import Any, Final
 
 from msgspec import Struct, field
@@ -15,10 +16,11 @@ ROLES: Final = ("system", "user", "assistant", "tool")
 
 
 class Said(Struct):
-    """One message."""
+    """One message; `source` is its number in a row of a file, where it is of one."""
 
     role: str = "user"
     content: str = ""
+    source: int | None = None
 
 
 class Prompt(Struct):
@@ -35,6 +37,9 @@ class Prompt(Struct):
     answer: Generated | None = None
     picked: tuple[int, int] = (0, 0)
     explained: Explanation | None = None
+    #: The model that was chosen for it, and whether it is as another session has left it.
+    model: str | None = None
+    is_kept: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -51,6 +56,14 @@ class Prompt(Struct):
         if self.is_plain:
             return {"text": self.text}
         return {"messages": [{"role": one.role, "content": one.content} for one in self.messages]}
+
+    def places(self) -> list[tuple[int, int]]:
+        """Where each message lies in the text that is explained."""
+        if not self.is_plain:
+            return places(self.explained, len(self.messages))
+        # Plain messages are one text, with line breaks between them.
+        ends = list(accumulate((len(one.content) + 1 for one in self.messages), initial=0))
+        return [(start, end - 1) for start, end in pairwise(ends)]
 
     def changed(self) -> None:
         """The prompt is another: nothing was written behind it."""
@@ -107,8 +120,10 @@ class Prompt(Struct):
         return [token.id for token in self.answer.tokens]
 
 
-def places(explained: Explanation, count: int) -> list[tuple[int, int]]:
-    """Where each of so many messages lies in the text of an explanation."""
+def places(explained: Explanation | None, count: int) -> list[tuple[int, int]]:
+    """Where each of so many texts lies in the text of an explanation; nowhere, without one."""
+    if explained is None:
+        return []
     if explained.segments:
         return [(one.start, one.end) for one in explained.segments][:count]
     return [(0, len(explained.text))]

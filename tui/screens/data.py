@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from rich.style import Style
-from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -17,14 +14,17 @@ from textual.widgets import Input, Static
 
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.sources.stamps import stamp_of
-from saliscope.tui.data.asking import TOGETHER, Asking
+from saliscope.tui.data.arranging import Arranging
 from saliscope.tui.data.detail import RowDetail
+from saliscope.tui.data.head import show_head
 from saliscope.tui.data.order import ORDERS
+from saliscope.tui.data.sight import learn
+from saliscope.tui.data.strip import JobStrip
 from saliscope.tui.data.table import RecordTable
 from saliscope.tui.data.terms import HELP, read_terms
-from saliscope.tui.phase import Phase
 from saliscope.tui.widgets.bar import TopBar
 from saliscope.tui.widgets.keybar import KeyBar
+from saliscope.tui.widgets.notice import Notice
 
 if TYPE_CHECKING:
     from saliscope.tui.app import TuiApp
@@ -66,14 +66,13 @@ class DataScreen(Screen[None]):
         self._room, self._data = room, room.data
         self._choices = room.choices
         self._inks = self.app.inks
-        self._arranging = threading.Event()
+        self._arranging = Arranging(self._data)
         self._was_connected = False
+        self._was_whole = room.job.results is not None
         #: How much of what was told is on the screen.
         self.num_shown = -1
-        self._said = ""
         #: Why the file cannot be read any more, if it cannot.
         self._lost = ""
-        self._searched = ""
 
     def compose(self) -> ComposeResult:
         """The bar, the table beside the row at the cursor, the job, the keys."""
@@ -86,8 +85,8 @@ class DataScreen(Screen[None]):
                 yield Input(self._data.line, placeholder=HELP, id="data-filter", compact=True)
                 yield Static(id="data-summary", markup=False)
             yield RowDetail(self._data, inks, id="data-detail")
-        yield Static(id="data-notice", markup=False)
-        yield Static(id="data-job", markup=False)
+        yield Notice(id="data-notice")
+        yield JobStrip(id="data-job")
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -123,6 +122,11 @@ class DataScreen(Screen[None]):
             self._room.find_job()
             self._look()
         self._was_connected = is_connected
+        is_whole = self._room.job.results is not None
+        if is_whole and not self._was_whole and not self._data.wish.is_plain:
+            # Every row is known now, and has its place.
+            self._arrange(is_wished=False)
+        self._was_whole = is_whole
         if self.num_shown != self._room.num_news:
             self.num_shown = self._room.num_news
             self.table.refresh()
@@ -133,48 +137,18 @@ class DataScreen(Screen[None]):
         data, table = self._data, self.table
         order = data.wish.order
         problem = f" · {data.file.problem}" if data.file.problem else ""
-        self.query_one("#data-summary", Static).update(f"{data.summary}{self._searched}{problem}", layout=False)
+        summary = f"{data.summary}{self._arranging.searched}{problem}"
+        self.query_one("#data-summary", Static).update(summary, layout=False)
         self.query_one("#data-head", Static).update(table.head(), layout=False)
         how = "" if order == "place" else f" · by {order}, as far as it is known"
         self.query_one("#data-left").border_title = f"{data.path.name}{how}"
         self.query_one("#data-left").border_subtitle = f"{table.cursor + 1:,}/{len(data.rows):,}" if data.rows else ""
-        notice = self.query_one("#data-notice", Static)
-        said = self._lost or self._room.notice
-        if self._said != said:
-            self._said = said
-            notice.display = bool(self._said)
-            notice.update(self._said)
-        line = Text(no_wrap=True, overflow="ellipsis")
-        looks: dict[str, str | Style] = {
-            "bold": "bold",
-            "quiet": "dim",
-            "bad": "bold",
-            "bar": self.app.inks.bar(True),
-            "": "",
-        }
-        for text, look in self._room.job.line():
-            line.append(text, looks[look])
-        strip = self.query_one("#data-job", Static)
-        strip.display = bool(line)
-        strip.update(line, layout=False)
-        self._show_bar()
-
-    def _show_bar(self) -> None:
-        bar, choices, desk = self.query_one(TopBar), self._room.choices, self.app.desk
-        row = self.table.row
-        look = None if row is None else self._data.look_at(row)
-        bar.show_choice("model", choices.model or (look.model if look else "model"), own=choices.model is not None)
-        bar.show_choice("method", choices.method or (look.method if look else "method"), own=choices.method is not None)
-        bar.show_choice("target", choices.target or (look.of if look else "target"), own=choices.target is not None)
-        bar.show_choice("granularity", choices.granularity, own=choices.granularity != "token")
-        if desk.state == "connected":
-            waits = row is not None and look is None and not self._data.why_not(row)
-            phase = Phase("waiting", "explaining") if waits else Phase("ready", "ready")
-        elif desk.state == "lost":
-            phase = Phase("lost", "reconnecting")
-        else:
-            phase = Phase("error", "no daemon") if desk.state == "failed" else Phase("connecting", "connecting")
-        bar.show_state(phase, None, desk.status)
+        self.query_one(Notice).say(self._lost or self._room.notice)
+        self.query_one(JobStrip).show(self._room.job.line(), self.app.inks)
+        row = table.row
+        look = None if row is None else data.look_at(row)
+        is_waiting = row is not None and look is None and not data.why_not(row)
+        show_head(self.query_one(TopBar), self._room.choices, self.app.desk, look, is_waiting=is_waiting)
 
     def _check(self) -> None:
         """See whether the file is still the one that was opened."""
@@ -211,16 +185,7 @@ class DataScreen(Screen[None]):
             return
         rows, row = [self._data.rows[at] for at in self.table.in_sight], self.table.row
         try:
-            await self._room.take_from_job(rows if row is None else [row, *rows])
-            asking = Asking(self._data, self.app.desk.client, self._room.choices)
-            await asking.predict(rows)
-            self._room.told()
-            if row is not None:
-                await asking.explain([row], is_read=True)
-                self._room.told()
-            for at in range(0, len(rows), TOGETHER):
-                await asking.explain(rows[at : at + TOGETHER])
-                self._room.told()
+            await learn(self._room, self.app.desk.client, rows, row)
             self._room.notice = ""
         except SaliscopeError as error:
             if error.code in ("cancelled", "superseded"):
@@ -255,30 +220,16 @@ class DataScreen(Screen[None]):
     def _submit(self) -> None:
         self.table.focus()
 
-    def _arrange(self) -> None:
-        self._arranging.set()
-        self._arranging = threading.Event()
-        self._arranged(self._arranging)
-
     @work(exclusive=True, group="arrange")
-    async def _arranged(self, stop: threading.Event) -> None:
-        """Put the rows in order on a thread; until then the old ones stay."""
+    async def _arrange(self, *, is_wished: bool = True) -> None:
+        """Put the rows in order; until then the old ones stay, and where it was not wished so does the cursor."""
         await asyncio.sleep(SEARCH_REST_S)
         data = self._data
-
-        def searched(row: int) -> None:
-            self._searched = f" · searched {row / max(len(data.file), 1):.0%}"
-
-        try:
-            rows = await asyncio.to_thread(data.arrange, stop, searched)
-        except asyncio.CancelledError:
-            stop.set()
-            raise
-        self._searched = ""
+        rows = await self._arranging.rows()
         if not self.query(RecordTable):
             data.rows = rows
             return
-        at = self.table.row if data.wish.order == "place" else None
+        at = self.table.row if data.wish.order == "place" or not is_wished else None
         data.rows = rows
         self.table.again()
         self.table.go(rows.index(at) if at is not None and at in rows else 0)

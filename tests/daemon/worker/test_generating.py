@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from saliscope.protocol.codec import Notification, Response
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.results import GeneratePartial
 
 from .test_worker import Peer
 
@@ -46,6 +48,29 @@ def test_a_partial_for_each_token_when_they_are_wanted(peer: Peer) -> None:
     assert [count for count, _ in told] == [1, 2, 3, 4][: len(told)]
     assert len(told) >= 3
     assert frame.result["text"].startswith(told[0][1])
+
+
+def test_what_was_written_so_far_is_an_answer_that_a_cancel_leaves(peer: Peer) -> None:
+    peer.ask(7, "generate", **PROMPT, max_tokens=12, top=2, temperature=1.0, seed=3, stream=True)
+    partials = []
+    while not isinstance(frame := next(peer.frames), Response):
+        if frame.method == "generate/partial" and frame.params is not None:
+            partials.append(msgspec.convert(frame.params, GeneratePartial))
+            if len(partials) == 3:
+                peer.cancel(7)
+    assert frame.error is not None
+    assert frame.error[0] == "cancelled"
+    so_far = partials[-1].so_far
+    assert so_far is not None
+    assert (so_far.model, so_far.finish, so_far.text) == ("demo-decoder", "", partials[-1].text)
+    assert "".join(so_far.text[one.start : one.end] for one in so_far.tokens) == so_far.text
+    assert len(so_far.tokens) == partials[-1].num_tokens
+    # What it has written is what it would have written, with the same other tokens beside it.
+    whole = peer.call("generate", **PROMPT, max_tokens=12, top=2, temperature=1.0, seed=3)
+    assert whole["tokens"][: len(so_far.tokens) - 1] == msgspec.to_builtins(so_far.tokens)[:-1]
+    # And a part of it is explained.
+    target = {"kind": "continuation", "ids": [one.id for one in so_far.tokens], "part": [1, 2]}
+    assert peer.call("explain", **PROMPT, method="occlusion", target=target)["target"]["kind"] == "continuation"
 
 
 def test_a_cancel_takes_hold_before_the_next_token(peer: Peer) -> None:

@@ -11,6 +11,7 @@ from textual.widgets import Button, Input, Static
 from saliscope.tui.app import TuiApp
 from saliscope.tui.choices import Choices
 from saliscope.tui.data.verdict import Verdict
+from saliscope.tui.prompt.answer import AnswerView
 from saliscope.tui.prompt.message import MessageBox
 from saliscope.tui.screens.classes import ClassesScreen
 from saliscope.tui.screens.data import DataScreen
@@ -107,6 +108,31 @@ async def test_a_job_is_paused_gone_on_with_and_cancelled(tmp_path: Path) -> Non
             app.screen.query_one(button, Button).press()
             await until(pilot, lambda state=state: job.job is not None and job.job.state == state)  # type: ignore[misc]
         assert not (tmp_path / "reviews.explained.jsonl.parts").exists()
+
+
+async def test_a_part_of_what_a_decoder_wrote_until_it_was_stopped_is_explained() -> None:
+    app = TuiApp(Kept(text="the cast is wonderful and the", ground="dark"), depth="truecolor")
+    async with app.run_test(size=(120, 34)) as pilot:
+        await until(pilot, lambda: app.desk.state == "connected")
+        await pilot.press("ctrl+g")
+        await until(pilot, lambda: isinstance(app.screen, PromptScreen) and app.screen.query(MessageBox))
+        await until(pilot, lambda: app.prompt is not None and app.prompt.is_plain)
+        app.screen.query_one("#wish-max", Input).value = "500"
+        await pilot.pause()
+        await pilot.press("ctrl+g")
+        view, prompt = app.screen.query_one(AnswerView), app.prompt
+        assert prompt is not None
+        await until(pilot, lambda: "Esc stops" in str(view.border_subtitle))
+        await pilot.press("escape")
+        await until(pilot, lambda: prompt.answer is not None)
+        assert prompt.answer is not None
+        assert prompt.answer.finish == ""
+        assert 0 < len(prompt.answer.tokens) < 240
+        assert str(view.render()).endswith("✂ stopped")
+        await pilot.press("enter")
+        await until(pilot, lambda: prompt.explained is not None)
+        assert prompt.explained is not None
+        assert prompt.explained.text == "the cast is wonderful and the"
 
 
 async def test_what_a_decoder_writes_is_picked_and_explained() -> None:

@@ -96,23 +96,6 @@ async def test_the_next_token_follows_what_is_typed(make: Make) -> None:
         assert all(call[2]["max_tokens"] == 1 for call in asked[before:] if call[0] == "generate")
 
 
-async def test_writing_shows_what_comes_and_escape_stops_it(make: Make) -> None:
-    app = make("a film")
-    async with app.run_test(size=(120, 34)) as pilot:
-        await opened(app, pilot)
-        await until(pilot, lambda: "␣the" in shown(app, NextToken))
-        session_of(app).fake.between.clear()
-        await pilot.press("ctrl+g")
-        await until(pilot, lambda: " a▌" in shown(app, AnswerView))
-        await pilot.press("escape")
-        await until(pilot, lambda: "▌" not in shown(app, AnswerView))
-        assert isinstance(app.screen, PromptScreen)
-        assert prompt_of(app).answer is None
-        session_of(app).fake.between.set()
-        await written(app, pilot)
-        assert shown(app, AnswerView).startswith(" a wonderful cast")
-
-
 async def test_how_it_writes_can_be_set(make: Make) -> None:
     app = make("a film")
     async with app.run_test(size=(120, 34)) as pilot:
