@@ -49,7 +49,8 @@ class Pump:
 
     def wake(self) -> None:
         """Something may have to be asked or told."""
-        if self._worker is None:
+        if self._worker is None or self._worker.done():
+            # Done is one that met an error, which is in the log: the rest goes on.
             self._worker = asyncio.create_task(self._work())
             self._worker.add_done_callback(_report)
         self._wake.set()
