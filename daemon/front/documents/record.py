@@ -62,6 +62,12 @@ class Record:
         return bool(self.fields) and not any(FINDINGS[finding.kind][0] for finding in self.findings)
 
     @property
+    def shape(self) -> FieldKind:
+        """What it is: a text, a pair, or the messages of a chat."""
+        kinds = {field.kind for field in self.fields}
+        return "message" if "message" in kinds else "pair" if "pair" in kinds else "text"
+
+    @property
     def input(self) -> dict[str, Any]:
         """What a model is asked about: `text`, `text` and `pair`, or `messages`."""
         messages = [{"role": field.role, "content": field.text} for field in self.fields if field.kind == "message"]

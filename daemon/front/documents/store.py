@@ -68,6 +68,13 @@ class Store:
         entry = self._entries[id]
         return self._located(entry, self._tape.sums_before(entry.piece)[0] + entry.offset)
 
+    @property
+    def has_one_shape(self) -> bool:
+        """Whether all records that can be explained are texts, or all are pairs, or all are chats."""
+        shapes = (entry.record.shape for entry in self._entries.values() if entry.record.explained)
+        first = next(shapes, None)
+        return all(shape == first for shape in shapes)
+
     def near(self, place: int) -> int | None:
         """The id of the record at a place of the source, else of the last one before it in its piece."""
         index, start = self._tape.find(place)

@@ -328,21 +328,3 @@ def test_gold_explains_the_label_and_a_new_label_asks_again() -> None:
         assert desk.waiting[0].params["target"]["label"] == "positive"
 
     on_a_desk(run)
-
-
-def test_one_record_that_fails_is_a_finding_and_a_model_that_is_not_there_ends_it_all() -> None:
-    async def run(desk: Desk) -> None:
-        await desk.open(LINES)
-        desk.asked[0].fail("oom")
-        await settle()
-        (told,) = desk.take("document/findings")
-        assert [one["kind"] for one in told["records"][0]["findings"]] == ["failed"]
-        desk.asked[1].fail("unknown_model")
-        await settle()
-        assert [told["code"] for told in desk.take("document/failed")] == ["unknown_model"]
-        assert desk.asked[2].is_cancelled
-        await desk.configure(model="another")
-        assert {question.params["model"] for question in desk.waiting} == {"another"}
-        assert len(desk.waiting) == 3
-
-    on_a_desk(run)
