@@ -58,9 +58,10 @@ class OpenDocument(DocumentOptions, kw_only=True):
 
 
 class ConfigureDocument(DocumentOptions, kw_only=True):
-    """Says anew how an open document is explained; what is left out is the default. Everything is explained again.
+    """Says anew how an open document is explained; what is left out is the default.
 
-    Records have new ids where format or fields are others.
+    Everything is explained again, without the model where only fields and thresholds are others. Records have new ids
+    where format or fields are others.
     """
 
     document: Name
