@@ -58,9 +58,10 @@ class OpenDocument(DocumentOptions, kw_only=True):
 
 
 class ConfigureDocument(DocumentOptions, kw_only=True):
-    """Says anew how an open document is explained; what is left out is the default. Everything is explained again.
+    """Says anew how an open document is explained; what is left out is the default.
 
-    Records have new ids where format or fields are others.
+    Everything is explained again, without the model where only fields and thresholds are others. Records have new ids
+    where format or fields are others.
     """
 
     document: Name
@@ -117,8 +118,8 @@ class DocumentChanged(Struct):
     """Answers `document/change`: what became of the records, by id; one in no list only moved with the text, if at all.
 
     A model sees something else of those `changed` and `added`, and the same of those `touched`. `num_computing` records
-    are explained because of this change; `num_known` have an explanation that is kept, which is sent again. What moved
-    otherwise than its edits say (`Edit.moved`) is in `moved`, as pairs of id and start.
+    are explained because of this change; `num_known` have an explanation that is kept, which is sent again. What may
+    have moved otherwise than its edits say (`Edit.moved`) is in `moved`, as pairs of id and start.
     """
 
     document: str

@@ -21,10 +21,18 @@ def align(old: Sequence[str], new: Sequence[str]) -> list[int | None]:
     for at in middle:
         if same := waiting.get(new[at]):
             found[at] = same.popleft()
-    rest = iter(sorted(at for left in waiting.values() for at in left))
+    rest = sorted(at for left in waiting.values() for at in left)
+    # Of the others each goes on in the one that stands where it stood, behind the same record.
+    free = set(rest)
+    for at in middle:
+        behind = -1 if at == 0 else found[at - 1]
+        if found[at] is None and behind is not None and behind + 1 in free:
+            found[at] = behind + 1
+            free.remove(behind + 1)
+    left = iter(at for at in rest if at in free)
     for at in middle:
         if found[at] is None:
-            found[at] = next(rest, None)
+            found[at] = next(left, None)
     return found
 
 

@@ -13,6 +13,8 @@ from saliscope.protocol.findings import FINDINGS, FindingKind
 FieldKind = Literal["text", "pair", "label", "message"]
 Label = str | int
 
+#: Code points of a message at most: names of fields may be as long as a document.
+_LONGEST: Final = 500
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -29,11 +31,16 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something wrong with a record, at a span of it."""
+    """Something wrong with a record, at a span of it; the message can travel, whatever it quotes."""
 
     kind: FindingKind
     message: str
     span: Span
+
+    def __post_init__(self) -> None:
+        message = self.message if len(self.message) <= _LONGEST else self.message[: _LONGEST - 1] + "…"
+        # The only way to set a field of what is frozen while it is made.
+        object.__setattr__(self, "message", message.encode("utf-8", "backslashreplace").decode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,12 @@ class Record:
     def explained(self) -> bool:
         """Whether there is something to explain and nothing in the way."""
         return bool(self.fields) and not any(FINDINGS[finding.kind][0] for finding in self.findings)
+
+    @property
+    def shape(self) -> FieldKind:
+        """What it is: a text, a pair, or the messages of a chat."""
+        kinds = {field.kind for field in self.fields}
+        return "message" if "message" in kinds else "pair" if "pair" in kinds else "text"
 
     @property
     def input(self) -> dict[str, Any]:
@@ -93,6 +106,11 @@ def make_record(
         findings = [replace(one, span=(one.span[0] - start, one.span[1] - start)) for one in findings]
     key = _key(source[start:end], fields, findings)
     return Placed(start, Record(end - start, tuple(fields), label, tuple(findings), key))
+
+
+def has_surrogate(text: str) -> bool:
+    """Whether half of a surrogate pair stands alone in a text, which then cannot travel, and no tokenizer reads it."""
+    return not text.isascii() and _SURROGATE.search(text) is not None
 
 
 def _unreadable(field: Field) -> list[Finding]:

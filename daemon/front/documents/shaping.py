@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from saliscope.daemon.front.documents.mapping import Span
 from saliscope.daemon.front.documents.nodes import Node
-from saliscope.daemon.front.documents.record import Field, FieldKind, Finding, Label, Placed, make_record
+from saliscope.daemon.front.documents.record import (
+    Field,
+    FieldKind,
+    Finding,
+    Label,
+    Placed,
+    has_surrogate,
+    make_record,
+)
 from saliscope.protocol.fields import LABEL_FIELDS, MESSAGE_FIELDS, PAIR_FIELDS, ROLES, TEXT_FIELDS
+
+#: Labels that are numbers; what is larger cannot travel.
+_NUMBERS: Final = range(-(1 << 63), 1 << 63)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +108,19 @@ def _label(name: str, node: Node) -> tuple[Label | None, list[Field], list[Findi
     value = node.value
     if value is None or value == "":
         return None, [], []
-    if isinstance(value, str):
+    if isinstance(value, str) and not has_surrogate(value):
         found = node.spelling()
         return value, [] if isinstance(found, str) else [Field("label", name, value, found)], []
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value, [], []
     if isinstance(value, bool):
         return str(value).lower(), [], []
-    message = f"{name} is {said(value)}, neither a name nor a number"
+    if isinstance(value, int) and value in _NUMBERS:
+        return value, [], []
+    if isinstance(value, int):
+        message = f"{name} is a number of more than 64 bits"
+    elif isinstance(value, str):
+        message = f"{name} has half of a surrogate pair"
+    else:
+        message = f"{name} is {said(value)}, neither a name nor a number"
     return None, [], [Finding("not-a-label", message, (node.start, node.end))]
 
 
@@ -129,7 +146,10 @@ def _messages(name: str, node: Node) -> tuple[list[Field], list[Finding]]:
             message = f"{place} is no message: it takes a role and a content"
             findings.append(Finding("not-text", message, (entry.start, entry.end)))
             continue
-        if role.value not in ROLES:
+        if has_surrogate(role.value):
+            span = (role.start, role.end)
+            findings.append(Finding("not-unicode", f"{place}: half of a surrogate pair in the role", span))
+        elif role.value not in ROLES:
             findings.append(unknown_role(place, role.value, (role.start, role.end)))
         own, wrong = _text("message", f"{place}.content", content, role.value)
         fields += own

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import count, zip_longest
-from typing import NamedTuple
+from math import inf
+from typing import Final, NamedTuple
 
 from saliscope.daemon.front.documents.format import Format
 from saliscope.daemon.front.documents.identity import Duplicates
 from saliscope.daemon.front.documents.limits import check_beginning, check_lines, check_size
 from saliscope.daemon.front.documents.record import Finding, Record
+from saliscope.daemon.front.documents.runs import runs
 from saliscope.daemon.front.documents.shaping import Names
 from saliscope.daemon.front.documents.swap import Changes, Swap
 from saliscope.daemon.front.documents.tape import Entry, Piece, Tape
 from saliscope.protocol.edits import BREAK, Edit, check_edits, resync
 from saliscope.protocol.errors import SaliscopeError
+
+#: Edits of one change that go over no more code points than these are made at once.
+_TOGETHER: Final = 1 << 14
 
 
 class Located(NamedTuple):
@@ -62,6 +67,13 @@ class Store:
     def __getitem__(self, id: int) -> Located:
         entry = self._entries[id]
         return self._located(entry, self._tape.sums_before(entry.piece)[0] + entry.offset)
+
+    @property
+    def has_one_shape(self) -> bool:
+        """Whether all records that can be explained are texts, or all are pairs, or all are chats."""
+        shapes = (entry.record.shape for entry in self._entries.values() if entry.record.explained)
+        first = next(shapes, None)
+        return all(shape == first for shape in shapes)
 
     def near(self, place: int) -> int | None:
         """The id of the record at a place of the source, else of the last one before it in its piece."""
@@ -124,16 +136,18 @@ class Store:
         if base != self.version or version <= base:
             raise resync(f"the change is from version {base} to {version}, the document is at version {self.version}")
         check_edits(edits, len(self.text))
-        texts = [self.text]
+        # A document of one piece is read as a whole anyway.
+        most = _TOGETHER if len(self._tape) > 1 else inf
         breaks = self._tape.breaks
-        for edit in edits:
-            texts.append(edit.applied(texts[-1]))
-            breaks += _breaks_around(texts[-1], edit.start, len(edit.text))
-            breaks -= _breaks_around(texts[-2], edit.start, edit.end - edit.start)
-            self._check(texts[-1], breaks, edit)
+        made: list[Edit] = []
+        for edit, before, text in runs(self.text, edits, most):
+            breaks += _breaks_around(text, edit.start, len(edit.text))
+            breaks -= _breaks_around(before, edit.start, edit.end - edit.start)
+            self._check(text, breaks, edit)
+            made.append(edit)
         swap = Swap(self._entries, self._duplicates, self._ids)
-        for edit, text in zip(edits, texts[1:], strict=True):
-            self._apply(edit, text, swap)
+        for edit in made:
+            self._apply(edit, edit.applied(self.text), swap)
         self.version = version
         return swap.changes(version, lambda id: self[id].start)
 

@@ -23,7 +23,7 @@ class Changes:
     added: tuple[int, ...] = ()
     removed: tuple[int, ...] = ()
     moved: tuple[tuple[int, int], ...] = ()
-    """Ids of records in no other list that do not stand where the edits move them, and where they start."""
+    """Ids of records in no other list that may not stand where the edits move them, and where they start."""
 
 
 class Swap:

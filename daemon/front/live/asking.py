@@ -13,6 +13,8 @@ from saliscope.protocol.parameters import Explain, Predict, Target
 
 #: The target of an option that means the record's own label.
 GOLD: Final = "gold"
+#: Options that say how records are found, and what is told of them.
+_NOT_ASKED: Final = frozenset({"format", "language", "field", "pair", "label", "low_margin", "shortcut"})
 
 
 def question(options: DocumentOptions, record: Record, item: Item, supersede: str) -> tuple[str, dict[str, Any]]:
@@ -54,6 +56,12 @@ def is_predicted_first(options: DocumentOptions) -> bool:
     """Whether what is explained is what `predict` tells: the model's own outputs, of a text that is read at once."""
     target = options.target
     return options.windows == "cut" and (not isinstance(target, Target) or target.kind in (None, "class"))
+
+
+def asks_alike(one: DocumentOptions, other: DocumentOptions) -> bool:
+    """Whether both ask the same of the model about a record, however they find it and whatever they tell of it."""
+    asked = (name for name in DocumentOptions.__struct_fields__ if name not in _NOT_ASKED)
+    return all(getattr(one, name) == getattr(other, name) for name in asked)
 
 
 def _said(asked: Explain | Predict) -> dict[str, Any]:

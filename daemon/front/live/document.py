@@ -42,10 +42,10 @@ class Run:
 class Document:
     """Knows of each record whether it is explained, waits, or is being asked about; `number` is that of one opening."""
 
-    def __init__(self, number: int, name: str, options: DocumentOptions, store: Store, most_kept: int) -> None:
+    def __init__(self, number: int, name: str, options: DocumentOptions, store: Store, kept: Kept) -> None:
         self.number, self.name, self.options, self.store = number, name, options, store
         self.agenda = Agenda()
-        self.kept = Kept(most_kept)
+        self.kept = kept
         self.running: dict[int, Run] = {}
         self.num_asked = 0
         self._has_settled = False

@@ -14,7 +14,9 @@ from saliscope.daemon.front.documents.formats import find_format
 from saliscope.daemon.front.documents.shaping import Names
 from saliscope.daemon.front.documents.store import Store
 from saliscope.daemon.front.limits import FrontLimits
+from saliscope.daemon.front.live.asking import asks_alike
 from saliscope.daemon.front.live.document import Document
+from saliscope.daemon.front.live.kept import Kept
 from saliscope.daemon.front.live.pump import Ask, HasRoom, Pump, Push
 from saliscope.daemon.front.live.turns import Turns
 from saliscope.protocol.documents import (
@@ -131,7 +133,7 @@ class Documents:
         elif old.agenda.focus is not None and old.agenda.focus in store:
             at = store[old.agenda.focus].start
         self._close(params.document)
-        state = self._enter(params.document, params, store)
+        state = self._enter(params.document, params, store, old.kept if asks_alike(old.options, params) else None)
         return state if at is None else self._focus(FocusDocument(params.document, store.version, at))
 
     async def _change(self, params: ChangeDocument) -> DocumentChanged:
@@ -175,9 +177,9 @@ class Documents:
         del self._documents[name]
         return state
 
-    def _enter(self, name: str, options: DocumentOptions, store: Store) -> DocumentState:
+    def _enter(self, name: str, options: DocumentOptions, store: Store, kept: Kept | None = None) -> DocumentState:
         self._check_records(len(store))
-        document = Document(next(self._numbers), name, options, store, self._limits.kept)
+        document = Document(next(self._numbers), name, options, store, kept or Kept(self._limits.kept))
         self._documents[name] = document
         return document.state()
 

@@ -49,7 +49,8 @@ class Pump:
 
     def wake(self) -> None:
         """Something may have to be asked or told."""
-        if self._worker is None:
+        if self._worker is None or self._worker.done():
+            # Done is one that met an error, which is in the log: the rest goes on.
             self._worker = asyncio.create_task(self._work())
             self._worker.add_done_callback(_report)
         self._wake.set()
@@ -135,7 +136,9 @@ class Pump:
 
     def _failed(self, document: Document, run: Run, error: SaliscopeError) -> None:
         del document.running[run.item.record]
-        if error.code in _HOPELESS:
+        # What a model cannot do with a chat it may well do with the texts beside it.
+        is_own = error.code == "not_capable" and not document.store.has_one_shape
+        if error.code in _HOPELESS and not is_own:
             document.stop()
             told = DocumentFailed(document.name, document.number, document.store.version, error.code, error.message)
             self._push("document/failed", msgspec.to_builtins(told), ("document/failed", document.number))

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from saliscope.daemon.front.documents import limits
+from saliscope.daemon.front.documents.format import Format
 from saliscope.daemon.front.documents.formats import find_format
 from saliscope.daemon.front.documents.record import Placed
+from saliscope.daemon.front.documents.runs import runs
 from saliscope.daemon.front.documents.store import Changes, Store
 from saliscope.protocol.edits import Edit
 from saliscope.protocol.errors import SaliscopeError
@@ -46,9 +49,9 @@ def test_a_split_line_keeps_its_id_in_the_first_part() -> None:
 def test_moved_records_keep_their_ids() -> None:
     one = store()
     gone_and_back = one.change(0, 1, [Edit(0, 4, ""), Edit(4, 4, "one\n")])
-    assert gone_and_back == Changes(1, removed=(0,), added=(4,))
+    assert gone_and_back == Changes(1, moved=((0, 4), (1, 0)))
     # They swap places, which no edit by itself would tell.
-    assert edited(one, 0, 8, "one\ntwo\n") == Changes(2, moved=((1, 4), (4, 0)))
+    assert edited(one, 0, 8, "one\ntwo\n") == Changes(2, moved=((0, 0), (1, 4)))
     assert edited(one, 0, 0, "\n") == Changes(3)
 
 
@@ -72,25 +75,69 @@ def test_another_header_changes_every_row() -> None:
     assert all(not located.record.explained for located in one)
 
 
+def counting(format: Format, parsed: list[str]) -> Format:
+    """The format, which notes the pieces that are parsed."""
+
+    def parse(piece: str, first: bool, context: object) -> list[Placed]:
+        parsed.append(piece)
+        return format.parse(piece, first, context)
+
+    return replace(format, parse=parse)
+
+
 def test_only_touched_pieces_are_parsed_again() -> None:
     parsed: list[str] = []
-
-    def counting(parse: Callable[..., list[Placed]]) -> Callable[..., list[Placed]]:
-        def counted(piece: str, *rest: object) -> list[Placed]:
-            parsed.append(piece)
-            return parse(piece, *rest)
-
-        return counted
-
     for name, line in (("jsonl", '{"text": "%d"}\n'), ("csv", '"%d",x\n'), ("lines", "%d\n"), ("paragraphs", "%d\n\n")):
-        format = find_format(name)
         text = "text,label\n" if name == "csv" else ""
-        one = Store(
-            text + "".join(line % number for number in range(1000)), replace(format, parse=counting(format.parse))
-        )
+        one = Store(text + "".join(line % number for number in range(1000)), counting(find_format(name), parsed))
         parsed.clear()
         edited(one, one.text.index("500"), one.text.index("500") + 1, "7")
         assert len(parsed) <= 3
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["from the beginning", "from the end"])
+@pytest.mark.parametrize("format", ["jsonl", "json", "yaml", "markdown"])
+def test_thousands_of_edits_in_one_change_read_each_piece_a_few_times(format: str, order: int) -> None:
+    """As an editor replaces a word everywhere."""
+    line = {"jsonl": '{"text": "%d a"}\n', "yaml": "- %d is a\n", "markdown": "# %d a\n"}.get(
+        format, '{"text": "%d a"},\n'
+    )
+    text = "".join(line % number for number in range(2000))
+    if format == "json":
+        text = f"[{text[:-2]}]"
+    parsed: list[str] = []
+    one = Store(text, counting(find_format(format), parsed))
+    parsed.clear()
+    places = [place for place, char in enumerate(text) if char == "a"]
+    shifts = [number if order == 1 else 0 for number in range(len(places))]
+    edits = [Edit(at + by, at + by + 1, "an") for at, by in zip(places[::order], shifts, strict=True)]
+    assert len(one.change(0, 1, edits).changed) == 2000
+    assert one.text == text.replace("a", "an")
+    assert sum(map(len, parsed)) < 2 * len(text)
+    assert [located[1:] for located in one] == [located[1:] for located in store(one.text, format)]
+
+
+def test_records_keep_their_ids_where_edits_are_made_at_once() -> None:
+    one = store("one\ntwo\nthree\n")
+    changes = one.change(0, 1, [Edit(8, 13, "drei"), Edit(0, 0, "null\n")])
+    assert changes == Changes(1, changed=(2,), added=(3,), moved=((0, 5), (1, 9)))
+    assert ids(one) == {"null": 3, "one": 0, "two": 1, "drei": 2}
+
+
+@given(st.data(), st.integers(0, 30))
+def test_edits_that_are_made_at_once_make_the_same_text(data: st.DataObject, most: int) -> None:
+    text = start = data.draw(st.text("ab", max_size=40))
+    edits = []
+    for _ in range(data.draw(st.integers(0, 8))):
+        begin = data.draw(st.integers(0, len(text)))
+        edits.append(Edit(begin, data.draw(st.integers(begin, len(text))), data.draw(st.text("cd", max_size=9))))
+        text = edits[-1].applied(text)
+    made = list(runs(start, edits, most))
+    for run in made:
+        assert (run.before, run.edit.applied(run.before)) == (start, run.text)
+        assert run.width <= most or run.edit in edits
+        start = run.text
+    assert start == text
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,20 @@ def test_each_broken_record_says_so_and_the_others_work() -> None:
     ]  # fmt: skip
 
 
+def test_what_is_told_of_a_record_can_travel() -> None:
+    lines = [
+        '{"text": "a", "label": "\\ud83d"}', f'{{"text": "b", "label": {1 << 63}}}', '{"\\ud83d": "c"}',
+        '{"messages": [{"role": "\\ud83d", "content": "d"}]}', json.dumps({"x" * 9_000: 1}),
+    ]  # fmt: skip
+    records = opened("\n".join(lines), "jsonl")
+    assert kinds("\n".join(lines), "jsonl") == [
+        ["not-a-label"], ["not-a-label"], ["no-text"], ["not-unicode"], ["no-text"]
+    ]  # fmt: skip
+    assert [one.record.label for one in records] == [None] * 5
+    for one in records:
+        assert len(one.findings[0].message.encode()) < 1_000
+
+
 def test_labels_are_names_and_numbers() -> None:
     lines = [
         '{"text": "a", "label": "pos"}',

@@ -200,6 +200,25 @@ def test_configured_anew_everything_is_asked_again_with_the_focus_kept() -> None
     on_a_desk(run)
 
 
+def test_other_thresholds_and_fields_cost_no_model_where_it_was_asked_the_same() -> None:
+    async def run(desk: Desk) -> None:
+        rows = '{"text": "one", "other": "uno"}\n{"text": "two", "other": "one"}\n'
+        await desk.open(rows, "a.jsonl", method="slow")
+        await desk.answer_all()
+        desk.asked.clear()
+        desk.told.clear()
+        await desk.configure("a.jsonl", method="slow", low_margin=0.9)
+        assert desk.asked == []
+        told = desk.take("document/attribution")
+        assert [(one["state"], one["findings"][0]["kind"]) for one in told] == [("final", "low-margin")] * 2
+        await desk.configure("a.jsonl", method="slow", field="other")
+        assert [question.text for question in desk.asked] == ["uno"]
+        await desk.configure("a.jsonl", method="slow", until="end")
+        assert [question.text for question in desk.waiting] == ["one", "two"]
+
+    on_a_desk(run)
+
+
 def test_no_more_than_so_many_are_asked_about_and_none_while_the_client_does_not_read() -> None:
     async def run(desk: Desk) -> None:
         await desk.open("".join(f"film {n}\n" for n in range(2000)))
@@ -326,23 +345,5 @@ def test_gold_explains_the_label_and_a_new_label_asks_again() -> None:
         changed = await desk.change(0, (at, at + 8, "positive"), document="a.jsonl")
         assert (len(changed.touched), changed.num_computing) == (1, 1)
         assert desk.waiting[0].params["target"]["label"] == "positive"
-
-    on_a_desk(run)
-
-
-def test_one_record_that_fails_is_a_finding_and_a_model_that_is_not_there_ends_it_all() -> None:
-    async def run(desk: Desk) -> None:
-        await desk.open(LINES)
-        desk.asked[0].fail("oom")
-        await settle()
-        (told,) = desk.take("document/findings")
-        assert [one["kind"] for one in told["records"][0]["findings"]] == ["failed"]
-        desk.asked[1].fail("unknown_model")
-        await settle()
-        assert [told["code"] for told in desk.take("document/failed")] == ["unknown_model"]
-        assert desk.asked[2].is_cancelled
-        await desk.configure(model="another")
-        assert {question.params["model"] for question in desk.waiting} == {"another"}
-        assert len(desk.waiting) == 3
 
     on_a_desk(run)
