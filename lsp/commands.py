@@ -193,7 +193,7 @@ async def known(service: Service, arguments: list[Any], token: Token) -> Any:
 async def decorations(service: Service, arguments: list[Any], token: Token) -> Any:
     """Have what is drawn in a document sent again, to a client that had another text when it came."""
     wish = _read(arguments, Drawn)
-    service.news.add(service.buffer(wish.uri), wish.ids)
+    service.news.repeat(service.buffer(wish.uri), wish.ids)
     return {}
 
 

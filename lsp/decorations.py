@@ -5,29 +5,57 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from msgspec import Raw
+
 from saliscope.lsp.buffers import Buffer
 from saliscope.lsp.painting import pieces, strokes
+from saliscope.lsp.plain import encoded
 from saliscope.protocol.live import LiveRecord
 
 METHOD = "saliscope/decorations"
 
 
-def decorations(buffer: Buffer, ids: Iterable[int] | None) -> dict[str, Any]:
-    """What these records look like now (None: all of them, in place of everything that was sent before).
+class Drawn:
+    """What the client of one document was sent of the records since it was edited last."""
 
-    A token is `[line, column, end column, bucket -3..3, score, rank]`, in the units of the session.
-    """
-    known = [] if ids is None else [(id, buffer.record(id)) for id in sorted(ids)]
-    found = [record for _, record in known if record is not None]
-    if ids is None and buffer.settings.decorations:
-        found = buffer.records
-    return {
-        "uri": buffer.uri,
-        "version": buffer.version,
-        "reset": ids is None,
-        "records": [_record(buffer, one) for one in found],
-        "removed": [id for id, record in known if record is None],
-    }
+    def __init__(self) -> None:
+        self._version = -1
+        #: id -> the hash of what was sent, for 2,000 records are megabytes; None: that it is gone.
+        self._sent: dict[int, int | None] = {}
+
+    def forget(self) -> None:
+        """The client is to be sent it again."""
+        self._sent.clear()
+
+    def news(self, buffer: Buffer, ids: Iterable[int] | None) -> dict[str, Any] | None:
+        """What these records look like now (None: all of them, in place of everything that was sent before).
+
+        A token is `[line, column, end column, bucket -3..3, score, rank]`, in the units of the session. None if the
+        client was sent the same.
+        """
+        if buffer.version != self._version:
+            self._version, self._sent = buffer.version, {}
+        if ids is None:
+            self._sent.clear()
+            found = [Raw(encoded(_record(buffer, one))) for one in buffer.records if buffer.settings.decorations]
+            return _told(buffer, found, [], reset=True)
+        found, removed = [], []
+        for id in sorted(ids):
+            record = buffer.record(id)
+            drawn = None if record is None else encoded(_record(buffer, record))
+            seal = None if drawn is None else hash(drawn)
+            if id in self._sent and self._sent[id] == seal:
+                continue
+            self._sent[id] = seal
+            if drawn is None:
+                removed.append(id)
+            else:
+                found.append(Raw(drawn))
+        return _told(buffer, found, removed, reset=False) if found or removed else None
+
+
+def _told(buffer: Buffer, found: list[Raw], removed: list[int], *, reset: bool) -> dict[str, Any]:
+    return {"uri": buffer.uri, "version": buffer.version, "reset": reset, "records": found, "removed": removed}
 
 
 def _record(buffer: Buffer, record: LiveRecord) -> dict[str, Any]:

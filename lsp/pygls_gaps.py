@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import traceback
 from collections.abc import Generator
 from typing import Any, Final
 
-import msgspec
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
-from saliscope.lsp.plain import Plain
+from saliscope.lsp.plain import Plain, encoded
 from saliscope.protocol.errors import SaliscopeError
 
 log = logging.getLogger(__name__)
@@ -98,7 +96,7 @@ class Protocol(LanguageServerProtocol):
         """
         try:
             if isinstance(data, dict) and self.writer is not None:
-                body = _json(data)
+                body = encoded(data)
                 self.writer.write(f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
             else:
                 super()._send_data(data)
@@ -155,14 +153,6 @@ class Discreet(logging.Formatter):
     def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
         """Type and frames."""
         return f"{''.join(traceback.format_tb(ei[2]))}{ei[0].__name__}"
-
-
-def _json(data: dict[str, Any]) -> bytes:
-    try:
-        return msgspec.json.encode(data)
-    except UnicodeEncodeError:
-        # Half a surrogate pair, from a client that sent one.
-        return json.dumps(data).encode()
 
 
 def _failed(code: str, message: str) -> Exception:

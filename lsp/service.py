@@ -107,7 +107,7 @@ class Service:
         """Take edits in, and hand them on."""
         buffer = self.buffers[params.text_document.uri]
         edits = [buffer.lines.change(event) for event in params.content_changes]
-        buffer.version = params.text_document.version
+        buffer.version, buffer.edited_s = params.text_document.version, asyncio.get_running_loop().time()
         if edits:
             buffer.caret = edits[-1].start + len(edits[-1].text)
         if buffer.live is not None and self.session is not None:
