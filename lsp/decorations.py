@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
-
-from msgspec import Raw
+from typing import Any, NamedTuple
 
 from saliscope.lsp.buffers import Buffer
 from saliscope.lsp.painting import pieces, strokes
-from saliscope.lsp.plain import encoded
+from saliscope.protocol.documents import Label, Span
 from saliscope.protocol.live import LiveRecord
+from saliscope.protocol.live.record import RecordState
+from saliscope.protocol.results import Explanation, Prediction
 
 METHOD = "saliscope/decorations"
+
+
+class Look(NamedTuple):
+    """All that what is drawn of a record depends on, in one version of the text."""
+
+    start: int
+    length: int
+    features: tuple[Span | None, ...]
+    explanation: Explanation | None
+    prediction: Prediction | None
+    label: Label | None
+    stale: bool
+    state: RecordState
 
 
 class Drawn:
@@ -20,8 +33,8 @@ class Drawn:
 
     def __init__(self) -> None:
         self._version = -1
-        #: id -> the hash of what was sent, for 2,000 records are megabytes; None: that it is gone.
-        self._sent: dict[int, int | None] = {}
+        #: None: that it is gone.
+        self._sent: dict[int, Look | None] = {}
 
     def forget(self) -> None:
         """The client is to be sent it again."""
@@ -37,25 +50,31 @@ class Drawn:
             self._version, self._sent = buffer.version, {}
         if ids is None:
             self._sent.clear()
-            found = [Raw(encoded(_record(buffer, one))) for one in buffer.records if buffer.settings.decorations]
-            return _told(buffer, found, [], reset=True)
+            return _told(buffer, list(buffer.records) if buffer.settings.decorations else [], [], reset=True)
         found, removed = [], []
         for id in sorted(ids):
             record = buffer.record(id)
-            drawn = None if record is None else encoded(_record(buffer, record))
-            seal = None if drawn is None else hash(drawn)
-            if id in self._sent and self._sent[id] == seal:
+            look = None if record is None else _look(record)
+            if id in self._sent and self._sent[id] == look:
                 continue
-            self._sent[id] = seal
-            if drawn is None:
+            self._sent[id] = look
+            if record is None:
                 removed.append(id)
             else:
-                found.append(Raw(drawn))
+                found.append(record)
         return _told(buffer, found, removed, reset=False) if found or removed else None
 
 
-def _told(buffer: Buffer, found: list[Raw], removed: list[int], *, reset: bool) -> dict[str, Any]:
-    return {"uri": buffer.uri, "version": buffer.version, "reset": reset, "records": found, "removed": removed}
+def _look(record: LiveRecord) -> Look:
+    return Look(
+        record.start, record.places.length, record.places.features, record.explanation, record.prediction,
+        record.label, record.stale, record.state,
+    )  # fmt: skip
+
+
+def _told(buffer: Buffer, found: list[LiveRecord], removed: list[int], *, reset: bool) -> dict[str, Any]:
+    records = [_record(buffer, one) for one in found]
+    return {"uri": buffer.uri, "version": buffer.version, "reset": reset, "records": records, "removed": removed}
 
 
 def _record(buffer: Buffer, record: LiveRecord) -> dict[str, Any]:

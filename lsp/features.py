@@ -63,7 +63,7 @@ def _life(server: Server, service: Service) -> None:
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     def configured(params: types.DidChangeConfigurationParams) -> None:
-        service.set(params.settings)
+        service.preferences.push(params.settings)
         service.reconsider()
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)

@@ -93,15 +93,20 @@ class LiveDocument:
 
     # -- the text here ----------------------------------------------------------------------------
 
-    def edit(self, edits: Sequence[Edit]) -> list[int]:
+    def edit(self, edits: Sequence[Edit], text: str | None = None) -> list[int]:
         """Change the text, each edit in the positions that those before it leave; the records that they touch.
 
-        A range outside the text is refused with `bad_request`, and nothing is changed.
+        Who has the text that the edits make gives it, and it is not made a second time. A range outside the text is
+        refused with `bad_request`, and nothing is changed.
         """
         check_edits(edits, len(self.text))
+        if text is None:
+            for edit in edits:
+                self.text = edit.applied(self.text)
+        else:
+            self.text = text
         touched: dict[int, None] = {}
         for edit in edits:
-            self.text = edit.applied(self.text)
             touched.update((record.id, None) for record in self._ordered.move(edit))
         self._unsent += edits
         self.version += 1
