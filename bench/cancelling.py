@@ -16,7 +16,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pytest_lsp import ClientServerConfig, LanguageClient
 
-from bench.typing import WORDS, run
+from bench.typing import WORDS, command
 
 URI = "file:///review.txt"
 #: Takes seconds on a text of this length.
@@ -37,7 +37,7 @@ async def measure(num_times: int) -> dict[str, Any]:
     text = "\n\n".join(lines)
     item = types.TextDocumentItem(uri=URI, language_id="plaintext", version=1, text=text)
     client.text_document_did_open(types.DidOpenTextDocumentParams(item))
-    rows = (await run(client, "runFile", URI))["records"]
+    rows = (await command(client, "runFile", URI))["records"]
     answered, idle = [], []
     # Typed by nobody.
     protocol: Any = client.protocol
@@ -62,7 +62,7 @@ async def measure(num_times: int) -> dict[str, Any]:
 
 async def in_flight(client: LanguageClient) -> int:
     """The requests that the daemon has not answered."""
-    found: int = (await run(client, "status"))["daemon"]["requests"]["in_flight"]
+    found: int = (await command(client, "status"))["daemon"]["requests"]["in_flight"]
     return found
 
 

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 from pygls.uris import to_fs_path
 
 from saliscope.lsp.positions import Lines
 from saliscope.lsp.settings import Settings
 from saliscope.lsp.tokens import Encoder
 from saliscope.protocol.explanation import Explanation
-from saliscope.protocol.live import LiveDocument, LiveRecord
+from saliscope.protocol.live import LiveDocument, LiveRecord, Order
 
 #: Formats that hold all kinds of things; the others hold texts.
 _GENERAL: Final = ("json", "yaml")
 
 
 class Made(NamedTuple):
-    """The diagnostics of a record that stood at a line and column, as JSON."""
+    """The diagnostics of a record that stood at a line and column, in JSON."""
 
     place: tuple[int, int]
-    diagnostics: list[dict[str, Any]]
+    diagnostics: list[Raw]
 
 
 class Given(NamedTuple):
-    """All diagnostics of a document as JSON, and the name under which a client can ask for other ones."""
+    """All diagnostics of a document in JSON, and the name under which a client can ask for other ones."""
 
     name: str
-    diagnostics: list[dict[str, Any]]
+    diagnostics: list[Raw]
 
 
 @dataclass(eq=False)
@@ -50,6 +51,8 @@ class Buffer:
     """The diagnostics of records that have some, as they were made last."""
     given: Given | None = None
     """The diagnostics that the client was given last."""
+    edited_s: float = 0.0
+    """When it was edited last, by the clock of the loop."""
     caret: int | None = None
     """The code point where the reader was last."""
     compared: dict[str, dict[str, Explanation]] = field(default_factory=dict)
@@ -69,9 +72,9 @@ class Buffer:
         return self.lines.text
 
     @property
-    def records(self) -> list[LiveRecord]:
+    def records(self) -> Order:
         """The records that are known, in order of place."""
-        return [] if self.live is None else list(self.live.records)
+        return Order() if self.live is None else self.live.records
 
     def record(self, id: int) -> LiveRecord | None:
         """The record with an id."""
@@ -88,6 +91,16 @@ class Buffer:
             return False
         records = self.live.records
         return bool(records) and all(any(one.kind == "no-text" for one in record.findings) for record in records)
+
+    def is_coming(self, ids: Iterable[int] | None) -> bool:
+        """Whether more is about to be known of these records: the editor moves what it shows of them meanwhile.
+
+        Taking it away for a moment would flicker, and take longer than what is new.
+        """
+        if ids is None or self.settings.when != "onType":
+            return False
+        records = (self.record(id) for id in ids)
+        return any(record is not None and record.stale for record in records)
 
     def source_of(self, record: LiveRecord) -> str:
         """The text of a record as it stands in the document."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-import msgspec
 from lsprotocol import types
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
 from saliscope import __version__
+from saliscope.lsp.arguments import At, Choice, Drawn, Named, Place, offset_of, read
 from saliscope.lsp.buffers import Buffer
 from saliscope.lsp.descriptions import debugged, described, explained
 from saliscope.lsp.painting import piece_at
@@ -25,55 +25,19 @@ from saliscope.protocol.live import LiveRecord
 from saliscope.protocol.targets import read_target
 from saliscope.protocol.workspace import GOLD
 
-T = TypeVar("T")
 Token = types.ProgressToken | None
 Command = Callable[[Service, list[Any], Token], Awaitable[Any]]
 
 
-class Place(Struct, array_like=True):
-    """A document, and a position or range in it; without one the whole document."""
-
-    uri: str
-    at: dict[str, Any] | None = None
-
-
-class At(Struct, array_like=True):
-    """A position or range in a document, and what to do there."""
-
-    uri: str
-    at: dict[str, Any]
-    what: str = ""
-
-
-class Choice(Struct, array_like=True):
-    """What is chosen, for one document; null: for all."""
-
-    uri: str | None
-    what: str | int | None
-
-
-class Drawn(Struct, array_like=True):
-    """A document, and the ids of records in it, as `saliscope/decorations` says them; without them all."""
-
-    uri: str
-    ids: list[int] | None = None
-
-
-class Named(Struct, array_like=True):
-    """A name, or none."""
-
-    name: str | None = None
-
-
 async def explain(service: Service, arguments: list[Any], token: Token) -> Any:
     """Explain now what is at a place, or the whole document, and say it."""
-    place = _read(arguments, Place)
+    place = read(arguments, Place)
     buffer = await service.begun(place.uri)
     _live(buffer)
     service.flush(buffer)
     if place.at is None:
         return await run_file(service, [place.uri], token)
-    offset = _offset(buffer, place.at)
+    offset = offset_of(buffer, place.at)
     service.focus(buffer, offset)
     record = await _final(service, buffer, offset)
     return explained(buffer, record)
@@ -81,7 +45,7 @@ async def explain(service: Service, arguments: list[Any], token: Token) -> Any:
 
 async def run_file(service: Service, arguments: list[Any], token: Token) -> Any:
     """Explain the whole document, and say what is predicted of each record."""
-    buffer = await service.begun(_read(arguments, Place).uri)
+    buffer = await service.begun(read(arguments, Place).uri)
     live = _live(buffer)
     service.flush(buffer)
     bar = Progress(service.server, "Explaining the document", shown=service.abilities.progress, token=token)
@@ -109,22 +73,22 @@ async def run_file(service: Service, arguments: list[Any], token: Token) -> Any:
 
 async def set_model(service: Service, arguments: list[Any], token: Token) -> Any:
     """Choose the model."""
-    return _choose(service, "model", _read(arguments, Choice))
+    return _choose(service, "model", read(arguments, Choice))
 
 
 async def set_method(service: Service, arguments: list[Any], token: Token) -> Any:
     """Choose the method."""
-    return _choose(service, "method", _read(arguments, Choice))
+    return _choose(service, "method", read(arguments, Choice))
 
 
 async def set_target(service: Service, arguments: list[Any], token: Token) -> Any:
     """Choose what is explained."""
-    return _choose(service, "target", _read(arguments, Choice))
+    return _choose(service, "target", read(arguments, Choice))
 
 
 async def compare(service: Service, arguments: list[Any], token: Token) -> Any:
     """Explain a record with another method too; its scores stand beside the others in the hover."""
-    wish = _read(arguments, At)
+    wish = read(arguments, At)
     buffer, record, explanation = _explained(service, wish)
     source = source_of(explanation)
     found = await service.client.explain(
@@ -143,9 +107,9 @@ async def compare(service: Service, arguments: list[Any], token: Token) -> Any:
 
 async def mask(service: Service, arguments: list[Any], token: Token) -> Any:
     """Predict the record with the word at a place hidden, and say what that changes."""
-    wish = _read(arguments, At)
+    wish = read(arguments, At)
     buffer, record, explanation = _explained(service, wish)
-    offset = _offset(buffer, wish.at)
+    offset = offset_of(buffer, wish.at)
     piece = piece_at(record, buffer.text, offset)
     if piece is None or record.stale:
         raise SaliscopeError("bad_request", "there is no word with a score at this place")
@@ -167,9 +131,9 @@ async def mask(service: Service, arguments: list[Any], token: Token) -> Any:
 
 async def ignore(service: Service, arguments: list[Any], token: Token) -> Any:
     """Show a finding of a record no more, as long as its text stays and the server runs."""
-    wish = _read(arguments, At)
+    wish = read(arguments, At)
     buffer = service.buffer(wish.uri)
-    record = buffer.record_at(_offset(buffer, wish.at))
+    record = buffer.record_at(offset_of(buffer, wish.at))
     if record is None:
         raise SaliscopeError("bad_request", "there is no record at this place")
     buffer.ignored.add((wish.what, buffer.source_of(record)))
@@ -179,28 +143,28 @@ async def ignore(service: Service, arguments: list[Any], token: Token) -> Any:
 
 async def copy_json(service: Service, arguments: list[Any], token: Token) -> Any:
     """The explanation of the record at a place."""
-    buffer, record, _ = _explained(service, _read(arguments, At))
+    buffer, record, _ = _explained(service, read(arguments, At))
     return explained(buffer, record)
 
 
 async def known(service: Service, arguments: list[Any], token: Token) -> Any:
     """What is known of the record at a place, None without one: for plugins that show it while the caret moves."""
-    wish = _read(arguments, At)
+    wish = read(arguments, At)
     buffer = service.buffers.get(wish.uri)
-    found = None if buffer is None else buffer.record_at(_offset(buffer, wish.at))
+    found = None if buffer is None else buffer.record_at(offset_of(buffer, wish.at))
     return None if buffer is None or found is None else explained(buffer, found)
 
 
 async def decorations(service: Service, arguments: list[Any], token: Token) -> Any:
     """Have what is drawn in a document sent again, to a client that had another text when it came."""
-    wish = _read(arguments, Drawn)
-    service.news.add(service.buffer(wish.uri), wish.ids)
+    wish = read(arguments, Drawn)
+    service.news.repeat(service.buffer(wish.uri), wish.ids)
     return {}
 
 
 async def download(service: Service, arguments: list[Any], token: Token) -> Any:
     """Fetch a model from its hub, and load it."""
-    name = _read(arguments, Named).name
+    name = read(arguments, Named).name
     if not name:
         raise SaliscopeError("bad_request", "say which model")
     return msgspec.to_builtins(await service.models.load(service.client, name, download=True, token=token))
@@ -218,7 +182,7 @@ async def methods(service: Service, arguments: list[Any], token: Token) -> Any:
 
 async def cancel(service: Service, arguments: list[Any], token: Token) -> Any:
     """Cancel what has a progress bar: all of it, or what has this token."""
-    name = _read(arguments, Named).name
+    name = read(arguments, Named).name
     if name is None:
         return {"cancelled": service.tasks.cancel_work()}
     return {"cancelled": [name] if service.tasks.cancel_progress(name) else []}
@@ -270,17 +234,10 @@ COMMANDS: Final[dict[str, Command]] = {
 }
 
 
-def _read(arguments: list[Any], kind: type[T]) -> T:
-    try:
-        return msgspec.convert(arguments, kind)
-    except msgspec.ValidationError as error:
-        raise SaliscopeError("bad_request", f"these are not the arguments: {error}") from error
-
-
 def _choose(service: Service, name: str, choice: Choice) -> dict[str, Any]:
     if name == "target" and isinstance(choice.what, str):
         read_target(choice.what)
-    chosen = service.commanded if choice.uri is None else service.buffer(choice.uri).commanded
+    chosen = service.preferences.commanded if choice.uri is None else service.buffer(choice.uri).commanded
     if choice.what is None:
         chosen.pop(name, None)
     else:
@@ -297,18 +254,9 @@ def _live(buffer: Buffer) -> Any:
     return buffer.live
 
 
-def _offset(buffer: Buffer, at: dict[str, Any]) -> int:
-    """The code point of a position, or of the beginning of a range."""
-    try:
-        place = at.get("start", at)
-        return buffer.lines.offset(types.Position(int(place["line"]), int(place["character"])))
-    except (KeyError, TypeError, ValueError) as error:
-        raise SaliscopeError("bad_request", "a place is {line, character}, or a range of such") from error
-
-
 def _explained(service: Service, wish: At) -> tuple[Buffer, LiveRecord, Explanation]:
     buffer = service.buffer(wish.uri)
-    record = buffer.record_at(_offset(buffer, wish.at))
+    record = buffer.record_at(offset_of(buffer, wish.at))
     if record is None or record.explanation is None:
         raise SaliscopeError("bad_request", "there is no explained record at this place")
     return buffer, record, record.explanation

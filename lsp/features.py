@@ -63,7 +63,7 @@ def _life(server: Server, service: Service) -> None:
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     def configured(params: types.DidChangeConfigurationParams) -> None:
-        service.set(params.settings)
+        service.preferences.push(params.settings)
         service.reconsider()
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
@@ -106,25 +106,23 @@ def _shown(server: Server, service: Service) -> None:
         return buffer if buffer is not None and getattr(buffer.settings, setting) else None
 
     @server.feature(types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL, tokens.LEGEND)
-    def tokens_full(params: types.SemanticTokensParams) -> types.SemanticTokens:
+    def tokens_full(params: types.SemanticTokensParams) -> Plain:
         buffer = wanted(params, "semantic_tokens")
-        return buffer.encoder.full(buffer.records, buffer.lines) if buffer else types.SemanticTokens(data=[])
+        return tokens.plain(buffer.encoder.full(buffer.records, buffer.lines) if buffer else None)
 
     @server.feature(types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL_DELTA)
-    def tokens_delta(
-        params: types.SemanticTokensDeltaParams,
-    ) -> types.SemanticTokens | types.SemanticTokensDelta:
+    def tokens_delta(params: types.SemanticTokensDeltaParams) -> Plain:
         buffer = wanted(params, "semantic_tokens")
         if buffer is None:
-            return types.SemanticTokens(data=[])
-        return buffer.encoder.delta(buffer.records, buffer.lines, params.previous_result_id)
+            return tokens.plain(None)
+        return tokens.plain(buffer.encoder.delta(buffer.records, buffer.lines, params.previous_result_id))
 
     @server.feature(types.TEXT_DOCUMENT_SEMANTIC_TOKENS_RANGE)
-    def tokens_range(params: types.SemanticTokensRangeParams) -> types.SemanticTokens:
+    def tokens_range(params: types.SemanticTokensRangeParams) -> Plain:
         buffer = wanted(params, "semantic_tokens")
         if buffer is None:
-            return types.SemanticTokens(data=[])
-        return buffer.encoder.range(buffer.records, buffer.lines, buffer.lines.span(params.range))
+            return tokens.plain(None)
+        return tokens.plain(buffer.encoder.range(buffer.records, buffer.lines, buffer.lines.span(params.range)))
 
     @server.feature(types.TEXT_DOCUMENT_CODE_LENS)
     def code_lens(params: types.CodeLensParams) -> Plain:
@@ -196,7 +194,7 @@ def _pulled(server: Server, service: Service) -> None:
         buffer = service.buffers.get(params.text_document.uri)
         if buffer is None:
             return Plain({"kind": "full", "items": []})
-        given = problems.give(buffer, service.abilities)
+        given = service.news.problems.asked(buffer, params.previous_result_id)
         if given.name == params.previous_result_id:
             return Plain({"kind": "unchanged", "resultId": given.name})
         return Plain({"kind": "full", "resultId": given.name, "items": given.diagnostics})

@@ -67,16 +67,26 @@ def strokes(found: list[Piece], lines: Lines) -> list[Stroke]:
     """The coloured pieces cut at line ends, in order, without overlaps."""
     drawn: list[Stroke] = []
     reached = 0
+    # The line that is drawn on, from its first place to its last; a place on it, and the column of that.
+    number, first, last = -1, 0, -1
+    at = column = 0
     for piece in found:
         start, end = max(piece.start, reached), piece.end
         if piece.bucket == 0 or start >= end:
             continue
         reached = end
-        for number in range(lines.line_of(start), lines.line_of(end - 1) + 1):
-            first, last = lines.line(number)
-            begin, stop = max(start, first), min(end, last)
-            if begin < stop:
-                drawn.append(Stroke(number, lines.units(first, begin), lines.units(begin, stop), piece))
+        while start < end:
+            if not first <= start <= last:
+                number = lines.line_of(start)
+                first, last = lines.line(number)
+                at, column = first, 0
+            stop = min(end, last)
+            if start < stop:
+                column += lines.units(at, start)
+                length = lines.units(start, stop)
+                drawn.append(Stroke(number, column, length, piece))
+                at, column = stop, column + length
+            start = lines.line(number + 1)[0] if stop < end else end
     return drawn
 
 

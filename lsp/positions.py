@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from typing import Final, Literal
 
 from lsprotocol import types
 
+from saliscope.lsp.starts import Starts
 from saliscope.protocol.edits import BREAK, Edit
 
 Encoding = Literal["utf-8", "utf-16", "utf-32"]
@@ -27,7 +27,7 @@ class Lines:
     def __init__(self, text: str, encoding: Encoding = "utf-16") -> None:
         self.text = sound(text)
         self.encoding: Encoding = encoding
-        self._starts = [0, *(match.end() for match in BREAK.finditer(self.text))]
+        self._starts = Starts([0, *(match.end() for match in BREAK.finditer(self.text))])
         self._edited: set[int] | None = set()
 
     def __len__(self) -> int:
@@ -35,7 +35,7 @@ class Lines:
 
     def line_of(self, offset: int) -> int:
         """The line, from 0, on which a code point lies."""
-        return bisect_right(self._starts, offset) - 1
+        return self._starts.line_of(offset)
 
     def line(self, number: int) -> tuple[int, int]:
         """Where a line begins and ends, in code points, without its break."""
@@ -68,7 +68,7 @@ class Lines:
 
     def place(self, offset: int) -> tuple[int, int]:
         """The line and column of a code point in the text, as plain numbers."""
-        line = bisect_right(self._starts, offset) - 1
+        line = self._starts.line_of(offset)
         start = self._starts[line]
         return line, 0 if start == offset else self.units(start, offset)
 
@@ -107,15 +107,13 @@ class Lines:
         # A break may join the one before it, so reading begins a line earlier.
         line, number = self.line_of(edit.start), len(self._starts)
         first = max(0, line - 1)
-        rest = bisect_right(self._starts, edit.end)
-        begin = self._starts[first]
-        tail = [start + edit.shift for start in self._starts[rest:]]
+        begin, rest = self._starts[first], self.line_of(edit.end) + 1
+        end = None if rest == number else self._starts[rest] + edit.shift
         self.text = edit.applied(self.text)
-        end = tail[0] if tail else len(self.text)
-        fresh = [match.end() for match in BREAK.finditer(self.text, begin, end)]
-        if tail and fresh and fresh[-1] == end:
+        fresh = [match.end() for match in BREAK.finditer(self.text, begin, len(self.text) if end is None else end)]
+        if fresh and fresh[-1] == end:
             fresh.pop()
-        self._starts[first:] = [begin, *fresh, *tail]
+        self._starts.replace(first, rest, [begin, *fresh], edit.shift)
         if len(self._starts) != number:
             self._edited = None
         elif self._edited is not None:

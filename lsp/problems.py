@@ -1,7 +1,6 @@
 """What the problems panel says: findings of records, and what keeps a whole document from being explained.
 
-A record's diagnostics are made once, as JSON, and again when there is news of it or it stands elsewhere. Most
-keystrokes change none, and then nothing is sent.
+A record's diagnostics are made once, in JSON, and again when there is news of it or it stands elsewhere.
 """
 
 from __future__ import annotations
@@ -10,11 +9,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lsprotocol import types
+from msgspec import Raw
 
 from saliscope.lsp.abilities import Abilities
 from saliscope.lsp.buffers import Buffer, Given, Made
 from saliscope.lsp.codes import CODES, NAMES, link
 from saliscope.lsp.painting import pieces
+from saliscope.lsp.plain import encoded
 from saliscope.lsp.words import named, score_of, side_of
 from saliscope.protocol.findings import FINDINGS
 from saliscope.protocol.live import LiveRecord
@@ -46,16 +47,16 @@ def give(buffer: Buffer, abilities: Abilities) -> Given:
     return buffer.given
 
 
-def diagnostics(buffer: Buffer, abilities: Abilities) -> list[dict[str, Any]]:
+def diagnostics(buffer: Buffer, abilities: Abilities) -> list[Raw]:
     """All diagnostics of a document, in its version now."""
     if buffer.settings.diagnostics is False:
         return []
     whole = _of_document(buffer, abilities)
     if whole is not None:
-        return [whole]
+        return [Raw(encoded(whole))]
     if buffer.is_alien:
         return []
-    found: list[dict[str, Any]] = []
+    found: list[Raw] = []
     made, edited = buffer.made, buffer.lines.take_edited()
     for record in buffer.records:
         if record.found:
@@ -70,7 +71,9 @@ def _made(buffer: Buffer, record: LiveRecord, abilities: Abilities) -> Made:
     """The diagnostics of a record; those of before if it stands where it stood."""
     place, known = buffer.lines.place(record.start), buffer.made.get(record.id)
     if known is None or known.place != place:
-        known = buffer.made[record.id] = Made(place, list(_of_record(buffer, record, abilities)))
+        known = buffer.made[record.id] = Made(
+            place, [Raw(encoded(one)) for one in _of_record(buffer, record, abilities)]
+        )
     return known
 
 

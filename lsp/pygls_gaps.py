@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import logging
+import os
+import stat
+import threading
 import traceback
 from collections.abc import Generator
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
-import msgspec
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
+from pygls.io_ import StdoutWriter, run_async
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
-from saliscope.lsp.plain import Plain
+from saliscope.lsp.plain import Plain, encoded
 from saliscope.protocol.errors import SaliscopeError
 
 log = logging.getLogger(__name__)
@@ -98,7 +101,7 @@ class Protocol(LanguageServerProtocol):
         """
         try:
             if isinstance(data, dict) and self.writer is not None:
-                body = _json(data)
+                body = encoded(data)
                 self.writer.write(f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
             else:
                 super()._send_data(data)
@@ -129,6 +132,35 @@ class Server(LanguageServer):
 
     protocol: Protocol
 
+    def start_pipes(self, stdin: BinaryIO, stdout: BinaryIO) -> None:
+        """Serve a client on two pipes until it leaves, reading on the loop. pygls reads on threads, and hands each
+        message over three times. Can go when it does not.
+        """
+        if not _is_pipe(stdin, stdout):
+            self.start_io(stdin, stdout)
+            return
+        self._stop_event = threading.Event()
+        self.protocol.set_writer(StdoutWriter(stdout))
+        try:
+            asyncio.run(self._read(stdin, self._stop_event))
+        except (KeyboardInterrupt, SystemExit):
+            # `exit` ends so too.
+            pass
+        finally:
+            self.shutdown()  # type: ignore[no-untyped-call]
+
+    async def _read(self, stdin: BinaryIO, stop: threading.Event) -> None:
+        reader = asyncio.StreamReader()
+        pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), stdin
+        )
+        try:
+            await run_async(stop, reader, self.protocol, error_handler=self.report_server_error)
+        except asyncio.IncompleteReadError:
+            log.info("the client has gone within a message")
+        finally:
+            pipe.close()
+
     def report_server_error(self, error: Exception, source: Any) -> None:
         """One line of log, without what the message may quote."""
         log.error("%s: %s", getattr(source, "__name__", source), type(error).__name__)
@@ -157,12 +189,11 @@ class Discreet(logging.Formatter):
         return f"{''.join(traceback.format_tb(ei[2]))}{ei[0].__name__}"
 
 
-def _json(data: dict[str, Any]) -> bytes:
-    try:
-        return msgspec.json.encode(data)
-    except UnicodeEncodeError:
-        # Half a surrogate pair, from a client that sent one.
-        return json.dumps(data).encode()
+def _is_pipe(stdin: BinaryIO, stdout: BinaryIO) -> bool:
+    """Whether reading may be made not to block: a pipe or a socket that is not written to as well."""
+    read, written = os.fstat(stdin.fileno()), os.fstat(stdout.fileno())
+    is_pipe = stat.S_ISFIFO(read.st_mode) or stat.S_ISSOCK(read.st_mode)
+    return os.name == "posix" and is_pipe and (read.st_dev, read.st_ino) != (written.st_dev, written.st_ino)
 
 
 def _failed(code: str, message: str) -> Exception:

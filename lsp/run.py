@@ -25,5 +25,5 @@ def run(log_file: Path | None = None, *, verbose: bool = False, new_session: New
     serve(server, new_session)
     # A stdout of its own, which pygls closes at the end; what anything prints may not come between the messages.
     stdout, sys.stdout = os.fdopen(os.dup(sys.stdout.fileno()), "wb"), sys.stderr
-    server.start_io(stdout=stdout)
+    server.start_pipes(sys.stdin.buffer, stdout)
     return 0 if server.protocol.is_shut_down else 1

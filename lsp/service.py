@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from lsprotocol import types
@@ -15,21 +15,18 @@ from saliscope.lsp.buffers import Buffer
 from saliscope.lsp.models import Models
 from saliscope.lsp.news import News
 from saliscope.lsp.positions import Lines
-from saliscope.lsp.problems import SOURCE
+from saliscope.lsp.preferences import Preferences
 from saliscope.lsp.pygls_gaps import Server
-from saliscope.lsp.settings import SECTION, Files, Settings, read_settings, resolve
 from saliscope.lsp.tasks import Tasks
 from saliscope.protocol.aclient import AsyncClient
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.live import LiveDocument, LiveSession, SessionState
 from saliscope.protocol.messages import BUNDLED
-from saliscope.protocol.workspace import FILE, Workspace
+from saliscope.protocol.workspace import FILE
 
 log = logging.getLogger(__name__)
 NewSession = Callable[..., LiveSession]
 STATUS: Final = "saliscope/status"
-#: Seconds that a client may take to say its settings; then those that are known hold.
-_ANSWER_S: Final = 2.0
 
 
 class Service:
@@ -43,11 +40,7 @@ class Service:
         self.news = News(server, self.abilities)
         self.models = Models(server, self.tasks, self._loaded)
         self.session: LiveSession | None = None
-        self.commanded: dict[str, Any] = {}
-        self._initial: dict[str, Any] = {}
-        self._pushed: dict[str, Any] = {}
-        self._scoped: dict[str, dict[str, Any]] = {}
-        self._files = Files(self._tell_problems)
+        self.preferences = Preferences(server)
         self._is_ready = asyncio.Event()
         self._is_hinted = self._is_outage_told = False
 
@@ -58,11 +51,11 @@ class Service:
         self.abilities = Abilities.of(params.capabilities)
         self.news = News(self.server, self.abilities)
         self.models.shows_progress, self.models.asks = self.abilities.progress, self.abilities.questions
-        self._initial = self._read(params.initialization_options)
+        self.preferences.initialize(params.initialization_options, self.abilities)
 
     async def begin(self) -> None:
         """Ask for settings, connect to the daemon, and explain what was opened meanwhile."""
-        await self._register()
+        self.preferences.register()
         self.session = self._new_session(on_change=self._on_change, on_state=self._on_state)
         self.tasks.start("connect", self.session.start())
         self._is_ready.set()
@@ -107,11 +100,11 @@ class Service:
         """Take edits in, and hand them on."""
         buffer = self.buffers[params.text_document.uri]
         edits = [buffer.lines.change(event) for event in params.content_changes]
-        buffer.version = params.text_document.version
+        buffer.version, buffer.edited_s = params.text_document.version, asyncio.get_running_loop().time()
         if edits:
             buffer.caret = edits[-1].start + len(edits[-1].text)
         if buffer.live is not None and self.session is not None:
-            self.session.change(buffer.uri, edits)
+            self.session.change(buffer.uri, edits, buffer.text)
         too_long = len(buffer.text) > buffer.settings.max_characters
         if self._is_ready.is_set() and too_long != (buffer.limit is not None):
             self.explain(buffer)
@@ -130,7 +123,7 @@ class Service:
         if buffer is None:
             return
         self.tasks.cancel(f"open {uri}")
-        self._scoped.pop(uri, None)
+        self.preferences.forget(uri)
         self._leave(buffer)
         self.news.forget(buffer)
 
@@ -165,7 +158,7 @@ class Service:
 
     def explain(self, buffer: Buffer) -> None:
         """Have a document explained as its settings say now; what did not change goes on."""
-        old, buffer.settings = buffer.settings, self._resolve(buffer)
+        old, buffer.settings = buffer.settings, self.preferences.resolve(buffer)
         settings = buffer.settings
         buffer.encoder.top_k = settings.top_k
         limit = settings.max_characters
@@ -184,14 +177,9 @@ class Service:
         for buffer in self.buffers.values():
             self.tasks.start(f"open {buffer.uri}", self._start(buffer))
 
-    def set(self, found: object) -> None:
-        """Settings that the client sent by itself."""
-        if isinstance(found, Mapping) and found:
-            self._pushed = self._read(found)
-
     async def _start(self, buffer: Buffer) -> None:
         await self._is_ready.wait()
-        self._scoped[buffer.uri] = await self._ask(buffer.uri)
+        await self.preferences.ask(buffer.uri)
         self.explain(buffer)
 
     def _explain(self, buffer: Buffer, options: dict[str, Any], anew: bool) -> None:
@@ -211,57 +199,6 @@ class Service:
         if buffer.live is not None and self.session is not None:
             self.session.close(buffer.uri)
         buffer.live = None
-
-    # -- settings ---------------------------------------------------------------------------------
-
-    def _resolve(self, buffer: Buffer) -> Settings:
-        editor = self._initial | self._pushed | self._scoped.get(buffer.uri, {})
-        return resolve(editor, self._files.settings(buffer.path), self.commanded | buffer.commanded)
-
-    async def _ask(self, uri: str | None) -> dict[str, Any]:
-        """What the client has set for a document (None: for all)."""
-        if not self.abilities.configuration:
-            return {}
-        item = types.ConfigurationItem(section=SECTION, scope_uri=uri)
-        try:
-            async with asyncio.timeout(_ANSWER_S):
-                found = await self.server.workspace_configuration_async(types.ConfigurationParams(items=[item]))
-        except Exception as error:
-            # A client that says it answers and does not: its initialization options hold.
-            log.warning("the client did not say its settings: %s", type(error).__name__)
-            return {}
-        return self._read(found[0] if found else None)
-
-    def _read(self, found: object) -> dict[str, Any]:
-        kept, problems = read_settings(found)
-        for problem in problems:
-            log.warning("%s; it is not used", problem)
-            self.server.window_log_message(types.LogMessageParams(types.MessageType.Warning, f"saliscope: {problem}"))
-        return kept
-
-    async def _register(self) -> None:
-        """Ask to hear of changes of `saliscope.toml`, and of the settings."""
-        wishes = []
-        if self.abilities.watches_files:
-            watch = types.DidChangeWatchedFilesRegistrationOptions([types.FileSystemWatcher(f"**/{FILE}")])
-            wishes.append(types.Registration(FILE, types.WORKSPACE_DID_CHANGE_WATCHED_FILES, watch))
-        if self.abilities.watches_settings:
-            section = types.DidChangeConfigurationRegistrationOptions(section=SECTION)
-            wishes.append(types.Registration(SECTION, types.WORKSPACE_DID_CHANGE_CONFIGURATION, section))
-        if wishes:
-            self.server.client_register_capability(types.RegistrationParams(registrations=wishes))
-
-    def _tell_problems(self, read: Workspace) -> None:
-        """What is wrong with a settings file stands at its lines."""
-        found = [
-            types.Diagnostic(
-                range=types.Range(types.Position(one.line - 1, 0), types.Position(one.line, 0)),
-                message=one.message, severity=types.DiagnosticSeverity.Warning, code="settings", source=SOURCE,
-            )
-            for one in read.problems
-        ]  # fmt: skip
-        told = types.PublishDiagnosticsParams(uri=read.file.as_uri(), diagnostics=found)
-        self.server.text_document_publish_diagnostics(told)
 
     # -- what the session says --------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from math import isfinite
 from typing import Final
@@ -25,8 +26,7 @@ def bucket(score: float | None, peak: float) -> int:
     """The bucket of a score beside the largest magnitude; 0 for none, for nan and for a peak of zero."""
     if score is None or not isfinite(score) or not peak > 0:
         return 0
-    share = abs(score) / peak
-    strength = sum(share >= threshold for threshold in THRESHOLDS)
+    strength = bisect_right(THRESHOLDS, abs(score) / peak)
     return strength if score > 0 else -strength
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from saliscope.protocol.live.document import LiveDocument
 from saliscope.protocol.live.files import read_text
+from saliscope.protocol.live.order import Order
 from saliscope.protocol.live.record import LiveRecord
 from saliscope.protocol.live.session import LiveSession, SessionState
 
-__all__ = ["LiveDocument", "LiveRecord", "LiveSession", "SessionState", "read_text"]
+__all__ = ["LiveDocument", "LiveRecord", "LiveSession", "Order", "SessionState", "read_text"]

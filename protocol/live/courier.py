@@ -43,9 +43,9 @@ class Courier:
 
     # -- what the user of the session does --------------------------------------------------------
 
-    def edit(self, edits: list[Edit]) -> None:
-        """Change the text now, and have it sent after the debounce."""
-        touched = self.document.edit(edits)
+    def edit(self, edits: list[Edit], text: str | None = None) -> None:
+        """Change the text now, to `text` where that is known, and have it sent after the debounce."""
+        touched = self.document.edit(edits, text)
         for edit in edits:
             self._focus = None if self._focus is None else landed(self._focus, edit)
         if not self.holds_edits:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain, count
-from operator import attrgetter
 from typing import Any, Final
 
 from saliscope.protocol.documents import (
@@ -16,10 +14,12 @@ from saliscope.protocol.documents import (
     DocumentSettled,
     DocumentState,
     RecordAttribution,
+    RecordFindings,
 )
 from saliscope.protocol.edits import Edit, check_edits
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.live.choices import Choices
+from saliscope.protocol.live.order import Order
 from saliscope.protocol.live.record import LiveRecord, Places
 
 Told = RecordAttribution | DocumentFindings | DocumentFailed | DocumentSettled
@@ -28,7 +28,6 @@ Told = RecordAttribution | DocumentFindings | DocumentFailed | DocumentSettled
 MOST_SENT: Final = 1 << 20
 #: Edits that travel at once.
 MOST_EDITS: Final = 10_000
-_START: Final = attrgetter("start")
 
 
 class LiveDocument:
@@ -49,7 +48,7 @@ class LiveDocument:
         self.opening: int | None = None
         self.num_records = self.num_explainable = 0
         self._records: dict[int, LiveRecord] = {}
-        self._ordered: list[LiveRecord] = []
+        self._ordered = Order()
         self._ghosts = count(-1, -1)
         # Edits that were not sent, that were sent and not answered, and the version that was answered last.
         self._unsent: list[Edit] = []
@@ -65,7 +64,7 @@ class LiveDocument:
         self.settings_file, self.settings_problems = choices.file, choices.problems
 
     @property
-    def records(self) -> Sequence[LiveRecord]:
+    def records(self) -> Order:
         """The records that were told of, in order of place."""
         return self._ordered
 
@@ -75,8 +74,7 @@ class LiveDocument:
 
     def record_at(self, offset: int) -> LiveRecord | None:
         """The record at a code point of the text; the place right behind a record is still its own."""
-        at = bisect_right(self._ordered, offset, key=_START) - 1
-        return self._ordered[at] if at >= 0 and offset <= self._ordered[at].end else None
+        return self._ordered.at(offset)
 
     @property
     def has_unsent(self) -> bool:
@@ -95,26 +93,24 @@ class LiveDocument:
 
     # -- the text here ----------------------------------------------------------------------------
 
-    def edit(self, edits: Sequence[Edit]) -> list[int]:
+    def edit(self, edits: Sequence[Edit], text: str | None = None) -> list[int]:
         """Change the text, each edit in the positions that those before it leave; the records that they touch.
 
-        A range outside the text is refused with `bad_request`, and nothing is changed.
+        Who has the text that the edits make gives it, and it is not made a second time. A range outside the text is
+        refused with `bad_request`, and nothing is changed.
         """
         check_edits(edits, len(self.text))
+        if text is None:
+            for edit in edits:
+                self.text = edit.applied(self.text)
+        else:
+            self.text = text
         touched: dict[int, None] = {}
         for edit in edits:
-            self.text = edit.applied(self.text)
-            touched.update(dict.fromkeys(self._move(edit)))
+            touched.update((record.id, None) for record in self._ordered.move(edit))
         self._unsent += edits
         self.version += 1
         return list(touched)
-
-    def _move(self, edit: Edit) -> list[int]:
-        behind, shift = bisect_left(self._ordered, edit.end, key=_START), edit.shift
-        for record in self._ordered[behind:]:
-            record.start += shift
-        near = [record for record in self._ordered[:behind] if record.start + record.places.length > edit.start]
-        return [record.id for record in near if record.edited(edit)]
 
     # -- what travels -----------------------------------------------------------------------------
 
@@ -179,6 +175,7 @@ class LiveDocument:
         outdated = [id for id in answer.changed if id in self._records and self._records[id].version < answer.version]
         for id in outdated:
             self._records[id].outdate()
+            self._ordered.touch(self._records[id])
         moved = [(self._records[id], start) for id, start in answer.moved if id in self._records]
         for record, start in moved:
             if not record.is_outdated:
@@ -204,19 +201,23 @@ class LiveDocument:
                     record.keep_spans(before)
                 return [told.record]
             case DocumentFindings():
-                for row in told.records:
-                    record = self._known(row.record)
-                    before, explained = record.places, record.explanation
-                    self._place(record, partial(record.find, row, told.version), behind)
-                    if record.explanation is not None and record.explanation is explained:
-                        record.keep_spans(before)
-                return [row.record for row in told.records]
+                return [self._find(row, told.version, behind) for row in told.records]
             case DocumentSettled():
                 self._settled = told.version
                 return [self._drop(id) for id in list(self._records) if id < 0]
         # One that ends says so too, and its successor is asked again.
         self.failed = told if told.code != "shutting_down" else None
         return None
+
+    def _find(self, row: RecordFindings, version: int, behind: Sequence[Edit]) -> int:
+        record = self._known(row.record)
+        before, explained, is_touched = record.places, record.explanation, record.is_touched
+        self._place(record, partial(record.find, row, version), behind)
+        if record.explanation is not None and record.explanation is explained:
+            record.keep_spans(before)
+            # Until the edit is answered, nobody has said whether the model still reads the same.
+            record.is_touched |= is_touched and version != self._answered
+        return row.record
 
     def _known(self, id: int) -> LiveRecord:
         """The record with an id; a new one is not among the ordered yet."""
@@ -225,18 +226,18 @@ class LiveDocument:
     def _place(self, record: LiveRecord, tell: Callable[[], None], behind: Sequence[Edit]) -> None:
         """Tell a record something, in positions that the edits `behind` have changed since."""
         if record.id in self._records:
-            self._take_out(record)
+            self._ordered.remove(record)
         tell()
         for edit in behind:
             record.edited(edit)
         self._records[record.id] = record
-        insort(self._ordered, record, key=_START)
+        self._ordered.add(record)
         if record.id >= 0:
             self._displace_ghosts(record)
 
     def _displace_ghosts(self, record: LiveRecord) -> None:
         """Let go what a record of an earlier opening said of the same place."""
-        at = self._index(record)
+        at = self._ordered.place_of(record)
         near = chain(self._ordered[at + 1 : at + 9], self._ordered[max(at - 8, 0) : at])
         end = max(record.end, record.start + 1)
         for other in [one for one in near if one.id < 0 and one.start < end and record.start < one.end]:
@@ -245,14 +246,5 @@ class LiveDocument:
     def _drop(self, id: int) -> int:
         record = self._records.pop(id, None)
         if record is not None:
-            self._take_out(record)
+            self._ordered.remove(record)
         return id
-
-    def _take_out(self, record: LiveRecord) -> None:
-        del self._ordered[self._index(record)]
-
-    def _index(self, record: LiveRecord) -> int:
-        at = bisect_left(self._ordered, record.start, key=_START)
-        while self._ordered[at] is not record:
-            at += 1
-        return at

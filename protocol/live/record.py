@@ -42,6 +42,15 @@ def landed(place: int, edit: Edit) -> int:
     return place + edit.shift if place >= edit.end else edit.start + len(edit.text)
 
 
+class Drift:
+    """By how far the records that share it have moved since they began to."""
+
+    __slots__ = ("by",)
+
+    def __init__(self) -> None:
+        self.by = 0
+
+
 @dataclass(eq=False, slots=True)
 class LiveRecord:
     """A record of a document, in the positions of the document's text now.
@@ -52,7 +61,8 @@ class LiveRecord:
     """
 
     id: int
-    start: int
+    base: int
+    """Where it starts, without what its drift adds."""
     places: Places
     label: Label | None = None
     explanation: Explanation | None = None
@@ -69,10 +79,26 @@ class LiveRecord:
     is_touched: bool = False
     """Whether it was edited since the daemon last said what became of it."""
     found: tuple[RecordFinding, ...] = ()
+    drift: Drift | None = None
 
     def __post_init__(self) -> None:
         if self.explanation is not None and self.prediction is None:
             self.prediction = self.explanation.prediction
+
+    @property
+    def start(self) -> int:
+        """The code point where it begins."""
+        return self.base if self.drift is None else self.base + self.drift.by
+
+    @start.setter
+    def start(self, place: int) -> None:
+        self.base = place if self.drift is None else place - self.drift.by
+
+    def drift_with(self, drift: Drift | None) -> None:
+        """Move with what shares a drift from now on (None: with nothing), from where it stands."""
+        start = self.start
+        self.drift = drift
+        self.start = start
 
     @property
     def end(self) -> int:

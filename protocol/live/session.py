@@ -105,9 +105,12 @@ class LiveSession:
         """The open document of this name; `bad_request` without one."""
         return self._find(name).document
 
-    def change(self, name: str, edits: Sequence[Edit]) -> None:
-        """Edit a document, each edit in the positions that those before it leave; `bad_request` for one outside it."""
-        self._find(name).edit(list(edits))
+    def change(self, name: str, edits: Sequence[Edit], text: str | None = None) -> None:
+        """Edit a document, each edit in the positions that those before it leave; `bad_request` for one outside it.
+
+        Who keeps the text gives the one that the edits make.
+        """
+        self._find(name).edit(list(edits), text)
 
     def focus(self, name: str, at: int) -> None:
         """The reader is at code point `at`: what is there is explained first, then what is near."""

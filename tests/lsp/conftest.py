@@ -21,6 +21,8 @@ async def daemon() -> FakeDaemon:
 async def start(daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Start]:
     """Start an editor with capabilities and settings; news are told at once."""
     monkeypatch.setattr("saliscope.lsp.news._PAUSE_S", 0.01)
+    monkeypatch.setattr("saliscope.lsp.publishing._PAUSE_S", 0.01)
+    monkeypatch.setattr("saliscope.lsp.publishing._EACH_S", 0.0)
     editors: list[Editor] = []
 
     async def start(capabilities: Any = None, **settings: Any) -> Editor:

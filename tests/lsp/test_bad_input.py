@@ -150,7 +150,7 @@ async def test_settings_that_are_wrong_are_in_the_log_and_the_others_hold(start:
 
 
 async def test_a_client_that_never_says_its_settings_is_served(start: Start, monkeypatch: Any) -> None:
-    monkeypatch.setattr("saliscope.lsp.service._ANSWER_S", 0.05)
+    monkeypatch.setattr("saliscope.lsp.preferences._ANSWER_S", 0.05)
     capabilities = types.ClientCapabilities(workspace=types.WorkspaceClientCapabilities(configuration=True))
     editor = await start(capabilities)
     editor.client.protocol.fm.features[types.WORKSPACE_CONFIGURATION] = lambda params: 1 / 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -118,3 +119,50 @@ async def test_an_editor_that_leaves_without_a_word_ends_the_server(environment:
     assert process.stdin is not None
     process.stdin.close()
     assert await process.wait() == 1
+
+
+def message(method: str, number: int | None = None, **params: Any) -> bytes:
+    asked: dict[str, Any] = {"jsonrpc": "2.0", "method": method, "params": params}
+    body = json.dumps(asked if number is None else {**asked, "id": number}).encode()
+    return b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+async def test_messages_come_in_any_pieces_and_one_that_breaks_off_ends_the_server(
+    environment: dict[str, str],
+) -> None:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, "lsp", env=environment, stdin=pipe, stdout=pipe, stderr=pipe
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    asked = message("initialize", 1, capabilities={}, processId=None, rootUri=None)
+    for at in range(0, len(asked), 25):
+        process.stdin.write(asked[at : at + 25])
+        await process.stdin.drain()
+        await asyncio.sleep(0)
+    header = await process.stdout.readuntil(b"\r\n\r\n")
+    answer = json.loads(await process.stdout.readexactly(int(header.split()[1])))
+    assert answer["id"] == 1
+    assert answer["result"]["serverInfo"]["name"] == "saliscope"
+    process.stdin.write(asked[:-1])
+    process.stdin.close()
+    _, said = await process.communicate()
+    assert process.returncode == 1
+    assert b"Traceback" not in said
+
+
+async def test_what_is_no_pipe_is_read_too(environment: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "messages"
+    file.write_bytes(
+        message("initialize", 1, capabilities={}, processId=None, rootUri=None)
+        + message("shutdown", 2)
+        + message("exit")
+    )
+    with file.open("rb") as stdin:
+        done = await asyncio.create_subprocess_exec(
+            *COMMAND, "lsp", env=environment, stdin=stdin, stdout=asyncio.subprocess.PIPE
+        )
+        written, _ = await done.communicate()
+    assert done.returncode == 0
+    assert b'"id":2' in written.replace(b" ", b"")

@@ -24,6 +24,7 @@ def test_findings_that_come_before_the_answer_to_an_edit_leave_the_words_their_c
     client.take(DocumentFindings("a", OPENING, store.version, [row]))
 
     [record] = client.records
+    assert record.stale
     words = {client.text[start:end] for start, end in filter(None, record.features)}
     assert {"a", "film"} <= words <= {"a", "dull", "film"}
     assert record.end == end
