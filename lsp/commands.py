@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+import msgspec
 from lsprotocol import types
 from msgspec import UNSET
 
