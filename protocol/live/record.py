@@ -34,6 +34,15 @@ class Places(NamedTuple):
             tuple((landed(start, edit), landed(end, edit)) for start, end in self.findings),
         )
 
+    def within(self, length: int, findings: tuple[Span, ...]) -> Places:
+        """In a record of another length, with other findings: what lies beyond its end is nowhere."""
+        cut = self.truncated_at
+        tokens, features = (
+            tuple(span if span is None or span[1] <= length else None for span in spans)
+            for spans in (self.tokens, self.features)
+        )
+        return Places(length, tokens, features, None if cut is None else min(cut, length), findings)
+
 
 def landed(place: int, edit: Edit) -> int:
     """Where a place lies after an edit; one within it lies at its end."""
@@ -180,7 +189,7 @@ class LiveRecord:
         if told.explanation is None:
             # What was explained before stays, stale, until there is another explanation.
             self.prediction, self.is_predicted, self.is_outdated = told.prediction, True, self.explanation is not None
-            self.places = self.places._replace(length=length, findings=findings)
+            self.places = self.places.within(length, findings)
         else:
             self.explanation, self.prediction = told.explanation, told.explanation.prediction
             self.is_predicted = self.is_outdated = False
@@ -190,7 +199,7 @@ class LiveRecord:
 
     def keep_spans(self, places: Places) -> None:
         """Leave tokens and features where they stood in `places`."""
-        self.places = places._replace(length=self.places.length, findings=self.places.findings)
+        self.places = places.within(self.places.length, self.places.findings)
 
     def find(self, told: RecordFindings, version: int) -> None:
         """Take its findings, told in a version of the document; one that leaves it unexplained ends the waiting."""
@@ -206,7 +215,7 @@ class LiveRecord:
         if is_left:
             self.version, self.is_outdated, self.is_predicted = version, False, False
         self.is_final = is_left or (self.is_final and self.explanation is not None)
-        self.places = base._replace(length=told.end - told.start, findings=_found(told.findings, told.start))
+        self.places = base.within(told.end - told.start, _found(told.findings, told.start))
         self.told = self.places
 
     def _placed(self, spans: Sequence[Span | None]) -> list[Span | None]:
