@@ -118,8 +118,8 @@ class DocumentChanged(Struct):
     """Answers `document/change`: what became of the records, by id; one in no list only moved with the text, if at all.
 
     A model sees something else of those `changed` and `added`, and the same of those `touched`. `num_computing` records
-    are explained because of this change; `num_known` have an explanation that is kept, which is sent again. What may
-    have moved otherwise than its edits say (`Edit.moved`) is in `moved`, as pairs of id and start.
+    are explained because of this change; `num_known` have an explanation that is kept, which is sent again. What moved
+    otherwise than its edits say (`Edit.moved`) is in `moved`, as pairs of id and start.
     """
 
     document: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -93,7 +94,7 @@ class Workspace:
 
     def settings(self, path: Path) -> Settings:
         """What holds for a file at or below the folder of this one."""
-        relative = path.absolute().relative_to(self.file.parent)
+        relative = _plain(path).relative_to(_plain(self.file).parent)
         merged = self.everywhere
         for glob, own in self.globs:
             if matches(relative, glob):
@@ -108,15 +109,16 @@ class Workspace:
 
 def nearest(path: Path) -> Path | None:
     """The `saliscope.toml` in the folder of a file or the closest one above."""
-    found = (folder / FILE for folder in path.absolute().parents)
-    return next((file for file in found if file.is_file()), None)
+    found = (folder / FILE for folder in _plain(path).parents)
+    return next((file for file in found if _is_file(file)), None)
 
 
 def read_workspace(file: Path) -> Workspace:
     """Read a `saliscope.toml`; every key that cannot be used is a problem with its line, and the rest is kept."""
     stamp = _stamp(file)
     try:
-        text = file.read_text(encoding="utf-8")
+        # Some editors write a byte order mark, which is no TOML.
+        text = file.read_text(encoding="utf-8-sig")
         data = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         return Workspace(file, stamp, {}, (), (Problem(1, f"the file cannot be read: {error}"),))
@@ -184,6 +186,19 @@ def _kept(data: dict[str, Any], path: tuple[str, ...], problems: list[tuple[tupl
 
 def _line(lines: Mapping[tuple[str, ...], int], path: tuple[str, ...]) -> int:
     return next((lines[path[:size]] for size in range(len(path), 0, -1) if path[:size] in lines), 1)
+
+
+def _plain(path: Path) -> Path:
+    """An absolute path without `..`, which would make folders of its parents that the file does not lie in."""
+    return Path(os.path.abspath(path))
+
+
+def _is_file(file: Path) -> bool:
+    """Whether there is a file; a link to where nobody may look is none."""
+    try:
+        return file.is_file()
+    except OSError:
+        return False
 
 
 def _stamp(file: Path) -> tuple[int, int, int] | None:

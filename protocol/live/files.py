@@ -28,9 +28,13 @@ def read_text(path: Path) -> str:
         size = path.stat().st_size
         if size > MOST_BYTES:
             raise SaliscopeError("too_large", f"{path} has {size:,} bytes; the limit is {MOST_BYTES:,}")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            # A device or a pipe has no size, and maybe no end.
+            data = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise SaliscopeError("bad_request", f"cannot read {path}: {error.strerror}") from error
+    if len(data) > MOST_BYTES:
+        raise SaliscopeError("too_large", f"{path} has more than {MOST_BYTES:,} bytes, which is the limit")
     encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
     try:
         return data.decode(encoding)

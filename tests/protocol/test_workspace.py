@@ -90,6 +90,45 @@ def test_a_broken_file_says_nothing_but_that(tmp_path: Path, content: bytes) -> 
     assert problem.line == (1 if content == b"\xff" else 2)
 
 
+def test_a_byte_order_mark_is_no_part_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "saliscope.toml"
+    file.write_bytes(b'\xef\xbb\xbfmodel = "a"\r\nmodle = "b"\r\n')
+    workspace = read_workspace(file)
+    assert workspace.settings(tmp_path / "a.txt").model == "a"
+    assert [problem.line for problem in workspace.problems] == [2]
+
+
+def test_a_folder_that_a_path_leaves_again_has_no_say(tmp_path: Path) -> None:
+    inner = tmp_path / "in"
+    inner.mkdir()
+    (inner / "saliscope.toml").write_text('model = "a"')
+    path = inner / ".." / "x" / "a.txt"
+    assert nearest(path) is None
+    (tmp_path / "saliscope.toml").write_text('[files."x/*.txt"]\nmodel = "b"')
+    found = nearest(path)
+    assert found == tmp_path / "saliscope.toml"
+    assert read_workspace(found).settings(path).model == "b"
+
+
+def test_a_path_that_no_file_can_have_has_no_settings() -> None:
+    assert nearest(Path("/", "x" * 5_000, "a.txt")) is None
+
+
+def test_a_link_is_followed_and_one_to_nowhere_is_none(tmp_path: Path) -> None:
+    (tmp_path / "shared.toml").write_text('model = "a"')
+    inner = tmp_path / "in"
+    inner.mkdir()
+    (inner / "saliscope.toml").symlink_to(tmp_path / "shared.toml")
+    found = nearest(inner / "a.txt")
+    assert found == inner / "saliscope.toml"
+    workspace = read_workspace(found)
+    assert workspace.settings(inner / "a.txt").model == "a"
+    (tmp_path / "shared.toml").write_text('model = "another"')
+    assert workspace.outdated(inner / "a.txt")
+    (tmp_path / "shared.toml").unlink()
+    assert nearest(inner / "a.txt") is None
+
+
 @pytest.mark.parametrize(
     ("path", "glob", "taken"),
     [

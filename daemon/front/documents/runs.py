@@ -9,11 +9,12 @@ from saliscope.protocol.edits import Edit
 
 
 class Run(NamedTuple):
-    """An edit that stands for one or several, the text before it, and the text that it makes."""
+    """An edit that stands for one or several `parts`, the text before it, and the text that it makes."""
 
     edit: Edit
     before: str
     text: str
+    parts: tuple[Edit, ...]
 
     def then(self, edit: Edit) -> Run:
         """The same and another edit, in the positions that this one leaves; what is before both stays, and behind."""
@@ -21,7 +22,7 @@ class Run(NamedTuple):
         tail = min(len(self.before) - self.edit.end, len(self.text) - edit.end)
         text = edit.applied(self.text)
         both = Edit(start, len(self.before) - tail, text[start : len(text) - tail])
-        return Run(both, self.before, text)
+        return Run(both, self.before, text, self.parts)
 
     @property
     def width(self) -> int:
@@ -32,14 +33,28 @@ class Run(NamedTuple):
 def runs(text: str, edits: Sequence[Edit], most: float) -> Iterator[Run]:
     """`edits`, each in the positions that those before it leave, in as few as go over at most `most` code points."""
     run: Run | None = None
+    parts: list[Edit] = []
     for edit in edits:
         longer = None if run is None else run.then(edit)
         if run is not None and longer is not None and longer.width <= most:
             run = longer
+            parts.append(edit)
             continue
         if run is not None:
-            yield run
+            yield run._replace(parts=tuple(parts))
             text = run.text
-        run = Run(edit, text, edit.applied(text))
+        run, parts = Run(edit, text, edit.applied(text), ()), [edit]
     if run is not None:
-        yield run
+        yield run._replace(parts=tuple(parts))
+
+
+def moved(edits: Sequence[Edit], start: int, end: int) -> tuple[int, int] | None:
+    """Where a span lies after edits, each in the positions that those before it leave; None if one changed it."""
+    for edit in edits:
+        if end <= edit.start:
+            continue
+        if start < edit.end:
+            return None
+        shift = edit.shift
+        start, end = start + shift, end + shift
+    return start, end

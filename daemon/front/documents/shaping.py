@@ -113,6 +113,9 @@ def _label(name: str, node: Node) -> tuple[Label | None, list[Field], list[Findi
         return value, [] if isinstance(found, str) else [Field("label", name, value, found)], []
     if isinstance(value, bool):
         return str(value).lower(), [], []
+    if isinstance(value, float) and value.is_integer():
+        # Tables with gaps have their numbers written as 1.0.
+        value = int(value)
     if isinstance(value, int) and value in _NUMBERS:
         return value, [], []
     if isinstance(value, int):
@@ -120,7 +123,7 @@ def _label(name: str, node: Node) -> tuple[Label | None, list[Field], list[Findi
     elif isinstance(value, str):
         message = f"{name} has half of a surrogate pair"
     else:
-        message = f"{name} is {said(value)}, neither a name nor a number"
+        message = f"{name} is {said(value)}, neither a name nor a whole number"
     return None, [], [Finding("not-a-label", message, (node.start, node.end))]
 
 

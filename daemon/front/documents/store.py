@@ -139,15 +139,15 @@ class Store:
         # A document of one piece is read as a whole anyway.
         most = _TOGETHER if len(self._tape) > 1 else inf
         breaks = self._tape.breaks
-        made: list[Edit] = []
-        for edit, before, text in runs(self.text, edits, most):
+        made: list[tuple[Edit, tuple[Edit, ...]]] = []
+        for edit, before, text, parts in runs(self.text, edits, most):
             breaks += _breaks_around(text, edit.start, len(edit.text))
             breaks -= _breaks_around(before, edit.start, edit.end - edit.start)
             self._check(text, breaks, edit)
-            made.append(edit)
+            made.append((edit, parts))
         swap = Swap(self._entries, self._duplicates, self._ids)
-        for edit in made:
-            self._apply(edit, edit.applied(self.text), swap)
+        for edit, parts in made:
+            self._apply(edit, parts, edit.applied(self.text), swap)
         self.version = version
         return swap.changes(version, lambda id: self[id].start)
 
@@ -159,9 +159,9 @@ class Store:
         except SaliscopeError as error:
             raise resync(error.message, error.code) from error
 
-    def _apply(self, edit: Edit, text: str, swap: Swap) -> None:
+    def _apply(self, edit: Edit, parts: Sequence[Edit], text: str, swap: Swap) -> None:
+        """Make an edit that stands for its `parts`."""
         context = self.format.context(text, self.names)
-        asked = edit
         first, start = self._tape.find(edit.start)
         if context != self._context:
             first = 0
@@ -176,7 +176,7 @@ class Store:
         self._tape.replace(first, first + len(replaced), pieces)
         self.text = text
         swap.attach(replaced, pieces)
-        swap.watch(asked, start, replaced, pieces)
+        swap.watch(parts, start, replaced, pieces)
 
     def _cut(self, text: str, start: int, behind: _Behind | None) -> tuple[list[Piece], list[Piece]]:
         """The pieces from `start` on until one ends where an old one behind the edit did; and those they replace."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from saliscope.daemon.front.documents.identity import Duplicates, align
 from saliscope.daemon.front.documents.record import Record
+from saliscope.daemon.front.documents.runs import moved
 from saliscope.daemon.front.documents.tape import Entry, Piece
 from saliscope.protocol.edits import Edit
 
@@ -23,7 +24,7 @@ class Changes:
     added: tuple[int, ...] = ()
     removed: tuple[int, ...] = ()
     moved: tuple[tuple[int, int], ...] = ()
-    """Ids of records in no other list that may not stand where the edits move them, and where they start."""
+    """Ids of records in no other list that do not stand where the edits move them, and where they start."""
 
 
 class Swap:
@@ -59,12 +60,12 @@ class Swap:
                 self._was_duplicate.setdefault(entry.id, False)
                 self._flipped(self._duplicates.add(entry.record.key, entry.id), False)
 
-    def watch(self, edit: Edit, start: int, old: Sequence[Piece], new: Sequence[Piece]) -> None:
-        """Find out which records of new pieces, attached from `start` on, do not stand where the edit moves the old."""
-        before = {id: edit.moved(at, at + record.length) for id, at, record in _placed(old, start)}
+    def watch(self, edits: Sequence[Edit], start: int, old: Sequence[Piece], new: Sequence[Piece]) -> None:
+        """Find out which records of new pieces, attached from `start` on, do not stand where the edits move the old."""
+        before = {id: moved(edits, at, at + record.length) for id, at, record in _placed(old, start)}
         for id, at, _ in _placed(new, start):
-            moved = before.get(id)
-            if moved is None or moved[0] != at:
+            found = before.get(id)
+            if found is None or found[0] != at:
                 self._strayed.add(id)
 
     def changes(self, version: int, start_of: Callable[[int], int]) -> Changes:

@@ -57,8 +57,12 @@ def test_labels_are_names_and_numbers() -> None:
         '{"text": "b", "Label": 2}',
         '{"text": "c", "class": true}',
         '{"text": "d"}',
+        '{"text": "e", "label": 1.0}',
+        '{"text": "f", "label": 0.5}',
+        '{"text": "g", "label": NaN}',
     ]
-    assert [one.record.label for one in opened("\n".join(lines), "jsonl")] == ["pos", 2, "true", None]
+    assert [one.record.label for one in opened("\n".join(lines), "jsonl")] == ["pos", 2, "true", None, 1, None, None]
+    assert kinds("\n".join(lines), "jsonl")[4:] == [[], ["not-a-label"], ["not-a-label"]]
 
 
 def test_known_fields_are_found_in_their_order_and_named_ones_win() -> None:

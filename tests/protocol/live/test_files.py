@@ -31,6 +31,13 @@ def test_an_unknown_encoding_is_refused_with_the_place(tmp_path: Path) -> None:
     assert raised.value.code == "bad_request"
 
 
+def test_what_has_no_size_and_no_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MOST_BYTES", 3)
+    with pytest.raises(SaliscopeError, match="has more than 3 bytes") as raised:
+        read_text(Path("/dev/zero"))
+    assert raised.value.code == "too_large"
+
+
 def test_a_file_that_is_not_there_or_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SaliscopeError, match="No such file"):
         read_text(tmp_path / "a.txt")
