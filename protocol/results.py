@@ -118,7 +118,8 @@ class Methods(Struct):
     warnings: list[str] = field(default_factory=list)
 
 
-class Token(Struct):
+# A long document has 100,000s of these two: they hold nothing that could hold them, and are not looked at for cycles.
+class Token(Struct, gc=False):
     """One piece of the source text: `text == source[start:end]`, in code points.
 
     Byte-level pieces that share a character are one token with several `ids`.
@@ -211,7 +212,7 @@ class Generated(Struct):
     warnings: list[str] = field(default_factory=list)
 
 
-class Feature(Struct):
+class Feature(Struct, gc=False):
     """What is scored: a group of `tokens` (indices) that covers `source[start:end]`."""
 
     text: str
