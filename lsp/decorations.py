@@ -89,6 +89,6 @@ def _record(buffer: Buffer, record: LiveRecord) -> dict[str, Any]:
         "label": record.label,
         "tokens": [
             [one.line, one.column, one.column + one.length, one.piece.bucket, one.piece.score, one.piece.rank]
-            for one in strokes(pieces(record, buffer.text), buffer.lines)
+            for one in strokes(pieces(record, buffer.text, coloured=True), buffer.lines)
         ],
     }

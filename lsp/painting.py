@@ -37,8 +37,11 @@ class Stroke(NamedTuple):
     piece: Piece
 
 
-def pieces(record: LiveRecord, text: str) -> list[Piece]:
-    """The scored features of a record that still stand in the text, in order of place, without outer spaces."""
+def pieces(record: LiveRecord, text: str, *, coloured: bool = False) -> list[Piece]:
+    """The scored features of a record that still stand in the text, in order of place, without outer spaces.
+
+    With `coloured` only those that have a colour.
+    """
     explanation = record.explanation
     if explanation is None:
         return []
@@ -48,9 +51,12 @@ def pieces(record: LiveRecord, text: str) -> list[Piece]:
     for index, (span, score) in enumerate(zip(record.features, explanation.scores, strict=True)):
         if span is None:
             continue
+        strength = bucket(score, peak)
+        if coloured and not strength:
+            continue
         start, end = trimmed(text, span)
         if start < end:
-            found.append(Piece(start, end, index, score, bucket(score, peak), ranks[index]))
+            found.append(Piece(start, end, index, score, strength, ranks[index]))
     return sorted(found)
 
 
@@ -86,7 +92,8 @@ def strokes(found: list[Piece], lines: Lines) -> list[Stroke]:
                 length = lines.units(start, stop)
                 drawn.append(Stroke(number, column, length, piece))
                 at, column = stop, column + length
-            start = lines.line(number + 1)[0] if stop < end else end
+            # What was told of an older text may reach behind the one of now.
+            start = lines.line(number + 1)[0] if stop < end and number + 1 < len(lines) else end
     return drawn
 
 

@@ -19,7 +19,7 @@ _SOON_S: Final = 0.02
 #: A document is at rest when there was no edit for so many times its debounce.
 _REST: Final = 2
 #: Who types without a rest hears nevertheless after so many seconds, when nothing more is about to be known.
-_PATIENCE_S: Final = 2.0
+_PATIENCE_S: Final = 5.0
 #: Seconds between two times that something is told of a document; and for each diagnostic that was told, so many more.
 _PAUSE_S: Final = 0.3
 _EACH_S: Final = 0.0005

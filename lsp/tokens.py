@@ -161,7 +161,7 @@ class Encoder:
         return blocks[record.id] if record.id in blocks else self._block(record, lines)
 
     def _block(self, record: LiveRecord, lines: Lines) -> Block | None:
-        drawn = strokes(pieces(record, lines.text), lines)
+        drawn = strokes(pieces(record, lines.text, coloured=True), lines)
         found = self._encode(drawn, *lines.place(record.start), record.stale) if drawn else None
         self._blocks[record.id] = found
         return found

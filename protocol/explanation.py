@@ -9,7 +9,8 @@ from msgspec import Struct, field
 from saliscope.protocol.terms import PROTOCOL_VERSION
 
 
-class Token(Struct):
+# A long document has 100,000s of these two: they hold nothing that could hold them, and are not looked at for cycles.
+class Token(Struct, gc=False):
     """One piece of the source text: `text == source[start:end]`, in code points.
 
     Byte-level pieces that share a character are one token with several `ids`.
@@ -47,7 +48,7 @@ class Prediction(Struct):
     value: float | None = None
 
 
-class Feature(Struct):
+class Feature(Struct, gc=False):
     """What is scored: a group of `tokens` (indices) that covers `source[start:end]`."""
 
     text: str

@@ -36,9 +36,9 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, int]]:
     def counted(module: Any, name: str, id_of: Callable[..., int]) -> None:
         real = getattr(module, name)
 
-        def run(*arguments: Any) -> Any:
+        def run(*arguments: Any, **options: Any) -> Any:
             done[module.__name__.rpartition(".")[2], id_of(*arguments)] += 1
-            return real(*arguments)
+            return real(*arguments, **options)
 
         monkeypatch.setattr(module, name, run)
 
