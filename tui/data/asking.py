@@ -7,8 +7,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.verbs.explaining import ExplainOptions
 from saliscope.protocol.targets import read_target
+from saliscope.protocol.verbs.explaining import ExplainOptions
 from saliscope.tui.choices import Choices
 from saliscope.tui.data.data_set import DataSet, Record
 from saliscope.tui.data.verdict import Verdict, verdict_of
