@@ -72,11 +72,18 @@ def listing(names: Iterable[str], most: int = 12) -> str:
     return ", ".join(rows[:most]) + (f", … ({len(rows)} in all)" if len(rows) > most else "")
 
 
-def suggestion(name: str, known: Iterable[str], there_are: str = "there are") -> str:
+def suggestion(name: str, known: Iterable[str]) -> str:
     """What would be valid in place of a name that is not known: the one that is nearly it, else all of them."""
     names = list(known)
     close = get_close_matches(name, names, n=1)
-    return f"did you mean {close[0]}?" if close else f"{there_are} {listing(names, 40) or 'none'}"
+    return f"did you mean {close[0]}?" if close else f"there are {listing(names, 40)}"
+
+
+def possession(name: str, known: Iterable[str]) -> str:
+    """What something has, where it has not what is asked for by `name`; the one that is nearly it is asked for."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1)
+    return f"it has {listing(names) or 'none'}" + (f" (did you mean {close[0]}?)" if close else "")
 
 
 def first_line(error: BaseException) -> str:

@@ -9,7 +9,15 @@ from typing import Any
 import msgspec
 
 from saliscope.explainers.answers import Answer
-from saliscope.explainers.errors import BadRequest, NotCapable, UnknownMethod, listing, path_first, suggestion
+from saliscope.explainers.errors import (
+    BadRequest,
+    NotCapable,
+    UnknownMethod,
+    listing,
+    path_first,
+    possession,
+    suggestion,
+)
 from saliscope.explainers.facts import CAPABILITIES, Capability, ModelFacts
 from saliscope.explainers.problem import Asked, Problem, Scored
 from saliscope.explainers.queries import Query
@@ -69,7 +77,7 @@ class Method:
         known = set(self.params.__struct_fields__)
         for name in params:
             if name not in known:
-                hint = suggestion(name, sorted(known), "it has")
+                hint = possession(name, known)
                 raise BadRequest(f"params.{name}: {self.name} has no such parameter; {hint}")
         preset = params.get("preset")
         given = {**self.presets.get(preset, {}), **params} if isinstance(preset, str) else params

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +115,7 @@ def command(
         "precomputed": _read_scores(scores),
         "background": _read_background(background),
     }
-    with session(private=no_daemon) as opened:
+    with _saying_what_is_kept(out), session(private=no_daemon) as opened:
         opened.spinner.say("evaluating")
         found = with_download(
             lambda download: opened.client.evaluate(texts, download=download, on_progress=opened.on_progress, **fields),
@@ -132,6 +133,17 @@ def command(
         _print(found, color)
     for warning in found.warnings:
         click.echo(f"warning: {warning}", err=True)
+
+
+@contextmanager
+def _saying_what_is_kept(out: str | None) -> Iterator[None]:
+    """Ctrl-C within says how one goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if out is not None:
+            click.echo(f"stopped; what was found is kept in {out}, the same command goes on there", err=True)
+        raise
 
 
 def _names(given: str | None) -> list[str] | None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from saliscope.explainers.answers import Answer
-from saliscope.explainers.errors import BadRequest, NotCapable, listing, path_first, suggestion
+from saliscope.explainers.errors import BadRequest, NotCapable, listing, path_first, possession, suggestion
 from saliscope.explainers.facts import CAPABILITIES, Capability, ModelFacts
 from saliscope.explainers.metrics.subject import Scores, Subject
 from saliscope.explainers.queries import Query
@@ -79,7 +79,7 @@ class Metric:
         known = set(self.params.__struct_fields__)
         for name in params:
             if name not in known:
-                hint = suggestion(name, sorted(known), "it has")
+                hint = possession(name, known)
                 raise BadRequest(f"metrics.{self.name}.{name}: there is no such parameter; {hint}")
         try:
             return msgspec.convert(dict(params), self.params)

@@ -135,7 +135,7 @@ def test_a_replacement_that_is_not_finite_names_the_feature() -> None:
     [
         ({"repeats": 0}, r"params\.repeats: "),
         ({"words": []}, r"params\.words: "),
-        ({"words": [""]}, r"params\.words: "),
+        ({"words": [""]}, r"params\.words"),
         ({"mask": "drop"}, r"params\.mask: permutation has no such parameter"),
     ],
 )
