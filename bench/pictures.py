@@ -39,7 +39,7 @@ async def terminal() -> str:
     from saliscope.tui.store import Kept
 
     text = "The plot is a mess, but the cast is wonderful.\nI laughed, I cried, and I would watch it again."
-    app = TuiApp(Kept(text=text, ground="dark", cursor=text.index("wonderful")), depth="truecolor")
+    app = TuiApp(Kept(text=text, ground="dark", cursor=text.index("wonderful")), depth="truecolor", keeps=False)
     async with app.run_test(size=(110, 26)) as pilot:
         while not (app.is_explained and app.desk.status is not None):
             await pilot.pause(0.1)

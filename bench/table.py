@@ -65,7 +65,7 @@ async def scrolled(path: Path) -> list[float]:
     def deaf(**_: Any) -> Any:
         return Deaf()
 
-    app = TuiApp(Kept(ground="dark"), file=path, in_table=True, depth="truecolor", make_session=deaf)
+    app = TuiApp(Kept(ground="dark"), file=path, in_table=True, depth="truecolor", make_session=deaf, keeps=False)
     took = []
     async with app.run_test(size=(120, 40)) as pilot:
         while app.room is None or not app.room.data.file.is_complete or not app.screen.query(RecordTable):

@@ -30,7 +30,9 @@ async def settled(pilot: Pilot[None], app: TuiApp) -> None:
 
 async def key_ms(num_lines: int, repetitions: int) -> list[float]:
     """Milliseconds from a key to the screen with it, in a text of so many lines, with the colours of each record."""
-    app = TuiApp(Kept(text=LINE * num_lines, choices=Choices(model="demo-decoder", format="lines"), ground="dark"))
+    app = TuiApp(
+        Kept(text=LINE * num_lines, choices=Choices(model="demo-decoder", format="lines"), ground="dark"), keeps=False
+    )
     found = []
     async with app.run_test(size=(120, 50)) as pilot:
         await settled(pilot, app)
@@ -49,7 +51,7 @@ async def key_ms(num_lines: int, repetitions: int) -> list[float]:
 
 async def colours_ms(repetitions: int) -> list[float]:
     """Milliseconds from a key to the final colours of the text with it, the debounce included."""
-    app = TuiApp(Kept(text=TEXT, choices=Choices(model="demo-decoder"), ground="dark"))
+    app = TuiApp(Kept(text=TEXT, choices=Choices(model="demo-decoder"), ground="dark"), keeps=False)
     found = []
     async with app.run_test(size=(120, 34)) as pilot:
         await settled(pilot, app)

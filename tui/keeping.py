@@ -20,11 +20,11 @@ from saliscope.tui.stage import Stage
 
 
 class Keeping(Stage):
-    """Everything that reads or writes outside the app."""
+    """Everything that reads or writes outside the app; with `keeps` it leaves its state for the next session."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, keeps: bool = True, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._keeping = asyncio.Lock()
+        self._keeps, self._keeping = keeps, asyncio.Lock()
         #: Those of what was kept last.
         self._kept_signs: tuple[Any, ...] = ()
         #: The text as its file has it.
@@ -118,8 +118,9 @@ class Keeping(Stage):
             await self._quit()
 
     async def _quit(self) -> None:
-        async with self._keeping:
-            await self._keep()
+        if self._keeps:
+            async with self._keeping:
+                await self._keep()
         self.exit()
 
     @property
@@ -159,7 +160,7 @@ class Keeping(Stage):
     @work(group="keep")
     async def keep_on(self) -> None:
         """Keep what is new, so that it is there when this process is not."""
-        if self._keeping.locked() or self.signs() == self._kept_signs:
+        if not self._keeps or self._keeping.locked() or self.signs() == self._kept_signs:
             return
         async with self._keeping:
             await self._keep()
