@@ -29,9 +29,9 @@ class LayersScreen(Screen[int | None]):
     """Shows what `explain` gives for all layers at once; ends with the layer that was chosen, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "move(-1)", "Layer before", key_display="←"),
-        Binding("right,l", "move(1)", "Next layer", key_display="→"),
-        Binding("enter", "take", "Explain with this layer"),
+        Binding("left,h", "move(-1)", "Before", key_display="←"),
+        Binding("right,l", "move(1)", "Next", key_display="→"),
+        Binding("enter", "take", "Explain with it"),
         Binding("escape,q,ctrl+l", "dismiss", "Back"),
     ]
 

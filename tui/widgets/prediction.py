@@ -48,12 +48,13 @@ class PredictionBars(Static):
         names = [cut(one_line(found.label), MAX_LABEL) for found in bars]
         room_of_name = max(map(width, names), default=0)
         changes = {} if without is None else without.probabilities
-        room = max(4, self.size.width - room_of_name - 9 - (8 if changes else 0))
+        room = self.size.width - room_of_name - 9 - (8 if changes else 0)
         lines = []
         for found, name, label in zip(bars, names, labels, strict=True):
             line = Text(pad(name, room_of_name), "bold" if found.chosen else "")
             line.append(f" {percent(found.share):>6} ")
-            line.append(pad(bar(found.share, room), room), self.inks.bar(found.chosen))
+            if room > 1:
+                line.append(pad(bar(found.share, room), room), self.inks.bar(found.chosen))
             if changes:
                 change = changes.get(label, 0.0) - found.share
                 line.append(f" {change * 100:+6.1f}", "bold")

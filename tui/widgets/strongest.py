@@ -21,6 +21,8 @@ from saliscope.tui.inks import Inks
 
 MAX_ROWS = 50
 MAX_NAME = 14
+#: Cells of a number with the spaces around it.
+NUMBER = 9
 
 
 class Strongest(OptionList):
@@ -70,12 +72,14 @@ class Strongest(OptionList):
     def _row(self, explanation: Explanation, index: int) -> Text:
         score, peak = explanation.scores[index], peak_of(explanation.scores)
         style = self.inks.style(bucket(score, peak))
-        name = cut(one_line(explanation.features[index].text), MAX_NAME)
+        across = self.scrollable_content_region.width
+        room_of_name = max(4, min(MAX_NAME, across - NUMBER))
+        name = cut(one_line(explanation.features[index].text), room_of_name)
         row = Text(no_wrap=True)
-        row.append(name, style).append(" " * (MAX_NAME - width(name)))
+        row.append(name, style).append(" " * (room_of_name - width(name)))
         number = signed(score, peak)
         row.append(f" {number if explanation.signed else number.removeprefix('+'):>7} ")
-        room = self.scrollable_content_region.width - MAX_NAME - 10
+        room = across - room_of_name - NUMBER - 1
         half = (room - 1) // 2 if explanation.signed else room
         if half < 2:
             return row

@@ -75,8 +75,7 @@ async def test_strong_tokens_are_gone_through_and_masked(client: Client) -> None
         assert editor.offset_of_cursor == strong[-1].start
         await pilot.press("f8")
         await until(pilot, lambda: app.desk.without is not None)
-        span = strong[-1]
-        mask = mask_of(found, [(span.start, span.end)])
+        mask = mask_of(found, [found.features.index(strong[-1])])
         [without] = client.predict([TEXT], model="demo-encoder", mask=mask).predictions
         label = found.prediction.label
         before, after = found.prediction.probabilities[label], without.probabilities[label]
