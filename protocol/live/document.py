@@ -176,11 +176,16 @@ class LiveDocument:
         for id in outdated:
             self._records[id].outdate()
             self._ordered.touch(self._records[id])
+        # Of what reads the same, its place or label may not: there will be news of that.
+        touched = [id for id in answer.touched if id in self._records and self._records[id].heard < answer.version]
+        for id in touched:
+            self._records[id].awaited = answer.version
+            self._ordered.touch(self._records[id])
         moved = [(self._records[id], start) for id, start in answer.moved if id in self._records]
         for record, start in moved:
             if not record.is_outdated:
                 self._place(record, partial(record.only_moved, start), self._unsent)
-        return [*answer.removed, *outdated, *(record.id for record, _ in moved)]
+        return [*answer.removed, *outdated, *touched, *(record.id for record, _ in moved)]
 
     def take(self, told: Told) -> list[int] | None:
         """Take a notification in; one about an opening that has not been answered yet waits for the answer."""

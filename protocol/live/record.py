@@ -80,6 +80,10 @@ class LiveRecord:
     """The places before the edits that nobody has answered yet."""
     version: int = 0
     """The version of the document whose text was explained."""
+    heard: int = 0
+    """The version of the document in which anything was told of it last."""
+    awaited: int = 0
+    """The version of the document of which something is still to be told."""
     is_final: bool = False
     is_predicted: bool = False
     """Whether the prediction is of the text that the daemon has, and the explanation is not."""
@@ -117,7 +121,7 @@ class LiveRecord:
     @property
     def stale(self) -> bool:
         """Whether the text changed since it was explained."""
-        return self.is_outdated or self.is_touched
+        return self.is_outdated or self.is_touched or self.heard < self.awaited
 
     @property
     def state(self) -> RecordState:
@@ -183,7 +187,7 @@ class LiveRecord:
     def explain(self, told: RecordAttribution) -> None:
         """Take what was told of it."""
         at, length, findings = told.start, told.end - told.start, _found(told.findings, told.start)
-        self.start, self.version, self.label = at, told.version, told.label
+        self.start, self.label, self.version, self.heard = at, told.label, told.version, told.version
         self.found = tuple(told.findings)
         self.is_final, self.is_touched = told.state == "final", False
         if told.explanation is None:
@@ -207,7 +211,7 @@ class LiveRecord:
         is_failed = any(one.kind == "failed" for one in told.findings)
         is_left = is_failed or any(FINDINGS[one.kind][0] for one in told.findings)
         self.start, self.label, self.found = told.start, told.label, tuple(told.findings)
-        self.is_touched = False
+        self.heard, self.is_touched = version, False
         if is_left and not (is_failed and self.version == version and not self.is_outdated):
             # An estimate of the same text is better than none.
             self.explanation = self.prediction = None
