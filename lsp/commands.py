@@ -269,7 +269,7 @@ async def _final(service: Service, buffer: Buffer, offset: int) -> LiveRecord:
 
     def is_final() -> bool:
         record = live.record_at(offset)
-        return record is not None and record.state == "final" and not live.has_unsent
+        return record is not None and record.state == "final" and not live.is_ahead
 
     await service.wait(buffer, is_final)
     record: LiveRecord | None = live.record_at(offset)

@@ -142,8 +142,8 @@ class Stage(App[None]):
     @property
     def is_explained(self) -> bool:
         """Whether the text at the cursor, as it is now, has its last explanation."""
-        record = self.main.here.record
-        return record is not None and record.state == "final"
+        record, document = self.main.here.record, self.desk.document
+        return record is not None and record.state == "final" and document is not None and not document.is_ahead
 
     def explained(self) -> Explanation | None:
         """The explanation at the cursor; where there is none, the reader is told."""

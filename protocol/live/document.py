@@ -82,6 +82,11 @@ class LiveDocument:
         return bool(self._unsent)
 
     @property
+    def is_ahead(self) -> bool:
+        """Whether the daemon has not answered all edits: till then one at the edge of a record may belong to it."""
+        return self.has_unsent or self.is_in_flight
+
+    @property
     def is_in_flight(self) -> bool:
         """Whether edits were sent and not answered."""
         return bool(self._in_flight)
@@ -89,7 +94,7 @@ class LiveDocument:
     @property
     def is_settled(self) -> bool:
         """Whether the daemon knows the newest text, and has told all that it will tell of it."""
-        return self._settled == self._answered and not self._unsent and not self._in_flight
+        return self._settled == self._answered and not self.is_ahead
 
     # -- the text here ----------------------------------------------------------------------------
 
