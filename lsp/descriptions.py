@@ -56,5 +56,5 @@ def debugged(buffer: Buffer) -> dict[str, Any]:
 
 def _place(buffer: Buffer, span: Span) -> dict[str, Any]:
     """The range of a feature without outer spaces, of one that is all spaces with them."""
-    start, end = trimmed(buffer.text, span)
+    start, end = trimmed(buffer.text, *span)
     return buffer.lines.plain_range(*((start, end) if start < end else span))

@@ -40,11 +40,15 @@ class News:
         self._changed[buffer] = None if ids is None or gathered is None else gathered | set(ids)
         if (waker := self._wakers.get(buffer)) is not None:
             waker.set()
+        is_coming = buffer.is_coming(ids)
+        if is_coming and not self._abilities.decorations:
+            # It asks after its edit by itself, and what is coming is told with it.
+            return
         loop = asyncio.get_running_loop()
         due = loop.time() + _SOON_S
         if not _is_read(buffer, ids):
             due = max(due, self._last + _PAUSE_S)
-        elif not buffer.is_coming(ids):
+        elif not is_coming:
             # That is what the reader waits for.
             due = loop.time()
         if self._timer is None or due < self._timer.when():
@@ -78,8 +82,8 @@ class News:
 
     @property
     def is_told(self) -> bool:
-        """Whether nothing waits to be told."""
-        return not self._changed and self.problems.is_told
+        """Whether nothing is about to be told."""
+        return self._timer is None and self.problems.is_told
 
     def stop(self) -> None:
         """Tell nothing more."""

@@ -45,16 +45,15 @@ def pieces(record: LiveRecord, text: str, *, coloured: bool = False) -> list[Pie
     explanation = record.explanation
     if explanation is None:
         return []
-    peak = peak_of(explanation.scores)
-    ranks = rank(explanation)
+    peak, ranks, at = peak_of(explanation.scores), rank(explanation), record.start
     found = []
-    for index, (span, score) in enumerate(zip(record.features, explanation.scores, strict=True)):
+    for index, (span, score) in enumerate(zip(record.places.features, explanation.scores, strict=True)):
         if span is None:
             continue
         strength = bucket(score, peak)
         if coloured and not strength:
             continue
-        start, end = trimmed(text, span)
+        start, end = trimmed(text, at + span[0], at + span[1])
         if start < end:
             found.append(Piece(start, end, index, score, strength, ranks[index]))
     return sorted(found)
@@ -62,7 +61,7 @@ def pieces(record: LiveRecord, text: str, *, coloured: bool = False) -> list[Pie
 
 def rank(explanation: Explanation) -> list[int]:
     """The place of each feature by magnitude of its score, from 1."""
-    order = sorted(range(len(explanation.scores)), key=lambda index: -abs(explanation.scores[index]))
+    order = sorted(range(len(explanation.scores)), key=list(map(abs, explanation.scores)).__getitem__, reverse=True)
     places = [0] * len(order)
     for place, index in enumerate(order, 1):
         places[index] = place
@@ -72,7 +71,7 @@ def rank(explanation: Explanation) -> list[int]:
 def strokes(found: list[Piece], lines: Lines) -> list[Stroke]:
     """The coloured pieces cut at line ends, in order, without overlaps."""
     drawn: list[Stroke] = []
-    reached = 0
+    reached, plain = 0, lines.is_plain
     # The line that is drawn on, from its first place to its last; a place on it, and the column of that.
     number, first, last = -1, 0, -1
     at = column = 0
@@ -88,8 +87,8 @@ def strokes(found: list[Piece], lines: Lines) -> list[Stroke]:
                 at, column = first, 0
             stop = min(end, last)
             if start < stop:
-                column += lines.units(at, start)
-                length = lines.units(start, stop)
+                column += start - at if plain else lines.units(at, start)
+                length = stop - start if plain else lines.units(start, stop)
                 drawn.append(Stroke(number, column, length, piece))
                 at, column = stop, column + length
             # What was told of an older text may reach behind the one of now.
@@ -104,8 +103,11 @@ def piece_at(record: LiveRecord, text: str, offset: int) -> Piece | None:
     return inside or next((piece for piece in found if piece.end == offset), None)
 
 
-def trimmed(text: str, span: Span) -> Span:
+def trimmed(text: str, start: int, end: int) -> Span:
     """A span without the spaces at its edges."""
-    start, end = span
     piece = text[start:end]
-    return start + len(piece) - len(piece.lstrip()), end - len(piece) + len(piece.rstrip())
+    bare = piece.strip()
+    if len(bare) == len(piece):
+        return start, end
+    before = len(piece) - len(piece.lstrip())
+    return start + before, start + before + len(bare)

@@ -1,4 +1,4 @@
-"""Answers that are JSON already: large ones are built as such, since cattrs looks at each number of a message."""
+"""JSON as it travels: large answers are built as such, since cattrs looks at each number of a message."""
 
 from __future__ import annotations
 
@@ -21,3 +21,12 @@ def encoded(value: Any) -> bytes:
     except UnicodeEncodeError:
         # Half a surrogate pair, from a client that sent one.
         return json.dumps(value, default=msgspec.json.decode).encode()
+
+
+def decoded(body: bytes) -> Any:
+    """What JSON says; raises ValueError for what is none."""
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        # Half a surrogate pair, which is nothing wrong to others.
+        return json.loads(body)

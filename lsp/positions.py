@@ -33,6 +33,11 @@ class Lines:
     def __len__(self) -> int:
         return len(self._starts)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether each code point is one unit; a text knows whether it is ASCII."""
+        return self.encoding == "utf-32" or self.text.isascii()
+
     def line_of(self, offset: int) -> int:
         """The line, from 0, on which a code point lies."""
         return self._starts.line_of(offset)
@@ -47,7 +52,7 @@ class Lines:
 
     def units(self, start: int, end: int) -> int:
         """How many units of the client `text[start:end]` has."""
-        if self.encoding == "utf-32":
+        if self.is_plain:
             return end - start
         piece = self.text[start:end]
         if piece.isascii():
@@ -60,7 +65,9 @@ class Lines:
         if position.line >= len(self._starts):
             return len(self.text)
         start, end = self.line(position.line)
-        if self.encoding == "utf-32" or self.text[start : min(end, start + position.character)].isascii():
+        if self.is_plain:
+            return min(end, start + position.character)
+        if self.text[start : min(end, start + position.character)].isascii():
             return min(end, start + position.character)
         codec, width = _CODECS[self.encoding]
         cut = self.text[start:end].encode(codec)[: position.character * width]

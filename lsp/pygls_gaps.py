@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import stat
 import threading
 import traceback
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextvars import copy_context
 from typing import Any, BinaryIO, Final
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException
-from pygls.io_ import StdoutWriter, run_async
+from pygls.exceptions import FeatureNotificationError, JsonRpcException
+from pygls.io_ import StdoutWriter
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
-from saliscope.lsp.plain import Plain, encoded
+from saliscope.lsp.plain import Plain, decoded, encoded
 from saliscope.protocol.errors import SaliscopeError
 
 log = logging.getLogger(__name__)
@@ -25,28 +27,52 @@ Handling = Generator[Any, Any, Any]
 
 #: LSPErrorCodes.RequestFailed: nothing is wrong with the server.
 REQUEST_FAILED: Final = -32803
+_EDITS: Final = (types.TEXT_DOCUMENT_DID_OPEN, types.TEXT_DOCUMENT_DID_CHANGE, types.TEXT_DOCUMENT_DID_CLOSE)
+_BLANK: Final = b"\r\n\r\n"
+_LENGTH: Final = re.compile(rb"^Content-Length: *(\d{1,10}) *\r\n", re.IGNORECASE | re.MULTILINE)
 
 
 class Protocol(LanguageServerProtocol):
     """Can go, method by method, with the first pygls that behaves as the docstrings here say."""
 
-    @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
-    def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> Handling:
-        """Documents are kept in `buffers.py` alone. pygls cuts lines where `str.splitlines` does (U+2028, form feed,
-        …), which editors do not; it moves a column behind its line to the last character but one; and it copies all
-        lines for each keystroke. Can go when `TextDocument.lines` follows the specification.
+    def handle_message(self, message: Any) -> None:
+        """Documents are kept in `buffers.py` alone, and edits handled at once. pygls cuts lines where `str.splitlines`
+        does (U+2028, form feed, …), which editors do not; it moves a column behind its line to the last character but
+        one; it copies all lines for each keystroke; and it keeps a future of each edit for good. Can go when
+        `TextDocument.lines` follows the specification, and nothing is left of a notification that was handled.
         """
-        yield self.fm.features[types.TEXT_DOCUMENT_DID_OPEN], (params,), None
+        method = getattr(message, "method", None)
+        if message.jsonrpc != self.VERSION or self._shutdown or (method is None and not hasattr(message, "result")):
+            super().handle_message(message)
+        elif method in _EDITS:
+            try:
+                self.fm.features[method](message.params)
+            except Exception as error:
+                log.exception("%s failed", method)
+                self._server.report_server_error(error, FeatureNotificationError)
+        else:
+            copy_context().run(self._hand_on, message, method)
 
-    @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
-    def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> Handling:
-        """As for opening."""
-        yield self.fm.features[types.TEXT_DOCUMENT_DID_CHANGE], (params,), None
+    def _hand_on(self, message: Any, method: str | None) -> None:
+        """Requests, notifications and answers by what they have. pygls asks whether they are of a class that is made
+        for each question, which takes as long as the rest of its work. Can go with Python 3.11, where that is so.
+        """
+        if method is None:
+            self._handle_response(message.id, message.result)
+        elif hasattr(message, "id"):
+            self._handle_request(message.id, method, message.params)
+        else:
+            self._handle_notification(method, message.params)
 
-    @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
-    def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> Handling:
-        """As for opening."""
-        yield self.fm.features[types.TEXT_DOCUMENT_DID_CLOSE], (params,), None
+    def read(self, body: bytes) -> None:
+        """Handle a message of the client. pygls takes each map in it for a message that has a key `jsonrpc`, and
+        looks for one in Python; can go when it looks at the outermost one.
+        """
+        try:
+            self.handle_message(self.structure_message(decoded(body)))
+        except Exception as error:
+            log.exception("a message cannot be read")
+            self._server.report_server_error(error, JsonRpcException)
 
     @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
     async def lsp_workspace__execute_command(self, params: types.ExecuteCommandParams) -> Any:  # type: ignore[override]
@@ -142,28 +168,53 @@ class Server(LanguageServer):
         self._stop_event = threading.Event()
         self.protocol.set_writer(StdoutWriter(stdout))
         try:
-            asyncio.run(self._read(stdin, self._stop_event))
+            asyncio.run(self._read(stdin))
         except (KeyboardInterrupt, SystemExit):
             # `exit` ends so too.
             pass
         finally:
             self.shutdown()  # type: ignore[no-untyped-call]
 
-    async def _read(self, stdin: BinaryIO, stop: threading.Event) -> None:
-        reader = asyncio.StreamReader()
-        pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), stdin
-        )
+    async def _read(self, stdin: BinaryIO) -> None:
+        reading = Reading(self.protocol.read)
+        pipe, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: reading, stdin)
         try:
-            await run_async(stop, reader, self.protocol, error_handler=self.report_server_error)
-        except asyncio.IncompleteReadError:
-            log.info("the client has gone within a message")
+            await reading.ended
         finally:
             pipe.close()
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """One line of log, without what the message may quote."""
         log.error("%s: %s", getattr(source, "__name__", source), type(error).__name__)
+
+
+class Reading(asyncio.Protocol):
+    """Cuts what the client writes into messages, on the loop; `ended` is done when it has left."""
+
+    def __init__(self, take: Callable[[bytes], None]) -> None:
+        self._take, self._unread = take, bytearray()
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        """Hand on the messages that these bytes complete."""
+        self._unread += data
+        while (head := self._unread.find(_BLANK)) >= 0:
+            length = _LENGTH.search(self._unread, 0, head + len(_BLANK))
+            begin = head + len(_BLANK)
+            end = begin + (0 if length is None else int(length[1]))
+            if len(self._unread) < end:
+                return
+            body = bytes(self._unread[begin:end])
+            del self._unread[:end]
+            if body:
+                self._take(body)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has left."""
+        if self._unread:
+            log.info("the client has gone within a message")
+        if not self.ended.done():
+            self.ended.set_result(None)
 
 
 class Discreet(logging.Formatter):

@@ -144,6 +144,6 @@ class Files:
             return workspace.Settings()
         known = self._read.get(file)
         if known is None or known.outdated(path):
-            known = self._read[file] = workspace.read_workspace(file)
+            known = self._read[file] = workspace.read_workspace(file, known)
             self._on_read(known)
         return known.settings(path)

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from saliscope.protocol.codec import (
-    CHUNK,
-    CLIENT_LIMITS,
-    Decoder,
-    FrameError,
-    Notification,
-    Request,
-    Response,
-    encode_notification,
-    encode_request,
-)
-from saliscope.protocol.errors import DisconnectedError, SaliscopeError
-from saliscope.protocol.listening import OnNotification, failure_of
+from saliscope.protocol.codec import Frame, Notification, Response, encode_notification, encode_request
+from saliscope.protocol.connection import Connection
+from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.listening import OnNotification
 from saliscope.protocol.repeating import asked_again, may_repeat
 from saliscope.protocol.results import Initialized
 from saliscope.protocol.validate import read
@@ -44,15 +34,12 @@ class AsyncClient(Verbs):
 
     def __init__(
         self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
         *,
         process: subprocess.Popen[bytes] | None = None,
         on_notification: OnNotification | None = None,
         redial: Callable[[], Awaitable[socket.socket]] | None = None,
     ) -> None:
-        self._reader = reader
-        self._writer = writer
+        self._connection: Connection
         self._process = process
         self._listen = on_notification
         self._redial = redial
@@ -62,8 +49,6 @@ class AsyncClient(Verbs):
         self._last_id = 0
         self._answers: dict[int, asyncio.Future[Response]] = {}
         self._listeners: dict[int, OnNotification] = {}
-        self._failure: SaliscopeError | None = None
-        self._receiver = asyncio.create_task(self._receive())
 
     @classmethod
     async def adopt(
@@ -75,8 +60,9 @@ class AsyncClient(Verbs):
         redial: Callable[[], Awaitable[socket.socket]] | None = None,
     ) -> AsyncClient:
         """A client on a connected socket; notifications about no call of its own go to `on_notification`."""
-        reader, writer = await asyncio.open_connection(sock=sock)
-        return cls(reader, writer, process=process, on_notification=on_notification, redial=redial)
+        client = cls(process=process, on_notification=on_notification, redial=redial)
+        await client._connect(sock)
+        return client
 
     def new_id(self) -> int:
         """An id for one call, for those who must know it before the answer comes."""
@@ -98,7 +84,7 @@ class AsyncClient(Verbs):
         """Send one request (under the `id` of `new_id`) and await its result; cancelling this task sends `$/cancel`."""
         num_lost = 0
         while True:
-            connection = self._receiver
+            connection = self._connection
             id = self.new_id() if id is None or num_lost else id
             try:
                 return await self._once(id, method, params, on_notification)
@@ -109,25 +95,24 @@ class AsyncClient(Verbs):
             if on_notification is not None:
                 on_notification(asked_again(id))
             # A daemon that ends still answers what is in flight.
-            await asyncio.wait({connection})
+            await asyncio.wait({connection.closed})
             await self._take_over(connection)
 
     async def _once(
         self, id: int, method: str, params: dict[str, Any] | None, on_notification: OnNotification | None
     ) -> Any:
-        if self._failure is not None:
-            raise self._failure
+        if self._connection.failure is not None:
+            raise self._connection.failure
         frame = encode_request(id, method, params or {})
         answer = asyncio.get_running_loop().create_future()
         self._answers[id] = answer
         if on_notification is not None:
             self._listeners[id] = on_notification
         try:
-            self._writer.write(frame)
+            self._connection.write(frame)
             response = await answer
         except BaseException:
-            if self._failure is None:
-                self.cancel(id)
+            self.cancel(id)
             raise
         finally:
             del self._answers[id]
@@ -138,16 +123,17 @@ class AsyncClient(Verbs):
 
     def cancel(self, id: int) -> None:
         """Ask for the end of a request (`id` as partials and progress carry it); it answers with `cancelled`."""
-        self._writer.write(encode_notification("$/cancel", {"id": id}))
+        self._connection.write(encode_notification("$/cancel", {"id": id}))
 
     @property
     def is_open(self) -> bool:
         """Whether the peer is still there, as far as we know."""
-        return self._failure is None
+        return self._connection.failure is None
 
     async def closed(self, unless: asyncio.Future[Any] | None = None) -> None:
         """Wait until the connection is lost or closed, or until `unless` is done."""
-        waited = {self._receiver} if unless is None else {self._receiver, unless}
+        lost = self._connection.closed
+        waited = {lost} if unless is None else {lost, unless}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
 
     async def initialize(self, *, client: str = "saliscope", **params: Any) -> Initialized:
@@ -161,11 +147,8 @@ class AsyncClient(Verbs):
     async def close(self) -> None:
         """Close the connection; calls that still wait fail, a private worker ends with it."""
         self._redial = None
-        self._receiver.cancel()
+        self._connection.close()
         await self.closed()
-        if self._failure is None:
-            # Cancelled before it had begun.
-            self._lose(DisconnectedError())
         if self._process is not None:
             from saliscope.protocol.launch import end_process
 
@@ -178,44 +161,24 @@ class AsyncClient(Verbs):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _take_over(self, lost: asyncio.Task[None]) -> None:
+    async def _connect(self, sock: socket.socket) -> None:
+        self._connection = await Connection.open(sock, self._dispatch, self._lose)
+
+    async def _take_over(self, lost: Connection) -> None:
         """A new connection in place of the lost one; calls that lost it together share the new one."""
         async with self._redialing:
-            if self._receiver is not lost or self._redial is None:
+            if self._connection is not lost or self._redial is None:
                 return
-            self._reader, self._writer = await asyncio.open_connection(sock=await self._redial())
-            self._failure = None
-            self._receiver = asyncio.create_task(self._receive())
+            await self._connect(await self._redial())
             if self._wishes:
                 await self.initialize(**self._wishes)
 
-    async def _receive(self) -> None:
-        decoder = Decoder(CLIENT_LIMITS)
-        failure: SaliscopeError | None = None
-        try:
-            while data := await self._reader.read(CHUNK):
-                for frame in decoder.frames(data):
-                    if isinstance(frame, Notification):
-                        failure = failure or failure_of(frame)
-                    self._dispatch(frame)
-        except FrameError as error:
-            # The stream is lost to every call on it, whoever's frame it was.
-            failure = DisconnectedError(f"the peer sent what cannot be read ({error.message})")
-        except OSError as error:
-            failure = failure or DisconnectedError(f"the connection was lost ({error.strerror})")
-        finally:
-            self._lose(failure or DisconnectedError())
-            with contextlib.suppress(OSError):
-                await self._writer.wait_closed()
-
     def _lose(self, failure: SaliscopeError) -> None:
-        self._failure = failure
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(failure)
-        self._writer.close()
 
-    def _dispatch(self, frame: Request | Response | Notification) -> None:
+    def _dispatch(self, frame: Frame) -> None:
         if isinstance(frame, Response):
             answer = self._answers.get(frame.id)
             # A cancelled call is answered too; nobody waits for it any more.

@@ -6,7 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -113,19 +113,26 @@ def nearest(path: Path) -> Path | None:
     return next((file for file in found if _is_file(file)), None)
 
 
-def read_workspace(file: Path) -> Workspace:
-    """Read a `saliscope.toml`; every key that cannot be used is a problem with its line, and the rest is kept."""
+def read_workspace(file: Path, before: Workspace | None = None) -> Workspace:
+    """Read a `saliscope.toml`; every key that cannot be used is a problem with its line, and the rest is kept.
+
+    Of a file that cannot be read at all, as while somebody writes in it, what it said `before` still holds.
+    """
     stamp = _stamp(file)
+    before = before if before is not None and before.file == file else None
+    known = before or Workspace(file, stamp, {}, (), ())
+    outcome = "nothing of it is used" if before is None else "what it said before still holds"
     try:
         # Some editors write a byte order mark, which is no TOML.
         text = file.read_text(encoding="utf-8-sig")
         data = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
-        return Workspace(file, stamp, {}, (), (Problem(1, f"the file cannot be read: {error}"),))
+        problem = Problem(1, f"the file cannot be read, and {outcome}: {error}")
+        return replace(known, stamp=stamp, problems=(problem,))
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"line (\d+)", str(error))
         line = int(found[1]) if found else text.count("\n") + 1
-        return Workspace(file, stamp, {}, (), (Problem(line, f"this is no TOML, and nothing of it is used: {error}"),))
+        return replace(known, stamp=stamp, problems=(Problem(line, f"this is no TOML, and {outcome}: {error}"),))
     problems: list[tuple[tuple[str, ...], str]] = []
     globs = data.pop(GLOBS, {})
     if not isinstance(globs, dict):

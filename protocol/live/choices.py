@@ -47,6 +47,6 @@ class Choices:
         if self._path is None or (old is not None and not old.outdated(self._path)):
             return False
         file = nearest(self._path)
-        self._workspace = None if file is None else read_workspace(file)
+        self._workspace = None if file is None else read_workspace(file, old)
         self._settings = Settings() if self._workspace is None else self._workspace.settings(self._path)
         return self._workspace is not old

@@ -33,6 +33,7 @@ class Courier:
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
         self._due: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._latest = 0.0
         self._focus: int | None = None
         self._is_reconfigured = self._is_configuring = self._is_closed = False
@@ -53,9 +54,21 @@ class Courier:
             if self._due is None:
                 self._latest = now + _PATIENCE * self.debounce_s
             self._due = min(now + self.debounce_s, self._latest)
-        self._wake.set()
+            if self._timer is None:
+                self._timer = asyncio.get_running_loop().call_at(self._due, self._ring)
+        else:
+            self._wake.set()
         if touched:
             self._tell(touched)
+
+    def _ring(self) -> None:
+        """Wake who sends when what was edited is due; a timer for each edit would cost more than most are worth."""
+        self._timer = None
+        left = self._left()
+        if left is not None and left > 0:
+            self._timer = asyncio.get_running_loop().call_later(left, self._ring)
+        elif left is not None:
+            self._wake.set()
 
     def focus(self, at: int) -> None:
         """Have the record at `at` explained first."""
@@ -135,7 +148,7 @@ class Courier:
 
     async def _open(self, client: AsyncClient) -> None:
         while self._holds_opening and not self._is_closed:
-            await self._woken(None)
+            await self._woken()
         if self._is_closed:
             return
         self._same_records, self._is_reconfigured, self._due = True, False, None
@@ -164,7 +177,7 @@ class Courier:
         self._tell(None)
         await self._woken(_BUSY_S if error.code == "busy" else None)
         while (left := self._left()) is not None and left > 0:
-            await self._woken(left)
+            await self._woken()
 
     async def _follow(self, client: AsyncClient) -> None:
         document = self.document
@@ -178,7 +191,7 @@ class Courier:
                 at, self._focus = self._focus, None
                 await client.focus_document(document.name, self._version, at)
             else:
-                await self._woken(left)
+                await self._woken()
         await client.close_document(document.name)
 
     async def _configure(self, client: AsyncClient) -> None:
@@ -204,7 +217,7 @@ class Courier:
         """The seconds until what was edited is due; None where nothing is."""
         return None if self._due is None else self._due - asyncio.get_running_loop().time()
 
-    async def _woken(self, timeout_s: float | None) -> None:
+    async def _woken(self, timeout_s: float | None = None) -> None:
         """Wait for something to do, at most so long."""
         self._news.set()
         try:

@@ -28,8 +28,8 @@ class Places(NamedTuple):
         cut = self.truncated_at
         return Places(
             landed(self.length, edit),
-            tuple(span and edit.moved(*span) for span in self.tokens),
-            tuple(span and edit.moved(*span) for span in self.features),
+            _moved(self.tokens, edit),
+            _moved(self.features, edit),
             None if cut is None else landed(cut, edit),
             tuple((landed(start, edit), landed(end, edit)) for start, end in self.findings),
         )
@@ -225,6 +225,15 @@ class LiveRecord:
     def _placed(self, spans: Sequence[Span | None]) -> list[Span | None]:
         start = self.start
         return [span and (span[0] + start, span[1] + start) for span in spans]
+
+
+def _moved(spans: Sequence[Span | None], edit: Edit) -> tuple[Span | None, ...]:
+    """As `Edit.moved` has it, for many."""
+    start, end, shift = edit.start, edit.end, edit.shift
+    return tuple(
+        span if span is None or span[1] <= start else ((span[0] + shift, span[1] + shift) if span[0] >= end else None)
+        for span in spans
+    )
 
 
 def _from(spans: Sequence[Span | None], start: int) -> tuple[Span | None, ...]:

@@ -14,14 +14,14 @@ from pytest_lsp import LanguageClient, make_test_lsp_client
 from saliscope.lsp.decorations import METHOD as DECORATIONS
 from saliscope.lsp.features import serve
 from saliscope.lsp.positions import Lines
-from saliscope.lsp.pygls_gaps import Discreet, Protocol, Server
+from saliscope.lsp.pygls_gaps import Discreet, Protocol, Reading, Server
 from saliscope.lsp.service import STATUS, Service
 from saliscope.lsp.tokens import LEGEND
 from saliscope.protocol.edits import Edit
 
 
-class _Pipe:
-    """What one side writes the other reads."""
+class _Down:
+    """What the server writes the client reads."""
 
     def __init__(self) -> None:
         self.reader = asyncio.StreamReader()
@@ -31,6 +31,19 @@ class _Pipe:
 
     def close(self) -> None:
         self.reader.feed_eof()
+
+
+class _Up:
+    """What the client writes the server reads."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+
+    def write(self, data: bytes) -> None:
+        asyncio.get_running_loop().call_soon(self._reading.data_received, data)
+
+    def close(self) -> None:
+        asyncio.get_running_loop().call_soon(self._reading.connection_lost, None)
 
 
 class Editor:
@@ -48,7 +61,7 @@ class Editor:
         self.refreshed: list[str] = []
         self.encoding: Any = "utf-16"
         self.result: types.InitializeResult | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._hearing: asyncio.Task[None] | None = None
         self.formatter = Discreet("%(name)s %(message)s")
         self._listen()
 
@@ -67,11 +80,14 @@ class Editor:
 
     async def start(self, capabilities: types.ClientCapabilities | None = None, **settings: Any) -> None:
         """Join client and server, and open the session; without settings the model is `fake`."""
-        up, down = _Pipe(), _Pipe()
+        down = _Down()
         self.server.protocol.set_writer(down)
-        self.client.protocol.set_writer(up)
-        for pipe, side in ((up, self.server), (down, self.client)):
-            self._tasks.append(asyncio.create_task(self._run(pipe, side)))
+        self.client.protocol.set_writer(_Up(Reading(self.server.protocol.read)))
+        self._hearing = asyncio.create_task(
+            run_async(
+                threading.Event(), down.reader, self.client.protocol, error_handler=self.client.report_server_error
+            )
+        )
         options = {"saliscope": {"model": "fake", "debounce": 1, **settings}}
         self.result = await self.client.initialize_session(
             types.InitializeParams(
@@ -81,15 +97,11 @@ class Editor:
         encoding = self.result.capabilities.position_encoding or "utf-16"
         self.encoding = getattr(encoding, "value", encoding)
 
-    @staticmethod
-    async def _run(pipe: _Pipe, side: Any) -> None:
-        await run_async(threading.Event(), pipe.reader, side.protocol, error_handler=side.report_server_error)
-
     async def stop(self) -> None:
         await self.client.shutdown_async(None)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._hearing is not None:
+            self._hearing.cancel()
+            await asyncio.wait({self._hearing})
 
     async def until(self, ask: Callable[[], Any]) -> Any:
         """Ask again until the answer is true; the test's time limit is the only one."""

@@ -90,6 +90,31 @@ def test_a_broken_file_says_nothing_but_that(tmp_path: Path, content: bytes) -> 
     assert problem.line == (1 if content == b"\xff" else 2)
 
 
+@pytest.mark.parametrize("content", [b'model = "a', b"\xff"])
+def test_while_a_file_is_broken_what_it_said_before_holds(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "saliscope.toml"
+    file.write_text('model = "a"\nmodle = "b"\n')
+    before = read_workspace(file)
+    file.write_bytes(content)
+    broken = read_workspace(file, before)
+    assert broken.settings(tmp_path / "a.txt").model == "a"
+    (problem,) = broken.problems
+    assert "what it said before still holds" in problem.message
+    assert not broken.outdated(tmp_path / "a.txt")
+    file.write_text('method = "occlusion"\n')
+    mended = read_workspace(file, broken)
+    assert mended.settings(tmp_path / "a.txt") == Settings(method="occlusion")
+    assert mended.problems == ()
+
+
+def test_a_broken_file_knows_nothing_of_another(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "saliscope.toml").write_text('model = "a"')
+    (tmp_path / "in" / "saliscope.toml").write_text("model = ")
+    near = read_workspace(tmp_path / "in" / "saliscope.toml", read_workspace(tmp_path / "saliscope.toml"))
+    assert near.settings(tmp_path / "in" / "a.txt") == Settings()
+
+
 def test_a_byte_order_mark_is_no_part_of_it(tmp_path: Path) -> None:
     file = tmp_path / "saliscope.toml"
     file.write_bytes(b'\xef\xbb\xbfmodel = "a"\r\nmodle = "b"\r\n')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +54,8 @@ class Document:
         self._keys: dict[int, str] = {}
         self._verdicts: dict[int, tuple[Finding, ...]] = {}
         self._untold: dict[int, None] = {}
-        self._told: set[int] = set()
+        #: Of which records findings were told, and whether some were of the record itself, not of what the model said.
+        self._told: dict[int, bool] = {}
         for located in store:
             self._enter(located)
 
@@ -62,7 +63,7 @@ class Document:
         """Take a change in: how many records are computed because of it, and of how many the explanation is kept."""
         for id in changes.removed:
             self._forget(id)
-            self._told.discard(id)
+            self._told.pop(id, None)
         self._has_settled = False
         num_computing = num_known = 0
         for id in (*changes.changed, *changes.touched, *changes.added):
@@ -158,7 +159,7 @@ class Document:
         """Which record is told of, where it is, and its findings, which are told then."""
         findings = self._findings(located)
         self._untold.pop(located.id, None)
-        self._note(located.id, findings)
+        self._note(located, findings)
         return {
             "document": self.name,
             "opening": self.number,
@@ -186,10 +187,13 @@ class Document:
             del self._untold[id]
             located = self.store[id]
             findings = self._findings(located)
+            if not findings and not self._told.get(id, True) and (id in self.agenda or id in self.running):
+                # What the model said of the text before goes when it has said something of this one.
+                continue
             if findings or id in self._told:
                 end = located.start + located.record.length
                 rows.append(RecordFindings(id, located.start, end, located.record.label, findings))
-            self._note(id, findings)
+            self._note(located, findings)
         return DocumentFindings(self.name, self.number, self.store.version, rows) if rows else None
 
     @property
@@ -240,8 +244,11 @@ class Document:
         if run is not None and run.task is not None:
             run.task.cancel()
 
-    def _note(self, id: int, findings: Iterable[RecordFinding]) -> None:
-        (self._told.add if findings else self._told.discard)(id)
+    def _note(self, located: Located, findings: Sequence[RecordFinding]) -> None:
+        if findings:
+            self._told[located.id] = bool(located.findings)
+        else:
+            self._told.pop(located.id, None)
 
     def _findings(self, located: Located) -> list[RecordFinding]:
         start = located.start
