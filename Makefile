@@ -13,7 +13,7 @@ demo: $(VENV)/.base ## explain a positive, a negative and a mixed sentence with 
 	@sh bench/demo.sh $(BIN)/saliscope
 
 test: $(VENV)/.dev ## the whole test suite but the heavy parts
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not load and not ray and not editors"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not load and not ray and not editors"
 
 test-load: $(VENV)/.dev ## 500 mixed requests, models that come and go: memory flat, models unchanged
 	$(BIN)/python -m pytest -m load

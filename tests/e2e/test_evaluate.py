@@ -31,7 +31,7 @@ SENTENCES = [
 ]
 METHODS = ["random", "input-x-gradient", "occlusion"]
 METRICS = ["activation", "comprehensiveness", "cost"]
-MANY = [(f"{text}, said number {number}", label) for number in range(8) for text, label in SENTENCES]
+MANY = [(f"{text}, said number {number}", label) for number in range(3) for text, label in SENTENCES]
 QUESTION: dict[str, Any] = {"methods": METHODS, "metrics": METRICS}
 
 

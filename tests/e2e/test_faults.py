@@ -22,7 +22,7 @@ from saliscope.protocol.client import Client
 from saliscope.protocol.evaluations import Evaluation
 from saliscope.protocol.results import Progress
 
-TEXTS = [f"the plot is {word} but the cast is {other}" for word in ("dull", "thin") for other in "abcdef"]
+TEXTS = [f"the plot is {word} but the cast is {other}" for word in ("dull", "thin") for other in "abcd"]
 METHODS = ["input-x-gradient", "occlusion", "lime"]
 QUESTION: dict[str, Any] = {"methods": METHODS, "metrics": ["comprehensiveness"], "interval": "normal"}
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from saliscope.lsp.pygls_gaps import Discreet
+from saliscope.lsp.pygls_gaps import Discreet, Reading
 from tests.lsp.conftest import Start
 from tests.lsp.editor import Editor
 from tests.lsp.fake_session import FakeDaemon
@@ -58,3 +58,64 @@ def test_a_log_line_of_pygls_has_no_arguments_and_an_exception_no_message() -> N
     assert text.startswith("saliscope.lsp failed\n")
     assert text.endswith("ValueError")
     assert "secret" not in text.replace('raise ValueError("secret")', "")
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000_000])
+def test_messages_are_cut_where_their_lengths_say_however_they_come(size: int) -> None:
+    bodies = [b'{"a": "\xc3\xa9\\r\\n\\r\\n"}', b"{}", b"x" * 70_000]
+    stream = b"".join(
+        head + str(len(body)).encode() + b"\r\n\r\n" + body
+        for head, body in zip(
+            (b"Content-Length: ", b"Content-Type: a; charset=utf-8\r\nContent-Length:", b"content-length: "),
+            bodies,
+            strict=True,
+        )
+    )
+    read: list[bytes] = []
+
+    async def feed() -> None:
+        reading = Reading(read.append)
+        for at in range(0, len(stream), size):
+            reading.data_received(stream[at : at + size])
+        assert not reading.ended.done()
+        reading.connection_lost(None)
+        await reading.ended
+
+    asyncio.run(feed())
+    assert read == bodies
+
+
+@pytest.mark.asyncio
+async def test_a_message_that_cannot_be_read_is_in_the_log_and_the_next_one_is(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    editor = await start()
+    for body in (b"{", b"[]", b"5", b'{"jsonrpc": "2.0", "method": "textDocument/didChange", "params": {"secret": 1}}'):
+        editor.server.protocol.read(body)
+    editor.open(URI, "fun \ud800\n")
+    await editor.settle(URI)
+    assert editor.client.messages == []
+    assert caplog.text.count("JsonRpcException") == 4
+    assert "secret" not in "".join(map(editor.formatter.format, caplog.records))
+
+
+@pytest.mark.asyncio
+async def test_nothing_is_left_of_an_edit(start: Start) -> None:
+    editor = await start()
+    editor.open(URI, "fun\n")
+    await editor.settle(URI)
+    before = len(editor.server.protocol._request_futures)
+    for _ in range(100):
+        editor.replace(URI, "fun", "funfun")
+        editor.replace(URI, "funfun", "fun")
+    await editor.settle(URI)
+    assert len(editor.server.protocol._request_futures) == before
+
+
+@pytest.mark.asyncio
+async def test_a_key_of_a_message_within_one_is_nothing_special(start: Start) -> None:
+    editor = await start()
+    found = editor.server.protocol.structure_message(
+        {"jsonrpc": "2.0", "method": "workspace/didChangeConfiguration", "params": {"settings": {"jsonrpc": "3"}}}
+    )
+    assert found.params.settings == {"jsonrpc": "3"}
