@@ -166,7 +166,7 @@ def _asked(server: Server, service: Service) -> None:
 
         def is_known() -> bool:
             record = buffer.record_at(offset)
-            return record is not None and record.state not in ("waiting", "predicted")
+            return record is not None and record.state == "final"
 
         await service.news.until(buffer, is_known, HOVER_S)
         if buffer.version != version:

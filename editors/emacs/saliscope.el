@@ -98,6 +98,25 @@ That is done when BUFFER has sent its changes."
       (jsonrpc-async-request
        server :workspace/executeCommand (list :command "saliscope.decorations" :arguments (vector uri ids))))))
 
+(defun saliscope--has-point (record)
+  "Whether point is in RECORD, and something is known of its text now."
+  (let* ((range (plist-get record :range)) (start (plist-get range :start)) (end (plist-get range :end)))
+    (and (not (eq (plist-get record :stale) t))
+         (<= (saliscope--point (plist-get start :line) (plist-get start :character))
+             (point)
+             (saliscope--point (plist-get end :line) (plist-get end :character))))))
+
+(defvar eldoc--last-request-state)
+
+(defun saliscope--say-again (records)
+  "Have eldoc ask again if it speaks of one of RECORDS.
+By itself it asks when point has moved."
+  (when (and eldoc-mode eldoc-last-message
+             (eq (current-buffer) (window-buffer (selected-window)))
+             (save-restriction (widen) (seq-some #'saliscope--has-point records)))
+    (setq eldoc--last-request-state nil)
+    (eldoc-print-current-symbol-info)))
+
 (cl-defmethod eglot-handle-notification
   ((server saliscope-server) (_method (eql saliscope/decorations))
    &key uri version reset records removed &allow-other-keys)
@@ -119,7 +138,8 @@ That is done when BUFFER has sent its changes."
             (widen)
             (seq-doseq (record records)
               (saliscope--erase (plist-get record :id))
-              (saliscope--draw record)))))))))
+              (saliscope--draw record))))
+        (saliscope--say-again records))))))
 
 (defun saliscope--clear ()
   "Take the colours away when eglot leaves the buffer."
