@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from saliscope.explainers.attribution import Attribution
 from saliscope.explainers.errors import BadRequest, ExplainerError
 from saliscope.explainers.explaining import Answering, drive, explaining
+from saliscope.explainers.plain import plain
 from saliscope.explainers.question import Question
 from saliscope.explainers.registry import methods
 
@@ -94,14 +95,25 @@ def explain(
     A text that is too long is cut, or with `windows="stitch"` explained in overlapping windows.
 
     `target` is a label, an index, or a map with a `kind` (class, contrast, next-token, label-words, continuation,
-    contrast-continuation) and the fields of that kind (`wishes.FIELDS`); `params` are the method's own.
+    contrast-continuation) and the fields of that kind (`wishes.FIELDS`); `params` are the method's own. Numbers may be
+    those of numpy and torch.
     Raises `ExplainerError` with a code and what would work.
     """
     if not hasattr(model, "facts"):
         kind = type(model).__name__
         raise BadRequest(f"model: expected what load, wrap or wrap_module give, got {kind}; wrap(predict, labels=…)?")
     question = Question(
-        text, method, target, scale, granularity, seed, params, pair, messages, add_generation_prompt, windows
+        text,
+        method,
+        plain(target),
+        scale,
+        granularity,
+        plain(seed),
+        plain(params),
+        pair,
+        messages,
+        add_generation_prompt,
+        windows,
     )
     return drive(explaining(model, question), model.answer, on_partial)
 

@@ -121,6 +121,11 @@ class Attribution:
         return self.outputs[0].scores
 
     @property
+    def stderr(self) -> FloatArray | None:
+        """How far the scores of the asked output may be off by the draw, `[n]`, where the method can tell."""
+        return self.outputs[0].stderr
+
+    @property
     def gap(self) -> float | None:
         """`value - base_value - sum(scores)` of an additive method, else None."""
         if not self.additive or self.base_value is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
@@ -86,7 +87,7 @@ def stitching(model: ModelView, question: Question) -> Explaining:
         f"the text is {len(whole)} tokens long: explained in {len(windows)} windows of {model.facts.max_tokens},"
         " scores of different windows are of different forward passes"
     )
-    said = dict.fromkeys(warning for result in results.values() for warning in result.warnings)
+    said = _said_once([warning for result in results.values() for warning in result.warnings])
     rows = zip(windows, values, predictions, strict=True)
     return replace(
         first,
@@ -104,6 +105,14 @@ def stitching(model: ModelView, question: Question) -> Explaining:
         diagnostics={"windows": [_described(window, value, one) for window, value, one in rows]},
         warnings=(notice, *said),
     )
+
+
+def _said_once(warnings: list[str]) -> list[str]:
+    """Warnings of all windows, each once; of those that differ in nothing but their numbers the first, and a count."""
+    alike: dict[str, list[str]] = {}
+    for warning in dict.fromkeys(warnings):
+        alike.setdefault(re.sub(r"[0-9]+", "0", warning), []).append(warning)
+    return [one if not rest else f"{one} (and {len(rest)} more like it)" for one, *rest in alike.values()]
 
 
 def _outputs(windows: list[Window]) -> Generator[Query, Answer, list[FloatArray]]:

@@ -82,10 +82,20 @@ Frame = Request | Response | Notification
 _encoder = Encoder()
 
 
+def _own(value: Any) -> Any:
+    """Numbers and arrays of numpy and torch, which nobody needs to have here, as Python's own."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
+
+
+_asking = Encoder(enc_hook=_own)
+
+
 def encode_request(id: int, method: str, params: dict[str, Any]) -> bytes:
     """The frame of a request; `bad_request` if a value cannot travel, `too_large` if the daemon would refuse it."""
     try:
-        frame = _encoder.encode([0, id, method, [params]])
+        frame = _asking.encode([0, id, method, [params]])
     except UnicodeEncodeError as error:
         raise SaliscopeError(
             "bad_request", f"the text is not valid Unicode: a lone surrogate at position {error.start}"

@@ -122,3 +122,8 @@ class Explanation(Struct):
     protocol: int = PROTOCOL_VERSION
     segments: list[Segment] = field(default_factory=list)
     cached: bool = False
+
+    @property
+    def stderr(self) -> list[float] | None:
+        """How far the scores may be off by the draw, one number a feature, where the method can tell."""
+        return self.outputs[0].stderr

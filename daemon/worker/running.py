@@ -102,6 +102,7 @@ class Running:
             self._done(index, end.value)
         except Exception as error:
             wire = to_wire_error(error)
+            wire = wire if len(self.steps) == 1 else _numbered(wire, index)
             self._end(lambda: self.listener.failed(wire))
         else:
             self._ask(index, step)
@@ -155,6 +156,14 @@ class Running:
             steps.close()
         self.open.clear()
         answer()
+
+
+def _numbered(error: SaliscopeError, index: int) -> SaliscopeError:
+    """An error about one text (or pair) of many, with its number: `text[3]: …`."""
+    name, colon, reason = error.message.partition(":")
+    if name not in ("text", "pair") or not colon:
+        return error
+    return SaliscopeError(error.code, f"{name}[{index}]:{reason}", error.data)
 
 
 def explain_steps(model: TextModel, asked: Explain) -> list[Callable[[], Explaining]]:

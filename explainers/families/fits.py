@@ -22,12 +22,16 @@ RIDGE = 1e-10
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """Scores `[n]`, their standard errors `[n]` where the draws allow them, and the sums of squares of the fit."""
+    """Scores `[n]`, their standard errors `[n]` where the draws allow them, and the sums of squares of the fit.
+
+    `draws` is what the weights leave of the draws (Kish 1965); without weights it is their number.
+    """
 
     scores: Wide
     stderr: Wide | None
     residual: float
     total: float
+    draws: float
 
     @property
     def r2(self) -> float | None:
@@ -41,6 +45,7 @@ def least_squares(z: Wide, y: Wide, weights: Wide | None = None, intercept: bool
     With fewer rows than unknowns it is the shortest such g, without standard errors.
     """
     w = np.ones(len(y)) if weights is None else weights / weights.mean()
+    effective = float(w.sum() ** 2 / (w @ w))
     leverage = np.zeros(len(y))
     if intercept:
         z, y = z - w @ z / w.sum(), y - w @ y / w.sum()
@@ -49,20 +54,20 @@ def least_squares(z: Wide, y: Wide, weights: Wide | None = None, intercept: bool
     freedom = len(y) - z.shape[1] - int(intercept)
     if freedom < 0:
         scores = np.linalg.lstsq(rows, changes, rcond=None)[0]
-        return Fit(scores, None, *_squares(rows, changes, scores))
+        return Fit(scores, None, *_squares(rows, changes, scores), effective)
     gram = rows.T @ rows
     ridge = max(RIDGE * np.trace(gram) / len(gram), np.finfo(np.float64).tiny)
     factor = cho_factor(gram + ridge * np.eye(len(gram)))
     scores = cho_solve(factor, rows.T @ changes)
     squares = _squares(rows, changes, scores)
     if freedom == 0:
-        return Fit(scores, None, *squares)
+        return Fit(scores, None, *squares, effective)
     # What a line leaves over is curvature, and grows with the move: errors of a regression with even noise would be
     # too small. These are the jackknife's (MacKinnon & White 1985, HC3).
     pull = cho_solve(factor, rows.T).T
     leverage += np.einsum("mi,mi->m", pull, rows)
     left = (changes - rows @ scores) / np.maximum(1.0 - leverage, np.finfo(np.float64).eps)
-    return Fit(scores, np.sqrt(np.square(pull * left[:, None]).sum(axis=0)), *squares)
+    return Fit(scores, np.sqrt(np.square(pull * left[:, None]).sum(axis=0)), *squares, effective)
 
 
 def closed_form(z: Wide, y: Wide, variance: float) -> Fit:
@@ -70,7 +75,7 @@ def closed_form(z: Wide, y: Wide, variance: float) -> Fit:
     products = z * y[:, None] / variance
     scores = products.mean(axis=0)
     stderr = products.std(axis=0, ddof=1) / np.sqrt(len(y)) if len(y) > 1 else None
-    return Fit(scores, stderr, *_squares(z, y, scores))
+    return Fit(scores, stderr, *_squares(z, y, scores), len(y))
 
 
 def nearness(z: Wide, bandwidth: float) -> Wide:
@@ -106,6 +111,7 @@ def fit_path(
         None if any(error is None for error in errors) else np.sqrt(np.square(errors).sum(axis=0)) / len(fits),
         sum(fit.residual for fit in fits),
         sum(fit.total for fit in fits),
+        min(fit.draws for fit in fits),
     )
 
 

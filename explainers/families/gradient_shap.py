@@ -22,6 +22,8 @@ from saliscope.explainers.registry import Method, Promise, Steps
 from saliscope.explainers.variants import INPUT, Noise
 
 ROWS_PER_PARTIAL = 64
+TOLERANCE = 0.05
+"""The share of the target's change that may be missing without a word, as in integrated-gradients."""
 
 
 class GradientShapParams(msgspec.Struct):
@@ -66,10 +68,19 @@ def _run(problem: Problem, params: GradientShapParams) -> Steps:
             stderr=standard_errors(problem, products),
             baseline=name_reference(problem.asked, params.reference),
             diagnostics={"done_rows": len(products), "total_rows": params.samples, "missing": integral.missing},
+            warnings=_missed(integral),
         )
         if len(products) < params.samples:
             yield scored
     return scored
+
+
+def _missed(integral: Integral) -> tuple[str, ...]:
+    if integral.missing <= TOLERANCE:
+        return ()
+    plural = "" if integral.steps == 1 else "s"
+    missing = f"after {integral.steps} draw{plural} the scores miss {integral.missing:.0%} of the target's change"
+    return (f"{missing}: more samples, or integrated-gradients",)
 
 
 def _promise(asked: Asked, params: GradientShapParams) -> Promise:

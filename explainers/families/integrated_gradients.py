@@ -85,7 +85,8 @@ def _run(problem: Problem, params: IntegratedGradientsParams) -> Steps:
             base_value=integral.base_value,
             layer=None if layer == INPUT else layer,
             signed=plain,
-            additive=plain,
+            # What special tokens add, where they move, has no feature to go to.
+            additive=plain and (params.special == "keep" or not problem.encoding.special.any()),
             baseline=name_reference(problem.asked, params.reference),
             diagnostics={"steps": integral.steps, "missing": integral.missing},
             warnings=rule.missed(integral),

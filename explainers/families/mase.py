@@ -33,6 +33,8 @@ from saliscope.explainers.variants import Moved, Noise
 SMALL_FIT = 100_000_000
 NOISE_BATCHES = 10
 POOR_FIT = 0.1
+# Scores whose length is less than so many of their errors' are half noise: squares add up.
+MOST_NOISE = 2**0.5
 
 
 class MaseParams(Moves):
@@ -132,22 +134,28 @@ def _move_features(problem: Problem, params: MaseParams) -> Steps:
             base_value=base_value,
             layer=params.layer,
             stderr=None if fit.stderr is None else draws.spread_out(fit.stderr),
+            signed=not params.abs,
             baseline=baseline,
             params={"estimator": params.estimator or "ls", "samples": draws.num_rows},
             diagnostics=diagnostics,
-            warnings=fit_warnings(fit.r2, stop, z.shape[2]),
+            warnings=fit_warnings(fit.r2, stop, z.shape[2], fit.draws),
         )
         if stop < draws.num_draws:
             yield scored
     return scored
 
 
-def fit_warnings(r2: float | None, num_draws: int, unknowns: int) -> tuple[str, ...]:
-    """What a reader must know of a fit before reading its scores."""
+def fit_warnings(r2: float | None, num_draws: int, unknowns: int, effective: float) -> tuple[str, ...]:
+    """What a reader must know of a fit before reading its scores; weights leave so many draws as are `effective`."""
     warnings = []
     if num_draws < unknowns:
         warnings.append(
             f"{num_draws} draws cannot tell {unknowns} features apart: give more samples or larger features"
+        )
+    elif effective < unknowns:
+        warnings.append(
+            f"the weights leave {effective:.1f} of {num_draws} draws, which cannot tell {unknowns} features apart:"
+            " give a larger bandwidth or more samples"
         )
     if r2 is None:
         warnings.append("the target did not change with any move: all scores are 0")
@@ -182,13 +190,21 @@ def _shake_embeddings(problem: Problem, params: MaseParams) -> Steps:
             np.abs(scores) if params.abs else scores,
             value=value,
             stderr=stderr,
+            signed=not params.abs and params.aggregate in (None, "dot"),
             baseline=describe_reference(problem, params),
             params={"estimator": "closed", "aggregate": params.aggregate or "dot", "samples": draws * signs},
             diagnostics={"done_draws": int(sizes.sum()) // signs, "total_draws": draws},
+            warnings=_noise_warnings(scores, stderr),
         )
         if batch + 1 < len(batches):
             yield scored
     return scored
+
+
+def _noise_warnings(scores: FloatArray, stderr: FloatArray | None) -> tuple[str, ...]:
+    if stderr is None or np.linalg.norm(scores) > MOST_NOISE * np.linalg.norm(stderr):
+        return ()
+    return ("most of these scores is noise of the draws (see stderr): give many more samples, or space=feature",)
 
 
 def _aggregate(

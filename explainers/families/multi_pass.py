@@ -229,6 +229,7 @@ MP_PI = Method(
         "The paper's class weights are biased: the tails of passes are not uniform within their class.",
         "The paper leaves open what the empty text is and whether the regression fixes the two ends; we fix them.",
         "Standard errors are over the drawing of passes: they hold no bias and are rough below n passes.",
+        "They are too large where a good part of all 2^(n - 1) passes is drawn.",
         "Texts of few features, 2^(n - 1) <= budget, are read in full: the Shapley values are exact.",
         "For a next-token target it says how likely that token is right after each kept feature.",
         "On the bundled decoder it was about as faithful as kernel-shap for as many rows up to 2n, less beyond them.",

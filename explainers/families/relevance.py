@@ -45,6 +45,7 @@ def _run(problem: Problem, params: LrpParams) -> Scored:
     return Scored(
         problem.regroup(answer.products[INPUT, _reduction(params)][0]),
         value=answer.value,
+        signed=params.aggregate == "sum",
         diagnostics={
             "relevance_sum": kept,
             "kept_share": kept / answer.value if answer.value else None,

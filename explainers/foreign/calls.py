@@ -54,6 +54,7 @@ class CallableModel(OneForm):
         self._labelling = name_outputs(labels, form, activation)
         self._num_outputs = 1 if self._labelling.both_ways else len(self._labelling.labels)
         self._others: dict[int, str] = {}
+        self._ids: dict[str, int] = {}
         self._constants = Constants()
         found: set[Capability] = {"class", "mask", "drop"}
         if self._labelling.activation != "identity":
@@ -109,8 +110,7 @@ class CallableModel(OneForm):
         word = text.strip()
         if not word:
             raise BadRequest(f"{text!r} has no word")
-        known = {other: token_id for token_id, other in self._others.items()}
-        token_id = known.get(word, OTHERS + len(self._others))
+        token_id = self._ids.setdefault(word, OTHERS + len(self._ids))
         self._others[token_id] = word
         return token_id
 

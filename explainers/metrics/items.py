@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from saliscope.explainers.errors import BadRequest, ExplainerError, NotCapable, listing
 from saliscope.explainers.facts import ModelFacts, ModelView
+from saliscope.explainers.plain import plain
 from saliscope.explainers.targets.scalar import find_label
 from saliscope.explainers.texts.chat import parse_messages
 from saliscope.explainers.texts.inputs import Input
@@ -35,11 +34,12 @@ def read_items(records: Sequence[Any], facts: ModelFacts) -> tuple[Item, ...]:
 
     What is of the wrong kind, and labels that are not the model's, are `BadRequest`; other keys of a map are ignored.
     """
-    if not records:
+    rows = list(records)
+    if not rows:
         raise BadRequest("records: there is none; give at least one text")
     items: list[Item] = []
     unknown: dict[str, int] = {}
-    for number, record in enumerate(records):
+    for number, record in enumerate(rows):
         given, label = _read(record, f"records[{number}]")
         gold = None
         if label is not None and facts.kinds[0] != "class":
@@ -74,8 +74,7 @@ def _read(record: Any, where: str) -> tuple[Input, str | int | None]:
         given, label = _input({"text": record[0]}, where), record[1]
     else:
         given, label = _input({"text": record}, where), None
-    if isinstance(label, np.integer):
-        label = int(label)
+    label = plain(label)
     if label is not None and (isinstance(label, bool) or not isinstance(label, str | int)):
         raise BadRequest(f"{where}.label: expected a name or an index, got {label!r}")
     return given, label

@@ -15,6 +15,7 @@ from saliscope.explainers.metrics.intervals import DESCRIBED
 from saliscope.explainers.metrics.intervals import Kind as IntervalKind
 from saliscope.explainers.metrics.items import Item, read_items, require_readable
 from saliscope.explainers.metrics.registry import Metric, find_metric, lacking, metrics, require_metric
+from saliscope.explainers.plain import plain
 from saliscope.explainers.registry import find_method, fitting, require
 from saliscope.explainers.targets.scalar import Kind, Scale, parse_scale
 from saliscope.explainers.texts.features import GRANULARITIES
@@ -97,6 +98,7 @@ def make_plan(
     """
     facts = model.facts
     kind = facts.kinds[0]
+    seed, methods, metrics = plain(seed), plain(methods), plain(metrics)
     _check(target, granularity, interval, seed)
     items = read_items(records, facts)
     require_readable(items, model)

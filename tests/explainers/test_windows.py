@@ -186,3 +186,11 @@ def test_what_cannot_be_stitched_says_why(tiny_model: Any) -> None:
         explain(tiny_model("bert"), LONG, pair="a", windows="stitch")
     with pytest.raises(BadRequest, match="'slide' is none of cut, stitch"):
         explain(tiny_model("bert"), LONG, windows="slide")  # type: ignore[arg-type]
+
+
+def test_windows_that_warn_of_the_same_with_other_numbers_are_heard_once(demo_encoder: Any) -> None:
+    text = "The plot is a mess but the cast is wonderful. " * 60
+    got = explain(demo_encoder, text, "mase", granularity="sentence", windows="stitch", samples=8)
+    told = [warning for warning in got.warnings if "draws cannot tell" in warning]
+    assert len(told) == 1
+    assert len(got.diagnostics["windows"]) > 2

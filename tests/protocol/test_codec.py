@@ -213,3 +213,23 @@ def test_a_lone_surrogate_is_a_bad_request() -> None:
     assert caught.value.code == "bad_request"
     with pytest.raises(SaliscopeError, match="cannot be sent"):
         encode_request(1, "explain", {"params": {"x": object()}})
+
+
+class Array:
+    """What numbers and arrays of numpy and torch have."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def tolist(self) -> object:
+        """As Python's own."""
+        return self.value
+
+
+def test_numbers_and_arrays_of_others_are_sent_as_pythons_own() -> None:
+    params = {"seed": Array(3), "params": {"sigma": Array(0.5)}, "target": {"ids": Array([1, 2])}}
+    wanted = {"seed": 3, "params": {"sigma": 0.5}, "target": {"ids": [1, 2]}}
+    assert encode_request(1, "explain", params) == encode_request(1, "explain", wanted)
+    with pytest.raises(SaliscopeError, match=r"a parameter cannot be sent: .*object is unsupported") as refused:
+        encode_request(1, "explain", {"seed": object()})
+    assert refused.value.code == "bad_request"

@@ -168,8 +168,14 @@ def test_pairs_go_with_their_texts_and_come_back_in_segments(peer: Peer) -> None
 
 def test_a_blank_text_has_tokens_but_no_prediction(peer: Peer) -> None:
     assert peer.call("tokenize", text="", model="demo-decoder")["text"] == ""
-    with pytest.raises(SaliscopeError, match="nothing to predict"):
+    with pytest.raises(SaliscopeError, match=r"text\[1\]: .* nothing to predict"):
         peer.call("predict", texts=["a", " "], model="demo-decoder")
+    with pytest.raises(SaliscopeError, match=r"text\[2\]: .* nothing to explain"):
+        peer.call("explain", text=["a", "b", " "], model="demo-decoder")
+    with pytest.raises(SaliscopeError, match=r"text: .* nothing to explain"):
+        peer.call("explain", text=" ", model="demo-decoder")
+    with pytest.raises(SaliscopeError, match="no method is called"):
+        peer.call("explain", text=["a", "b"], model="demo-decoder", method="mace")
 
 
 def test_lines_patterns_and_windows_are_asked_for_by_name(peer: Peer) -> None:
