@@ -32,6 +32,8 @@ class Abilities:
     """Shows a message with buttons."""
     decorations: bool = False
     status: bool = False
+    hints: bool = False
+    """Shows by itself what `saliscope.document` says, so that nothing pops up where no model is chosen."""
 
     @classmethod
     def of(cls, client: types.ClientCapabilities) -> Abilities:
@@ -62,6 +64,7 @@ class Abilities:
             questions=bool(window.show_message and window.show_message.message_action_item),
             decorations=bool(own.get("decorations")),
             status=bool(own.get("status")),
+            hints=bool(own.get("hints")),
         )
 
 

@@ -107,7 +107,15 @@ class Buffer:
         return self.text[record.start : record.end]
 
     def others(self, record: LiveRecord) -> dict[str, Explanation]:
-        """What other methods said of the text that the record has now."""
-        if record.explanation is None or record.stale:
+        """What other methods said of the text that the record has now, when they were asked the same."""
+        mine = record.explanation
+        if mine is None or record.stale:
             return {}
-        return self.compared.get(record.explanation.text, {})
+        found = self.compared.get(mine.text, {})
+        return {name: other for name, other in found.items() if _question(other) == _question(mine)}
+
+
+def _question(explanation: Explanation) -> tuple[object, ...]:
+    """Model and target, and what the features are: scores with another of these cannot stand side by side."""
+    target = explanation.target
+    return explanation.model, target.kind, target.label, target.against, explanation.granularity

@@ -14,7 +14,7 @@ from msgspec import UNSET
 from saliscope import __version__
 from saliscope.lsp.arguments import At, Choice, Drawn, Named, Place, offset_of, read
 from saliscope.lsp.buffers import Buffer
-from saliscope.lsp.descriptions import debugged, described, explained
+from saliscope.lsp.descriptions import debugged, described, explained, summed
 from saliscope.lsp.painting import piece_at
 from saliscope.lsp.progress import Progress
 from saliscope.lsp.service import Service
@@ -60,6 +60,10 @@ async def run_file(service: Service, arguments: list[Any], token: Token) -> Any:
     try:
         async with bar:
             await service.wait(buffer, report)
+            while live is not _live(service.buffer(buffer.uri)):
+                # It was opened anew meanwhile: by a trigger, or a model that is there now.
+                live = _live(buffer)
+                await service.wait(buffer, report)
     except asyncio.CancelledError:
         service.hold(buffer)
         raise
@@ -102,7 +106,7 @@ async def compare(service: Service, arguments: list[Any], token: Token) -> Any:
         target=_target(buffer, explanation),
     )
     buffer.compared.setdefault(explanation.text, {})[wish.what] = found
-    service.news.add(buffer, [record.id])
+    service.tell(buffer, [record.id])
     return msgspec.to_builtins(found)
 
 
@@ -156,6 +160,12 @@ async def known(service: Service, arguments: list[Any], token: Token) -> Any:
     return None if buffer is None or found is None else explained(buffer, found)
 
 
+async def document(service: Service, arguments: list[Any], token: Token) -> Any:
+    """How far a document is explained, and why not further; None for one that is not open."""
+    buffer = service.buffers.get(read(arguments, Place).uri)
+    return None if buffer is None else summed(buffer)
+
+
 async def decorations(service: Service, arguments: list[Any], token: Token) -> Any:
     """Have what is drawn in a document sent again, to a client that had another text when it came."""
     wish = read(arguments, Drawn)
@@ -198,7 +208,7 @@ async def status(service: Service, arguments: list[Any], token: Token) -> Any:
 
 async def restart_daemon(service: Service, arguments: list[Any], token: Token) -> Any:
     """End the daemon; the session starts the next one and opens its documents there."""
-    return await service.client.shutdown()
+    return await service.restart()
 
 
 async def print_debug_information(service: Service, arguments: list[Any], token: Token) -> Any:
@@ -224,6 +234,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "saliscope.ignore": ignore,
     "saliscope.copyJson": copy_json,
     "saliscope.record": known,
+    "saliscope.document": document,
     "saliscope.decorations": decorations,
     "saliscope.download": download,
     "saliscope.models": models,

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET
 
 from saliscope.lsp.buffers import Buffer
 from saliscope.lsp.painting import trimmed
 from saliscope.protocol.documents import Span
 from saliscope.protocol.live import LiveRecord
+from saliscope.protocol.messages import BUNDLED
+
+NO_MODEL: Final = (
+    f"no model is chosen. Set saliscope.model: a name ({', '.join(BUNDLED)} are installed), a folder, or a hub id."
+)
+NO_TEXT: Final = "nothing in this document is known as a text. Set saliscope.field: the field that has one."
 
 
 def described(buffer: Buffer, record: LiveRecord) -> dict[str, Any]:
@@ -36,6 +43,38 @@ def explained(buffer: Buffer, record: LiveRecord) -> dict[str, Any]:
         "places": [span and _place(buffer, span) for span in features],
         "compared": {name: other.scores for name, other in buffer.others(record).items()},
     }
+
+
+def summed(buffer: Buffer) -> dict[str, Any]:
+    """How many records there are, are explained and have another label than the prediction; what keeps all of them
+    from being explained, if something does.
+    """
+    live, records = buffer.live, buffer.records
+    return {
+        "uri": buffer.uri,
+        "model": None if buffer.settings.model is UNSET else buffer.settings.model,
+        "problem": _problem(buffer),
+        "trigger": buffer.settings.when,
+        "records": 0 if live is None else live.num_records,
+        "explainable": 0 if live is None else live.num_explainable,
+        "explained": sum(record.state == "final" for record in records),
+        "mispredicted": sum(any(one.kind == "mismatch" for one in record.findings) for record in records),
+    }
+
+
+def _problem(buffer: Buffer) -> dict[str, str] | None:
+    live = buffer.live
+    if buffer.limit is not None:
+        return {"code": "too-large", "message": buffer.limit}
+    if buffer.settings.model is UNSET:
+        return {"code": "no-model", "message": NO_MODEL}
+    if live is not None and live.problem is not None:
+        return {"code": live.problem.code, "message": f"{live.problem.message}. {live.problem.advice}"}
+    if live is not None and live.failed is not None:
+        return {"code": live.failed.code, "message": live.failed.message}
+    if buffer.is_alien:
+        return {"code": "no-text", "message": NO_TEXT}
+    return None
 
 
 def debugged(buffer: Buffer) -> dict[str, Any]:

@@ -71,4 +71,9 @@ class Models:
             types.ShowMessageRequestParams(type=types.MessageType.Info, message=message, actions=actions)
         )
         if chosen is not None and chosen.title == _FETCH:
-            await self.load(client, model, download=True)
+            try:
+                await self.load(client, model, download=True)
+            except SaliscopeError as error:
+                # Whoever pressed the button waits for something to happen.
+                told = f"saliscope: {model} was not fetched: {error.message}. {error.advice}"
+                self._server.window_show_message(types.ShowMessageParams(types.MessageType.Error, told))

@@ -115,6 +115,13 @@ class Protocol(LanguageServerProtocol):
             return
         super()._handle_response(msg_id, result, error)
 
+    def _handle_cancel_notification(self, msg_id: str | int) -> None:
+        """An answer and its cancelling may cross on their way, which is told in no log: editors cancel with nearly
+        every keystroke. Can go when pygls does not warn of it.
+        """
+        if msg_id in self._request_futures:
+            super()._handle_cancel_notification(msg_id)
+
     @property
     def is_shut_down(self) -> bool:
         """Whether the client has said `shutdown`; pygls exits with 0 also when it has not."""

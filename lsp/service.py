@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from saliscope.lsp.abilities import Abilities
 from saliscope.lsp.buffers import Buffer
+from saliscope.lsp.descriptions import NO_MODEL
 from saliscope.lsp.models import Models
 from saliscope.lsp.news import News
 from saliscope.lsp.positions import Lines
@@ -21,7 +22,6 @@ from saliscope.lsp.tasks import Tasks
 from saliscope.protocol.aclient import AsyncClient
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.live import LiveDocument, LiveSession, SessionState
-from saliscope.protocol.messages import BUNDLED
 from saliscope.protocol.workspace import FILE
 
 log = logging.getLogger(__name__)
@@ -155,6 +155,8 @@ class Service:
         finally:
             for task in tasks:
                 task.cancel()
+            # The document may have been closed before it was asked for.
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def explain(self, buffer: Buffer) -> None:
         """Have a document explained as its settings say now; what did not change goes on."""
@@ -195,6 +197,17 @@ class Service:
         if self.session.client is not None and when != "manual":
             self.models.need(self.session.client, options["model"])
 
+    def tell(self, buffer: Buffer, ids: list[int]) -> None:
+        """There is something else to say of these records, if the document is still open."""
+        if self.buffers.get(buffer.uri) is buffer:
+            self.news.add(buffer, ids)
+
+    async def restart(self) -> dict[str, Any]:
+        """End the daemon, which its session starts again: who asked for it needs no warning that it has gone."""
+        client = self.client
+        self._is_outage_told = True
+        return await client.shutdown()
+
     def _leave(self, buffer: Buffer) -> None:
         if buffer.live is not None and self.session is not None:
             self.session.close(buffer.uri)
@@ -231,13 +244,9 @@ class Service:
                 self.explain(buffer)
 
     def _hint(self) -> None:
-        if not self._is_hinted:
+        if not self._is_hinted and not self.abilities.hints:
             self._is_hinted = True
-            self._show(
-                types.MessageType.Info,
-                f"no model is chosen. Set saliscope.model: a name ({', '.join(BUNDLED)} are installed), a folder, "
-                "or a hub id.",
-            )
+            self._show(types.MessageType.Info, NO_MODEL)
 
     def _show(self, kind: types.MessageType, message: str) -> None:
         self.server.window_show_message(types.ShowMessageParams(kind, f"saliscope: {message}"))

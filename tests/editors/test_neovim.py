@@ -104,6 +104,7 @@ def test_a_command_without_a_name_offers_what_there_is(seen: dict[str, Any]) -> 
 
 def test_health_and_help_are_there(seen: dict[str, Any]) -> None:
     assert "the daemon is connected" in seen["health"]
+    assert " records explained by " in seen["health"]
     assert "ERROR" not in seen["health"]
     assert seen["help"] == "saliscope.txt"
 

@@ -64,4 +64,5 @@ def test_colours_move_with_the_text_and_new_words_get_their_own(seen: dict[str, 
 
 def test_the_health_check_finds_nothing_wrong(seen: dict[str, Any]) -> None:
     assert "the daemon is connected" in seen["health"]
+    assert " records explained by " in seen["health"]
     assert "ERROR" not in seen["health"]

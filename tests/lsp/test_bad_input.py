@@ -10,9 +10,10 @@ from lsprotocol import types
 from pytest_lsp import client_capabilities
 
 from saliscope.protocol.edits import Edit
+from saliscope.protocol.errors import SaliscopeError
 from tests.lsp.conftest import Start
 from tests.lsp.editor import Editor
-from tests.lsp.fake_session import FakeDaemon
+from tests.lsp.fake_session import FakeClient, FakeDaemon
 
 URI = "file:///x/a.txt"
 TEXT = "a dull film\nfun\n"
@@ -200,6 +201,35 @@ async def test_a_model_that_is_not_here_is_offered_once_and_fetched_only_when_as
     editor.open("file:///x/b.txt", TEXT)
     await editor.until(lambda: "load hub/model" not in editor.service.tasks.names)
     assert len(asked) == 1
+
+
+async def test_a_download_that_fails_is_told_to_who_asked_for_it(
+    start: Start, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon.unknown["hub/model"] = "'hub/model' is not in the hub's cache; --download fetches it"
+    editor = await start(client_capabilities("visual-studio-code"), model="hub/model")
+    load = FakeClient.load_model
+
+    async def fail(client: Any, model: str, *, download: bool = False, on_progress: Any = None) -> Any:
+        if download:
+            raise SaliscopeError("unknown_model", "the hub cannot be reached")
+        return await load(client, model, on_progress=on_progress)
+
+    monkeypatch.setattr(FakeClient, "load_model", fail)
+    editor.client.feature(types.WINDOW_SHOW_MESSAGE_REQUEST)(lambda params: types.MessageActionItem("Download"))
+    editor.open(URI, TEXT)
+    await editor.until(lambda: shown(editor))
+    assert "hub/model was not fetched: the hub cannot be reached" in shown(editor)[0]
+
+
+async def test_a_client_with_a_place_of_its_own_for_it_gets_no_hint(start: Start) -> None:
+    own = types.ClientCapabilities(experimental={"saliscope": {"hints": True}})
+    editor = await start(own, model=None)
+    editor.open(URI, TEXT)
+    await editor.until(lambda: not editor.service.tasks.names)
+    got = await editor.command("document", URI)
+    assert (got["model"], got["problem"]["code"]) == (None, "no-model")
+    assert shown(editor) == []
 
 
 async def test_no_text_is_in_the_log(start: Start, caplog: pytest.LogCaptureFixture) -> None:

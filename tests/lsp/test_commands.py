@@ -12,7 +12,7 @@ from pytest_lsp import client_capabilities
 from saliscope.lsp.commands import COMMANDS
 from tests.lsp.conftest import Start
 from tests.lsp.editor import Editor
-from tests.lsp.fake_session import FakeDaemon
+from tests.lsp.fake_session import FakeClient, FakeDaemon
 
 URI = "file:///x/reviews.jsonl"
 TEXT = '{"text": "a dull film", "label": "positive"}\n{"text": "wonderful cast", "label": "positive"}\n'
@@ -168,10 +168,87 @@ async def test_status_and_debug_information_are_json_without_texts(start: Start)
     assert "dull" not in str(got)
 
 
-async def test_a_restarted_daemon_gets_the_documents_again(start: Start) -> None:
+async def test_a_document_says_how_far_it_is_and_what_keeps_it(start: Start) -> None:
+    editor = await opened(start)
+    got = await editor.command("document", URI)
+    assert {name: got[name] for name in ("records", "explainable", "explained", "mispredicted")} == {
+        "records": 2, "explainable": 2, "explained": 2, "mispredicted": 1,
+    }  # fmt: skip
+    assert (got["model"], got["problem"], got["trigger"]) == ("fake", None, "onType")
+    assert await editor.command("document", "file:///x/not-open.txt") is None
+    other = "file:///x/settings.json"
+    editor.open(other, '{"size": 3}', "json")
+    await editor.settle(other)
+    assert (await editor.command("document", other))["problem"]["code"] == "no-text"
+    editor.service.buffers[URI].limit = "the document is too large"
+    assert (await editor.command("document", URI))["problem"]["code"] == "too-large"
+
+
+async def test_scores_of_another_model_or_class_do_not_stand_beside_those_of_this_one(start: Start) -> None:
+    editor = await opened(start)
+    await editor.command("compare", URI, PLACE, "occlusion")
+    await editor.command("setModel", URI, "other")
+    await editor.settle(URI)
+    assert (await editor.command("record", URI, PLACE))["compared"] == {}
+    await editor.command("setModel", URI, None)
+    await editor.command("setTarget", URI, "positive")
+    await editor.settle(URI)
+    assert (await editor.command("record", URI, PLACE))["compared"] == {}
+    await editor.command("setTarget", URI, None)
+    await editor.settle(URI)
+    assert list((await editor.command("record", URI, PLACE))["compared"]) == ["occlusion"]
+
+
+async def test_nothing_is_told_of_a_document_that_was_closed_during_a_command(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = types.ClientCapabilities(experimental={"saliscope": {"decorations": True}})
+    editor = await opened(start, own)
+    held, explain = asyncio.Event(), FakeClient.explain
+
+    async def wait(client: Any, text: str, **options: Any) -> Any:
+        await held.wait()
+        return await explain(client, text, **options)
+
+    monkeypatch.setattr(FakeClient, "explain", wait)
+    buffer = editor.service.buffers[URI]
+    asked = asyncio.create_task(editor.command("compare", URI, PLACE, "occlusion"))
+    await editor.command("printDebugInformation")
+    editor.client.text_document_did_close(types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(URI)))
+    await editor.until(lambda: URI not in editor.service.buffers)
+    held.set()
+    assert (await asked)["method"] == "occlusion"
+    assert buffer not in editor.service.news._changed
+    assert buffer not in editor.service.news.problems._waiting
+
+
+async def test_a_run_of_a_file_that_is_opened_anew_meanwhile_goes_on(start: Start, daemon: FakeDaemon) -> None:
+    editor = await opened(start)
+    daemon.held.add("slow")
+    editor.replace(URI, "wonderful", "slow")
+    await editor.until(lambda: editor.service.buffers[URI].version == 2)
+    asked = asyncio.create_task(editor.command("runFile", URI))
+    await editor.until(lambda: editor.service.tasks.has_progress)
+    before = editor.service.buffers[URI].live
+    editor.service._loaded("fake", True)
+    assert editor.service.buffers[URI].live is not before
+    daemon.held.clear()
+    editor.replace(URI, "slow", "wonderful")
+    assert [row["prediction"]["label"] for row in (await asked)["records"]] == ["negative", "positive"]
+
+
+async def test_a_cancel_that_comes_too_late_is_no_warning(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    editor = await opened(start)
+    editor.client.cancel_request(types.CancelParams(id="answered long ago"))
+    await editor.command("printDebugInformation")
+    assert [one for one in caplog.records if "unknown message id" in one.msg] == []
+
+
+async def test_a_restarted_daemon_gets_the_documents_again_and_is_no_outage(start: Start) -> None:
     editor = await opened(start)
     await editor.command("restartDaemon")
     await editor.until(lambda: editor.service.session and editor.service.session.state == "connected")
+    assert editor.client.messages == []
     editor.replace(URI, "dull", "fun")
     await editor.settle(URI)
     assert [word for word, *_ in await editor.coloured(URI)] == ["fun", "wonderful"]

@@ -23,12 +23,26 @@ export interface Explanation {
 export interface Known {
   uri: string;
   range: Range;
+  state: string;
   stale: boolean;
+  findings: { message: string }[];
   label: string | number | null;
   prediction: { label: string; probabilities: Record<string, number>; value: number | null } | null;
   explanation: Explanation | null;
   places: (Range | null)[];
   compared: Record<string, number[]>;
+}
+
+/** How far a document is explained, and what keeps it from being explained. */
+export interface Summary {
+  uri: string;
+  model: string | null;
+  problem: { code: string; message: string } | null;
+  trigger: "onType" | "onSave" | "manual";
+  records: number;
+  explainable: number;
+  explained: number;
+  mispredicted: number;
 }
 
 export interface FileRun {

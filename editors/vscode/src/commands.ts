@@ -5,17 +5,29 @@ import type { FileRun, Known, Named, Position } from "./answers";
 import type { Server } from "./server";
 
 const AS_SET = "(as the settings say)";
+const FITTING = "(the one that fits the model)";
+const ANOTHER = "(a folder, or the name on a hub)";
 
 type Action = (server: Server, uri: vscode.Uri, place: Position) => Promise<void>;
 
-async function chosen(server: Server, list: "models" | "methods", title: string): Promise<string | undefined> {
+async function chosen(
+  server: Server,
+  list: "models" | "methods",
+  title: string,
+  more?: string,
+): Promise<string | undefined> {
   const found = await server.run<Named[]>(list);
-  const items = found.map((one) => ({ label: one.name, description: one.summary ?? one.state ?? "" }));
-  return (await vscode.window.showQuickPick(items, { title: `saliscope: ${title}`, matchOnDescription: true }))?.label;
+  const items: vscode.QuickPickItem[] = found.map(({ name, summary, state }) => ({
+    label: name,
+    ...(summary ? { detail: summary } : {}),
+    ...(state ? { description: state } : {}),
+  }));
+  const all = more === undefined ? items : [...items, { label: more }];
+  return (await vscode.window.showQuickPick(all, { title: `saliscope: ${title}`, matchOnDetail: true }))?.label;
 }
 
 /** Write a setting where it holds for what is open: for the workspace if there is one. */
-async function set(name: "model" | "method", value: string, uri: vscode.Uri): Promise<void> {
+async function set(name: "model" | "method", value: string | undefined, uri: vscode.Uri): Promise<void> {
   const target = vscode.workspace.workspaceFolders ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global;
   await vscode.workspace.getConfiguration("saliscope", uri).update(name, value, target);
 }
@@ -30,9 +42,9 @@ const PLACED: Record<string, Action> = {
     void vscode.window.showInformationMessage(`saliscope: ${text}`);
   },
   async setMethod(server, uri) {
-    const method = await chosen(server, "methods", "explain by which method?");
+    const method = await chosen(server, "methods", "explain by which method?", FITTING);
     if (method !== undefined) {
-      await set("method", method, uri);
+      await set("method", method === FITTING ? undefined : method, uri);
     }
   },
   async setTarget(server, uri, place) {
@@ -60,8 +72,10 @@ const PLACED: Record<string, Action> = {
 
 const ANYWHERE: Record<string, (server: Server) => Promise<void>> = {
   async setModel(server) {
-    const model = await chosen(server, "models", "explain which model?");
-    if (model !== undefined) {
+    const said = await chosen(server, "models", "explain which model?", ANOTHER);
+    const title = "saliscope: explain which model? You are asked before anything is fetched.";
+    const model = said === ANOTHER ? await vscode.window.showInputBox({ title, placeHolder: "./my-model, organisation/model" }) : said;
+    if (model) {
       await set("model", model, vscode.window.activeTextEditor?.document.uri ?? vscode.Uri.file("/"));
     }
   },
@@ -78,14 +92,41 @@ const ANYWHERE: Record<string, (server: Server) => Promise<void>> = {
     await server.run("restartDaemon");
   },
   async restartServer(server) {
-    await server.client.restart();
+    await server.restart();
   },
   async status(server) {
-    const found = JSON.stringify(await server.run("status"), null, 1);
-    const document = await vscode.workspace.openTextDocument({ language: "json", content: found });
-    await vscode.window.showTextDocument(document, { preview: true });
+    const { outputChannel } = server.client;
+    outputChannel.appendLine(JSON.stringify(await server.run("status"), null, 1));
+    outputChannel.show(true);
+  },
+  async log(server) {
+    server.client.outputChannel.show(true);
+  },
+  async settings() {
+    await vscode.commands.executeCommand("workbench.action.openSettings", "saliscope.");
+  },
+  async menu() {
+    const items = MENU.map(([command, icon, label]) => ({ label: `$(${icon}) ${label}`, command }));
+    const found = await vscode.window.showQuickPick(items, { title: "saliscope" });
+    if (found !== undefined) {
+      await vscode.commands.executeCommand(found.command);
+    }
   },
 };
+
+/** What a click on the status bar offers: command, icon, label. */
+const MENU = [
+  ["saliscope.here.setModel", "symbol-misc", "Choose a model…"],
+  ["saliscope.here.setMethod", "settings", "Choose a method…"],
+  ["saliscope.attribution.focus", "list-ordered", "Show all numbers"],
+  ["saliscope.here.runFile", "play-circle", "Explain the whole document"],
+  ["saliscope.here.cancel", "debug-stop", "Cancel what runs"],
+  ["saliscope.here.settings", "gear", "Open the settings"],
+  ["saliscope.here.status", "info", "Show how server and daemon are"],
+  ["saliscope.here.log", "output", "Show the log"],
+  ["saliscope.here.restartDaemon", "debug-restart", "Restart the daemon"],
+  ["saliscope.here.restartServer", "debug-restart", "Restart the language server"],
+] as const;
 
 /** Register them all; a failure is said, once, as the server words it. */
 export function register(server: () => Server): vscode.Disposable[] {

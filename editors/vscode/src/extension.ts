@@ -19,11 +19,12 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const panel = new Panel();
   const mine = new Server({
     explained(known) {
-      panel.show(known);
+      panel.explained(known);
       void panel.open();
     },
     compared() {
-      // The panel hears the scores with the news of the record.
+      // No colour changes with them, so there is no news.
+      here.look(true);
       void panel.open();
     },
     copied(known) {
@@ -33,20 +34,28 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   });
   server = mine;
   const here = new Here(() => mine);
-  here.onKnown((known) => {
-    panel.show(known);
-    status.show(known);
+  here.onSeen((seen) => {
+    panel.show(seen);
+    status.show(seen);
+    if (seen.summary?.problem?.code === "no-model") {
+      void hint(context);
+    }
   });
   context.subscriptions.push(colours, status, here, ...register(() => mine));
   context.subscriptions.push(vscode.window.registerWebviewViewProvider(VIEW, panel), ...watch(mine, colours, here));
 
   mine.client.onNotification("saliscope/decorations", (told: Told) => {
     if (!colours.draw(told)) {
-      setTimeout(() => void again(mine, told), AGAIN_MS);
+      setTimeout(() => {
+        again(mine, told).catch((error: unknown) => mine.client.debug(`not drawn again: ${String(error)}`));
+      }, AGAIN_MS);
     }
-    here.look();
+    here.look(true);
   });
-  mine.client.onNotification("saliscope/status", (told: State) => status.told(told));
+  mine.client.onNotification("saliscope/status", (told: State) => {
+    status.told(told);
+    here.look(true);
+  });
   mine.client.onDidChangeState(({ newState }) => {
     if (newState === ClientState.Stopped) {
       colours.clear();
@@ -71,14 +80,34 @@ async function again(mine: Server, told: Told): Promise<void> {
   }
 }
 
+/** Say once, to a person and not to each window, that a model must be chosen; the status bar says it always. */
+async function hint(context: vscode.ExtensionContext): Promise<void> {
+  if (context.globalState.get<boolean>("hinted")) {
+    return;
+  }
+  await context.globalState.update("hinted", true);
+  const choose = "Choose a model…";
+  const message = "saliscope explains texts as soon as a model is chosen. Two small ones are installed.";
+  if ((await vscode.window.showInformationMessage(message, choose)) === choose) {
+    await vscode.commands.executeCommand("saliscope.here.setModel");
+  }
+}
+
 function watch(mine: Server, colours: Colours, here: Here): vscode.Disposable[] {
   return [
     vscode.workspace.onDidChangeTextDocument((event) => colours.edited(event)),
     vscode.workspace.onDidCloseTextDocument((document) => colours.forget(document)),
     vscode.window.onDidChangeVisibleTextEditors((editors) => editors.forEach((one) => colours.show(one.document))),
-    vscode.window.onDidChangeActiveTextEditor(() => here.look()),
+    vscode.window.onDidChangeActiveTextEditor(() => here.look(true)),
+    vscode.workspace.onDidChangeConfiguration((event) => {
+      if (event.affectsConfiguration("saliscope.server")) {
+        void vscode.commands.executeCommand("saliscope.here.restartServer");
+      } else if (event.affectsConfiguration("saliscope")) {
+        here.look(true);
+      }
+    }),
     vscode.window.onDidChangeTextEditorSelection(({ textEditor }) => {
-      here.look();
+      here.look(false);
       if (mine.serves(textEditor.document)) {
         void mine.focus(textEditor.document.uri, textEditor.selection.active);
       }
@@ -88,7 +117,7 @@ function watch(mine: Server, colours: Colours, here: Here): vscode.Disposable[] 
 
 async function start(mine: Server, status: Status): Promise<void> {
   try {
-    await mine.client.start();
+    await mine.start();
   } catch (error) {
     status.told({ state: "failed", message: String(error) });
     const settings = "Open the setting";

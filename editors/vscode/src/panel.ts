@@ -4,6 +4,8 @@ import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
 
 import type { Explanation, Known, Range } from "./answers";
+import type { Seen } from "./here";
+import { counted } from "./status";
 
 type Order = "place" | "strength";
 
@@ -11,15 +13,17 @@ export const VIEW = "saliscope.attribution";
 
 export class Panel implements vscode.WebviewViewProvider {
   private view: vscode.WebviewView | undefined;
-  private known: Known | undefined;
+  private seen: Seen = { known: undefined, summary: undefined };
   private drawn = "";
   private order: Order = "strength";
 
   resolveWebviewView(view: vscode.WebviewView): void {
     this.view = view;
     view.webview.options = { enableScripts: true, localResourceRoots: [] };
-    view.webview.onDidReceiveMessage((message: { row?: number; order?: Order }) => {
-      if (message.order !== undefined) {
+    view.webview.onDidReceiveMessage((message: { row?: number; order?: Order; run?: string }) => {
+      if (message.run !== undefined && message.run in OFFERS) {
+        void vscode.commands.executeCommand(`saliscope.here.${message.run}`);
+      } else if (message.order !== undefined) {
         this.order = message.order;
         this.draw();
       } else if (message.row !== undefined) {
@@ -31,9 +35,14 @@ export class Panel implements vscode.WebviewViewProvider {
     this.draw();
   }
 
-  show(known: Known | undefined): void {
-    this.known = known;
+  show(seen: Seen): void {
+    this.seen = seen;
     this.draw();
+  }
+
+  /** Somebody asked for this record. */
+  explained(known: Known): void {
+    this.show({ ...this.seen, known });
   }
 
   /** Bring it to the front; who types goes on typing. */
@@ -47,7 +56,7 @@ export class Panel implements vscode.WebviewViewProvider {
   }
 
   private draw(): void {
-    const body = content(this.known, this.order);
+    const body = content(this.seen, this.order);
     if (this.view !== undefined && body !== this.drawn) {
       this.drawn = body;
       this.view.webview.html = page(body);
@@ -56,11 +65,12 @@ export class Panel implements vscode.WebviewViewProvider {
 
   /** Select in the text what a row is about. */
   private async reveal(row: number): Promise<void> {
-    const place = this.known?.places[row];
-    if (this.known === undefined || place === undefined || place === null) {
+    const { known } = this.seen;
+    const place = known?.places[row];
+    if (known === undefined || place === undefined || place === null) {
       return;
     }
-    const document = await vscode.workspace.openTextDocument(vscode.Uri.parse(this.known.uri));
+    const document = await vscode.workspace.openTextDocument(vscode.Uri.parse(known.uri));
     await vscode.window.showTextDocument(document, { selection: ranged(place) });
   }
 }
@@ -69,11 +79,44 @@ function ranged({ start, end }: Range): vscode.Range {
   return new vscode.Range(start.line, start.character, end.line, end.character);
 }
 
-function content(known: Known | undefined, order: Order): string {
+function content(seen: Seen, order: Order): string {
+  const { known, summary } = seen;
   if (!known?.explanation) {
-    return '<p class="quiet">There is no explained record at the caret.</p>';
+    const [why, offers] = reason(seen);
+    const buttons = offers.map((name) => `<button data-run="${name}">${escape(OFFERS[name] ?? name)}</button>`);
+    return `<p class="quiet">${escape(why)}</p>${buttons.join("")}`;
   }
-  return head(known, known.explanation) + table(known, known.explanation, order);
+  const all = summary && summary.records > 1 ? `<p class="quiet">${escape(counted(summary))}</p>` : "";
+  return head(known, known.explanation) + table(known, known.explanation, order) + all;
+}
+
+/** What a button without a table may do. */
+const OFFERS: Record<string, string> = { setModel: "Choose a model…", explain: "Explain it now", settings: "Open the settings" };
+
+/** Why there is no table, and what can be done. */
+function reason({ known, summary }: Seen): [string, string[]] {
+  if (summary === undefined) {
+    return ["The editor in front shows no document that saliscope reads.", []];
+  }
+  if (summary.problem !== null) {
+    return [sentence(summary.problem.message), [summary.problem.code === "no-model" ? "setModel" : "settings"]];
+  }
+  const found = known?.findings.map((one) => sentence(one.message)).join(" ");
+  if (found) {
+    return [found, []];
+  }
+  if (summary.trigger !== "onType" && summary.explained < summary.explainable) {
+    const when = summary.trigger === "manual" ? "on command" : "when the document is saved";
+    return [`Records are explained ${when}.`, ["explain"]];
+  }
+  if (known !== undefined) {
+    return ["Explaining …", []];
+  }
+  return [`There is no record at the caret. The document has ${counted(summary)}.`, []];
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.…!?]$/.test(text) ? "" : ".");
 }
 
 function page(body: string): string {
@@ -134,11 +177,16 @@ tr[data-row]:hover, tr[data-row]:focus { background: var(--vscode-list-hoverBack
 .word { font-family: var(--vscode-editor-font-family); white-space: pre-wrap; overflow-wrap: break-word; }
 .number { font-variant-numeric: tabular-nums; text-align: right; } .bar { width: 35%; }
 .bar i { display: block; height: 0.8em; border-radius: 2px; }
+button { padding: 4px 10px; border: 0; border-radius: 2px; cursor: pointer; font: inherit;
+  color: var(--vscode-button-foreground); background: var(--vscode-button-background); }
+button:hover { background: var(--vscode-button-hoverBackground); }
 .for { background: var(--vscode-saliscope-for3Background); } .against { background: var(--vscode-saliscope-against3Background); }`;
 
 const SCRIPT = `
 const code = acquireVsCodeApi();
 document.querySelectorAll(".bar i").forEach((bar) => { bar.style.width = 100 * bar.dataset.share + "%"; });
+document.querySelectorAll("button").forEach((button) =>
+  button.addEventListener("click", () => code.postMessage({ run: button.dataset.run })));
 document.querySelectorAll("th[data-order]").forEach((head) =>
   head.addEventListener("click", () => code.postMessage({ order: head.dataset.order })));
 document.querySelectorAll("tr[data-row]").forEach((row) => {

@@ -1,7 +1,7 @@
 // The language server: how it is started, and how its commands are run.
 import * as vscode from "vscode";
 import { LanguageClient, State } from "vscode-languageclient/node";
-import type { ClientCapabilities, LanguageClientOptions, StaticFeature } from "vscode-languageclient/node";
+import type { ClientCapabilities, Executable, LanguageClientOptions, StaticFeature } from "vscode-languageclient/node";
 
 import type { Known } from "./answers";
 
@@ -12,7 +12,7 @@ const SCHEMES = ["file", "untitled", "vscode-notebook-cell"];
 const OWN: StaticFeature = {
   fillClientCapabilities(capabilities: ClientCapabilities): void {
     const experimental = (capabilities.experimental ?? {}) as Record<string, unknown>;
-    capabilities.experimental = { ...experimental, saliscope: { decorations: true, status: true } };
+    capabilities.experimental = { ...experimental, saliscope: { decorations: true, status: true, hints: true } };
   },
   initialize: () => undefined,
   getState: () => ({ kind: "static" }),
@@ -29,11 +29,9 @@ export interface Audience {
 /** The client of the server. */
 export class Server {
   readonly client: LanguageClient;
+  private readonly how: Executable = { command: "" };
 
   constructor(audience: Audience) {
-    const [command = "saliscope", ...args] = vscode.workspace
-      .getConfiguration("saliscope.server")
-      .get<string[]>("command", ["saliscope", "lsp"]);
     const options: LanguageClientOptions = {
       documentSelector: LANGUAGES.flatMap((language) => SCHEMES.map((scheme) => ({ language, scheme }))),
       initializationOptions: () => ({ saliscope: {} }),
@@ -51,8 +49,29 @@ export class Server {
         },
       },
     };
-    this.client = new LanguageClient("saliscope", "saliscope", { command, args }, options);
+    this.client = new LanguageClient("saliscope", "saliscope", this.how, options);
     this.client.registerFeature(OWN);
+  }
+
+  /** Start it as the settings say now. */
+  async start(): Promise<void> {
+    const said = vscode.workspace.getConfiguration("saliscope.server").get<string[]>("command", []);
+    const [command = "saliscope", ...args] = said.length > 0 ? said : ["saliscope", "lsp"];
+    Object.assign(this.how, { command, args });
+    try {
+      await this.client.start();
+    } catch (error) {
+      // vscode-languageclient 9 answers with this failure to every later start, whatever the settings say then.
+      (this.client as unknown as { _onStart: undefined })._onStart = undefined;
+      throw error;
+    }
+  }
+
+  async restart(): Promise<void> {
+    if (this.isRunning) {
+      await this.client.stop();
+    }
+    await this.start();
   }
 
   get isRunning(): boolean {

@@ -1,7 +1,7 @@
-// The status bar: how the daemon is, and what is predicted of the record at the caret.
+// The status bar: how the daemon is, how far the document is explained, and what is predicted of the record at the caret.
 import * as vscode from "vscode";
 
-import type { Known } from "./answers";
+import type { Seen } from "./here";
 
 export interface State {
   state: "connecting" | "connected" | "lost" | "failed" | "stopped";
@@ -9,17 +9,24 @@ export interface State {
 }
 
 const ICONS = { connecting: "sync~spin", connected: "eye", lost: "sync~spin", failed: "warning", stopped: "circle-slash" };
+const WORDS = {
+  connecting: "connecting",
+  connected: "",
+  lost: "daemon lost",
+  failed: "no daemon",
+  stopped: "stopped",
+};
+const PROBLEMS: Record<string, string> = { "no-model": "no model", "no-text": "no text", "too-large": "too large" };
 
 export class Status implements vscode.Disposable {
   private readonly item = vscode.window.createStatusBarItem("saliscope", vscode.StatusBarAlignment.Right);
   private state: State = { state: "connecting", message: "" };
-  private known: Known | undefined;
+  private seen: Seen = { known: undefined, summary: undefined };
 
   constructor() {
     this.item.name = "saliscope";
-    this.item.command = "saliscope.here.status";
+    this.item.command = "saliscope.here.menu";
     this.draw();
-    this.item.show();
   }
 
   told(state: State): void {
@@ -27,23 +34,66 @@ export class Status implements vscode.Disposable {
     this.draw();
   }
 
-  show(known: Known | undefined): void {
-    this.known = known;
+  show(seen: Seen): void {
+    this.seen = seen;
     this.draw();
   }
 
   private draw(): void {
+    const { state } = this.state;
+    if (state === "connected" && this.seen.summary === undefined) {
+      // All is well, and the editor in front is none of ours.
+      this.item.hide();
+      return;
+    }
+    const [icon, said] = state === "connected" ? this.document() : [ICONS[state], WORDS[state]];
+    this.item.text = `$(${icon}) saliscope${said ? `: ${said}` : ""}`;
+    this.item.tooltip = this.tooltip();
+    const isBad = state === "failed" || state === "stopped";
+    this.item.backgroundColor = isBad ? new vscode.ThemeColor("statusBarItem.warningBackground") : undefined;
+    this.item.show();
+  }
+
+  /** An icon, and what there is to say while the daemon is there. */
+  private document(): [string, string] {
+    const { known, summary } = this.seen;
+    if (summary?.problem) {
+      return [summary.problem.code === "no-model" ? "eye-closed" : "warning", PROBLEMS[summary.problem.code] ?? "not explained"];
+    }
+    const prediction = known?.prediction;
+    const differs = prediction && known.label !== null && String(known.label) !== prediction.label;
+    const said = prediction ? `${prediction.label}${differs ? " ≠ label" : ""}` : "";
+    if (summary !== undefined && summary.trigger === "onType" && summary.explained < summary.explainable) {
+      const far = `${summary.explained} of ${summary.explainable}`;
+      return ["sync~spin", said ? `${said} · ${far}` : far];
+    }
+    return ["eye", said];
+  }
+
+  private tooltip(): string {
+    const { known, summary } = this.seen;
     const { state, message } = this.state;
-    const prediction = state === "connected" ? this.known?.prediction : undefined;
-    const label = this.known?.label;
-    const differs = prediction && label !== null && label !== undefined && String(label) !== prediction.label;
-    const said = prediction?.label ?? (state === "connected" ? "" : state);
-    this.item.text = `$(${ICONS[state]}) saliscope${said ? `: ${said}` : ""}${differs ? " ≠ label" : ""}`;
-    const how = this.known?.explanation ? `${this.known.explanation.model} · ${this.known.explanation.method}` : "";
-    this.item.tooltip = [`The daemon: ${state}`, message, how].filter((line) => line !== "").join("\n");
+    const explanation = known?.explanation;
+    const lines = [
+      `The daemon: ${state}`,
+      message,
+      summary?.problem?.message ?? "",
+      explanation ? `${explanation.model} · ${explanation.method}` : (summary?.model ?? ""),
+      summary && summary.records > 0 ? counted(summary) : "",
+      "Click for what can be done.",
+    ];
+    return lines.filter((line) => line !== "").join("\n");
   }
 
   dispose(): void {
     this.item.dispose();
   }
+}
+
+/** How many records a document has, and how many of them are explained and mispredicted. */
+export function counted(summary: { explainable: number; explained: number; mispredicted: number }): string {
+  const { explainable, explained, mispredicted } = summary;
+  const records = `${explainable} record${explainable === 1 ? "" : "s"}`;
+  const far = explained < explainable ? `, ${explained} explained` : "";
+  return `${records}${far}${mispredicted > 0 ? `, ${mispredicted} mispredicted` : ""}`;
 }

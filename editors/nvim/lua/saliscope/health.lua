@@ -24,16 +24,23 @@ function M.check()
   local found = {}
   for _, buf in ipairs(vim.api.nvim_list_bufs()) do
     if saliscope.client(buf) then
-      found[#found + 1] = vim.api.nvim_buf_get_name(buf)
+      found[#found + 1] = buf
     end
   end
   if #found == 0 then
     warn("no buffer has a server; open a file of one of these types: " .. table.concat(saliscope.options.filetypes, ", "))
-  else
-    ok("serves " .. table.concat(found, ", "))
   end
-  if not saliscope.options.settings.model then
-    warn("no model is chosen in `settings`; a saliscope.toml may name one")
+  for _, buf in ipairs(found) do
+    local name = vim.fn.fnamemodify(vim.api.nvim_buf_get_name(buf), ":~:.")
+    local told = saliscope.ask("document", { vim.uri_from_bufnr(buf) }, buf)
+    if not told or told == vim.NIL then
+      warn((name ~= "" and name or "a buffer") .. " has a server, which does not answer")
+    elseif type(told.problem) == "table" then
+      warn((name ~= "" and name or "a buffer") .. ": " .. told.problem.message)
+    else
+      local counts = ("%d of %d records explained by %s"):format(told.explained, told.explainable, told.model)
+      ok((name ~= "" and name or "a buffer") .. ": " .. counts)
+    end
   end
   local state = vim.g.saliscope_status
   if state == "connected" then

@@ -60,6 +60,19 @@ function M.execute(name, arguments, done, buf)
   end
 end
 
+-- The same at once, for what cannot wait: the answer, or nil when there is none within a second.
+function M.ask(name, arguments, buf)
+  local client = M.client(buf)
+  local params = { command = "saliscope." .. name, arguments = arguments }
+  local answer
+  if vim.fn.has("nvim-0.11") == 1 then
+    answer = client and client:request_sync("workspace/executeCommand", params, 1000, buf)
+  else
+    answer = client and client.request_sync("workspace/executeCommand", params, 1000, buf)
+  end
+  return answer and answer.result
+end
+
 -- Where the caret is, in the columns of the server.
 function M.place(client)
   local window = vim.api.nvim_get_current_win()
@@ -142,11 +155,23 @@ local function capabilities()
   return own
 end
 
+-- One server for a project, not for each of its folders: files of all folders share a process.
 local function root(buf)
   local name = vim.api.nvim_buf_get_name(buf)
   local start = name ~= "" and vim.fn.fnamemodify(name, ":p:h") or vim.fn.getcwd()
-  local found = vim.fn.findfile("saliscope.toml", vim.fn.escape(start, " ") .. ";")
-  return found ~= "" and vim.fn.fnamemodify(found, ":p:h") or start
+  local upward = vim.fn.escape(start, " ") .. ";"
+  for _, found in ipairs({
+    vim.fn.findfile("saliscope.toml", upward),
+    -- A file in a worktree or a submodule, else a folder.
+    vim.fn.findfile(".git", upward),
+    vim.fn.finddir(".git", upward),
+  }) do
+    if found ~= "" then
+      return vim.fn.fnamemodify(found, ":p"):gsub("/+$", ""):match("^(.*)/[^/]*$")
+    end
+  end
+  local here = vim.fn.getcwd()
+  return vim.startswith(start .. "/", here .. "/") and here or start
 end
 
 local function configuration(buf)
