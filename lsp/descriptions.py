@@ -58,7 +58,7 @@ def summed(buffer: Buffer) -> dict[str, Any]:
         "records": 0 if live is None else live.num_records,
         "explainable": 0 if live is None else live.num_explainable,
         "explained": sum(record.state == "final" for record in records),
-        "mispredicted": sum(any(one.kind == "mismatch" for one in record.findings) for record in records),
+        "mispredicted": sum(any(one.kind == "mismatch" for one in record.found) for record in records),
     }
 
 
