@@ -132,7 +132,7 @@ def test_an_unknown_label_of_a_model_lists_its_labels(demo_encoder: Any) -> None
         explain(demo_encoder, TEXT, target="fine")
     with pytest.raises(BadRequest, match=r"positive \(1\); did you mean 'positive' alone\?"):
         explain(demo_encoder, TEXT, target="lable: Positive")
-    with pytest.raises(BadRequest, match=r"'kontra' is no kind of target either: those are class, contrast, next-token"):
+    with pytest.raises(BadRequest, match=r"'kontra' is no kind of target either: those are class, contrast"):
         explain(demo_encoder, TEXT, target="kontra:a|b")
     with pytest.raises(NotCapable, match="it answers class"):
         explain(demo_encoder, TEXT, target={"kind": "next-token"})
