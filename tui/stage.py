@@ -158,6 +158,6 @@ class Stage(App[None]):
 
     def complain(self, error: SaliscopeError) -> None:
         """Tell the reader what is wrong and what to do."""
-        self.desk.note(f"{error.code}: {error.message}", "error")
-        self.notify(f"{error.message}\n{error.advice}", title=error.code.replace("_", " "), severity="warning",
-                    markup=False)  # fmt: skip
+        code = error.code.replace("_", " ")
+        self.desk.note(f"{code}: {error.message}", "error")
+        self.notify(f"{error.message}\n{error.advice}", title=code, severity="warning", markup=False)
