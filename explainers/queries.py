@@ -173,10 +173,14 @@ class Attend:
 
 @dataclass(frozen=True, eq=False)
 class Solve:
-    """Pure computation on the CPU beside the device: `function(*arguments)`, both picklable, no model in it."""
+    """Pure computation on the CPU beside the device: `function(*arguments)`, both picklable, no model in it.
+
+    One that `is_fenced` does its work in a process of its own that it starts and waits for.
+    """
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...] = ()
+    is_fenced: bool = False
 
 
 Query = Evaluate | Differentiate | Attend | Solve

@@ -6,23 +6,26 @@ from collections.abc import Callable
 
 from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.results import GeneratePartial, Partial, Progress
+from saliscope.protocol.results import Generated, GeneratePartial, Partial, Progress
 from saliscope.protocol.validate import read
 
 OnNotification = Callable[[Notification], None]
 OnPartial = Callable[[Partial], None]
 OnProgress = Callable[[Progress], None]
-OnWritten = Callable[[GeneratePartial], None]
+OnWritten = Callable[[Generated], None]
 
 
 def listener(
     on_progress: OnProgress | None, on_partial: OnPartial | None = None, on_written: OnWritten | None = None
 ) -> OnNotification:
-    """A receiver of notifications that hands progress and partials on, typed."""
+    """A receiver of notifications that hands progress and partials on, typed; `on_written` gets all there is so far."""
+    written: Generated | None = None
 
     def listen(notification: Notification) -> None:
+        nonlocal written
         if on_written is not None and notification.method == "generate/partial":
-            on_written(read(notification.params, GeneratePartial))
+            written = read(notification.params, GeneratePartial).after(written)
+            on_written(written)
         elif on_partial is not None and notification.method == "explain/partial":
             on_partial(read(notification.params, Partial))
         elif on_progress is not None and notification.method == "$/progress":

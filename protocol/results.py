@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from saliscope.protocol.explanation import Explanation, Prediction, Segment, Token
 
@@ -225,14 +225,25 @@ class Partial(Struct):
 
 
 class GeneratePartial(Struct):
-    """Notified as `generate/partial`: what was written so far for request `id`, also as the answer it would be if the
-    request ended now (`so_far`), so that nothing is lost where it is cancelled.
+    """Notified as `generate/partial`: what is `new` of what was written so far for request `id`.
+
+    Of what was told before, the first `kept_tokens` tokens and `kept_text` code points of the text stay; those of `new`
+    follow them (their places count from the start of the whole text), and its other fields are as they are now. So the
+    client has the answer as it would be if the request ended now, and nothing is lost where it is cancelled. The first
+    one keeps nothing, and none is left out.
     """
 
     id: int
-    text: str
-    num_tokens: int
-    so_far: Generated | None = None
+    kept_tokens: int
+    kept_text: int
+    new: Generated
+
+    def after(self, before: Generated | None) -> Generated:
+        """All that was written so far, given what was written `before` this was told."""
+        if before is None:
+            return self.new
+        text = before.text[: self.kept_text] + self.new.text
+        return structs.replace(self.new, text=text, tokens=before.tokens[: self.kept_tokens] + self.new.tokens)
 
 
 class Failure(Struct):

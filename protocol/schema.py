@@ -49,8 +49,9 @@ paths lie in the folders that were allowed.
 * The daemon reads frames of at most {SERVER_LIMITS.frame >> 20} MiB, strings of {SERVER_LIMITS.string >> 20} MiB,
   {SERVER_LIMITS.array:,} entries an array, {SERVER_LIMITS.map:,} a map, nested {SERVER_LIMITS.depth} deep; a frame
   must be complete after 30 s. It answers with at most {CLIENT_LIMITS.frame >> 20} MiB.
-* A client has at most 64 requests in flight. Of partials and progress that it has not read yet it gets the newest
-  for each request; answers are never dropped, but more than 64 MiB unread ends the connection.
+* A client has at most 64 requests in flight. Of `explain/partial` and progress that it has not read yet it gets the
+  newest for each request; `generate/partial` and answers are never dropped, but more than 64 MiB unread ends the
+  connection.
 * Unknown fields of a request are ignored and listed in the `warnings` of its answer.
 * Closing the connection cancels its requests. A cancelled request is answered with `cancelled`.
 

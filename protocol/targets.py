@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from difflib import get_close_matches
 from typing import Any, Final
 
 from saliscope.protocol.errors import SaliscopeError
@@ -16,11 +17,18 @@ FORMS: Final = (
     "contrast-continuation:TEXT vs TEXT",
     '{"kind": …}',
 )
+#: The form of each kind that has one.
+_FORM_OF: Final = {form.partition("[")[0].partition(":")[0]: form for form in FORMS[:-1]}
+#: How alike a word before a colon and a kind are, so that the kind was meant and not a label with a colon in it.
+_ALIKE: Final = 0.8
 _VERSUS: Final = " vs "
 
 
 def read_target(target: str | None) -> Any:
-    """A label or index as it is; the forms of `FORMS` as the target of that kind."""
+    """A label or index as it is; the forms of `FORMS` as the target of that kind.
+
+    What is nearly the name of a kind is `bad_request`; a label that looks so is written `{"label": …}`.
+    """
     if target is not None and target.startswith("{"):
         return _read_json(target)
     kind, colon, rest = (target or "").partition(":")
@@ -40,6 +48,13 @@ def read_target(target: str | None) -> Any:
             return {"kind": kind, "text": text, "against": against}
         case "label-words":
             return {"kind": kind, "labels": _labels(rest)}
+    meant = get_close_matches("-".join(kind.lower().replace("_", " ").split()), _FORM_OF, n=1, cutoff=_ALIKE)
+    if colon and meant:
+        raise SaliscopeError(
+            "bad_request",
+            f"target: there is no kind `{kind}`; did you mean {_FORM_OF[meant[0]]}? "
+            f"Beside a label of the model it may be {', '.join(FORMS)}",
+        )
     return target
 
 

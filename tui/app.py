@@ -55,7 +55,7 @@ class TuiApp(Choosing, Tabling):
         found = keymap.load(commands, chain.from_iterable(others))
         self.set_keymap(found.keys)
         for problem in found.problems:
-            self.desk.note(f"keys: {problem}")
+            self.desk.note(f"keys: {problem}", "warning")
             self.notify(problem, title=keymap.path().name, severity="warning", markup=False)
         return found.keys
 
@@ -66,7 +66,7 @@ class TuiApp(Choosing, Tabling):
 
     def action_log_screen(self) -> None:
         """Show what happened so far."""
-        self.push_screen(LogScreen(self.desk.log))
+        self.push_screen(LogScreen(self.desk.diary))
 
     async def on_unmount(self) -> None:
         """Close the connection."""

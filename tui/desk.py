@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -13,6 +13,7 @@ from saliscope.protocol.explanation import Explanation, Prediction
 from saliscope.protocol.results import MethodInfo, ModelInfo, Status
 from saliscope.tui.choices import Choices
 from saliscope.tui.colours import Colours
+from saliscope.tui.diary import Diary, Level
 from saliscope.tui.known import Known
 from saliscope.tui.phase import Phase, phase_of
 from saliscope.tui.picking import has_layer, method_of
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from saliscope.protocol.aclient import AsyncClient
     from saliscope.protocol.live import LiveDocument, LiveRecord, LiveSession, SessionState
 
-#: So many lines of what happened are kept.
-MAX_LOG: Final = 500
+#: How urgent a state of the session is to who reads the log.
+LEVEL_OF: Final[Mapping[SessionState, Level]] = {"lost": "warning", "failed": "error"}
 
 
 class Here(NamedTuple):
@@ -52,7 +53,7 @@ class Desk:
         self.masked_of: Explanation | None = None
         self.without: Prediction | None = None
         self.known = Known()
-        self.log: deque[str] = deque(maxlen=MAX_LOG)
+        self.diary = Diary()
 
     @property
     def client(self) -> AsyncClient:
@@ -123,7 +124,8 @@ class Desk:
         if state == "connecting" and not message and self.state in ("lost", "failed"):
             return
         if (state, message) != (self.state, self.message):
-            self.note(f"{state}: {message}" if message else state)
+            level = LEVEL_OF.get(state, "info")
+            self.note(f"{state}: {message}" if message else state, level)
         self.state, self.message = state, message
 
     def focus(self, offset: int) -> None:
@@ -178,6 +180,6 @@ class Desk:
         if (explanation, masked) == (self.masked_of, self.masked):
             self.without = answer.predictions[0]
 
-    def note(self, line: str) -> None:
+    def note(self, line: str, level: Level = "info") -> None:
         """Keep a line of what happened; never anything of the text."""
-        self.log.append(line)
+        self.diary.note(line, level)

@@ -148,7 +148,7 @@ class Keeping(Stage):
         if self.is_own_text:
             text = self.main.editor.text
             if len(text) > store.MOST_TEXT:
-                self.desk.note(f"a text of more than {store.MOST_TEXT:,} characters is not kept")
+                self.desk.note(f"a text of more than {store.MOST_TEXT:,} characters is not kept", "warning")
                 text = ""
             changes |= {"choices": self.desk.choices, "text": text, "cursor": self.main.editor.offset_of_cursor}
         return changes
@@ -171,4 +171,4 @@ class Keeping(Stage):
             await asyncio.to_thread(store.update, self.left_behind())
         except (OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) else type(error).__name__
-            self.desk.note(f"the state was not kept: {said}")
+            self.desk.note(f"the state was not kept: {said}", "error")

@@ -55,7 +55,7 @@ class Stage(App[None]):
         self.kept, self.file = kept, file
         self.desk = Desk(make_session(on_change=self._on_records, on_state=self._on_session), choices or kept.choices)
         for line in notes:
-            self.desk.note(line)
+            self.desk.note(line, "warning")
         #: Counts the edits of the text.
         self.num_edits = 0
         self.main = MainScreen(self.desk, self.inks, self._edited)
@@ -83,7 +83,7 @@ class Stage(App[None]):
         try:
             await self.desk.ask_status()
         except SaliscopeError as error:
-            self.desk.note(f"status: {error.code}")
+            self.desk.note(f"status: {error.code}", "warning")
         self.tell()
 
     def _on_session(self, state: SessionState, message: str) -> None:
@@ -158,6 +158,6 @@ class Stage(App[None]):
 
     def complain(self, error: SaliscopeError) -> None:
         """Tell the reader what is wrong and what to do."""
-        self.desk.note(f"{error.code}: {error.message}")
-        self.notify(f"{error.message}\n{error.advice}", title=error.code.replace("_", " "), severity="warning",
-                    markup=False)  # fmt: skip
+        code = error.code.replace("_", " ")
+        self.desk.note(f"{code}: {error.message}", "error")
+        self.notify(f"{error.message}\n{error.advice}", title=code, severity="warning", markup=False)

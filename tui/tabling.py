@@ -105,7 +105,7 @@ class Tabling(Looking, Keeping):
         if self.prompt is not None and not self.prompt.is_kept:
             kept = kept_of(self.prompt)
             if not self.prompt.is_empty and (kept is None or len(kept.messages) < len(self.prompt.messages)):
-                self.desk.note("the prompt is too long to be kept whole")
+                self.desk.note("the prompt is too long to be kept whole", "warning")
             changes["prompt"] = kept
         return changes
 

@@ -9,7 +9,7 @@ import click
 from saliscope.cli import options
 from saliscope.cli.guard import INTERRUPTED
 from saliscope.cli.session import session, with_download
-from saliscope.protocol.results import Generated, GeneratePartial
+from saliscope.protocol.results import Generated
 
 
 @click.command("generate")
@@ -64,10 +64,9 @@ def command(
         with session(private=no_daemon) as opened:
             opened.spinner.say("writing")
 
-            def listen(written: GeneratePartial) -> None:
-                opened.spinner.progress("writing", written.num_tokens, max_tokens, "")
-                if written.so_far is not None:
-                    heard[:] = [written.so_far]
+            def listen(written: Generated) -> None:
+                opened.spinner.progress("writing", len(written.tokens), max_tokens, "")
+                heard[:] = [written]
 
             answer = with_download(
                 lambda download: opened.client.generate(

@@ -238,9 +238,13 @@ class Session:
             self._tasks[wish.id].cancel()
 
     def _forward(self, id: int, notification: Notification) -> None:
-        """Pass a worker's notification on under the client's id; a newer one takes the place of one unread."""
+        """Pass a worker's notification on under the client's id; a newer one takes the place of one unread.
+
+        What a model writes is told piece by piece, so there every piece arrives.
+        """
         params = {**(notification.params or {}), "id": id}
-        self._notify(notification.method, params, (notification.method, id))
+        is_piece = notification.method == "generate/partial"
+        self._notify(notification.method, params, object() if is_piece else (notification.method, id))
 
     def _notify(self, method: str, params: dict[str, Any], key: Hashable) -> None:
         frame = self._dialect.notification(method, params)

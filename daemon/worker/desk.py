@@ -127,15 +127,19 @@ class Desk:
     def generate(self, request_id: int, params: Generate, warnings: list[str], origin: Origin) -> None:
         """Answer with what the model writes; what it has written so far is notified meanwhile."""
 
-        def answer(results: list[Written], notes: list[str]) -> dict[str, Any]:
+        told: Written | None = None
+
+        def answer(
+            results: list[Written], notes: list[str], kept_tokens: int = 0, kept_text: int = 0
+        ) -> dict[str, Any]:
             found, cut = results[0], results[0].encoding.truncated_at
             said = [] if cut is None else ["the prompt is longer than the model reads; it goes on where it was cut"]
             return {
                 "model": params.model or DEFAULT_MODEL,
-                "text": found.text,
+                "text": found.text[kept_text:],
                 "tokens": [
                     {"id": one.id, "start": start, "end": end, "probability": one.probability, "likely": one.likely}
-                    for one, (start, end) in zip(found.tokens, found.places, strict=True)
+                    for one, (start, end) in zip(found.tokens[kept_tokens:], found.places[kept_tokens:], strict=True)
                 ],
                 "finish": found.finish,
                 "prompt_tokens": len(found.encoding),
@@ -146,9 +150,13 @@ class Desk:
             }
 
         def estimated(index: int, written: Estimate) -> None:
+            nonlocal told
             assert isinstance(written, Written)
-            told = {"text": written.text, "num_tokens": len(written.tokens), "so_far": answer([written], [])}
-            self._outlet.notify("generate/partial", {"id": request_id, **told})
+            tokens, text = (0, 0) if told is None else written.kept_of(told)
+            told = written
+            new = answer([written], [], tokens, text)
+            place = {"id": request_id, "kept_tokens": tokens, "kept_text": text}
+            self._outlet.notify("generate/partial", {**place, "new": new})
 
         def start(owner: Owner, model: TextModel, shared: Shared) -> Computation:
             return Running(owner, model, generate_steps(model, params), self._batcher, shared, params.max_rows)

@@ -7,7 +7,7 @@ import logging
 import multiprocessing
 import os
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final
@@ -44,12 +44,14 @@ class Solver:
     """Answers `Solve` queries, the most urgent first; answers come through `post`, on the worker's own thread.
 
     Where a process ends under its query, the queries that ran then run once more, each alone: the one that ends its
-    process again is the one that cannot be answered.
+    process again is the one that cannot be answered. A query that starts a process of its own is only waited for, on a
+    thread: it needs none that has imported all of ours first, which takes seconds.
     """
 
     def __init__(self, post: Callable[[Callable[[], None]], None]) -> None:
         self._post = post
         self._pool: ProcessPoolExecutor | None = None
+        self._threads = ThreadPoolExecutor(NUM_PROCESSES, "fence")
         self._waiting: list[_Job] = []
         self._suspects: list[_Job] = []
         self._numbers = count()
@@ -68,6 +70,7 @@ class Solver:
 
     def close(self) -> None:
         """End the processes."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -83,6 +86,8 @@ class Solver:
         self._submit(job.query).add_done_callback(lambda done: self._post(lambda: self._answered(job, done)))
 
     def _submit(self, query: Solve) -> Future[Any]:
+        if query.is_fenced:
+            return self._threads.submit(query.function, *query.arguments)
         if self._pool is not None:
             try:
                 return self._pool.submit(query.function, *query.arguments)

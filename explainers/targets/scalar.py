@@ -103,7 +103,19 @@ def find_label(label: str | int, labels: tuple[str, ...], what: str = "target") 
         return folded.index(label.casefold())
     if label.isdecimal() and len(label) <= len(str(len(labels))) and int(label) < len(labels):
         return int(label)
-    raise BadRequest(f"{what}: {label!r} is not a label of this model; it has {_described(labels)}")
+    hint = _hint(label, labels)
+    raise BadRequest(f"{what}: {label!r} is not a label of this model; it has {_described(labels)}{hint}")
+
+
+def _hint(label: str, labels: tuple[str, ...]) -> str:
+    """What may have been meant by something with a colon in it, which looks like a kind of target."""
+    before, colon, rest = label.partition(":")
+    if not colon:
+        return ""
+    plain = {name.casefold(): name for name in labels}.get(rest.strip().casefold())
+    if plain is not None:
+        return f"; did you mean {plain!r} alone?"
+    return f"; {before!r} is no kind of target either: those are {listing(KINDS)}"
 
 
 def _described(labels: tuple[str, ...]) -> str:

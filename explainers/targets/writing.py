@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
+from itertools import accumulate, takewhile
 from typing import Any, Literal
 
 import numpy as np
@@ -48,6 +49,16 @@ class Written:
     places: tuple[tuple[int, int], ...]
     finish: Literal["", "end", "length"] = ""
 
+    def kept_of(self, before: Written) -> tuple[int, int]:
+        """How many tokens, with their places, and code points of the text are as they were in an earlier state."""
+        now, then = (zip(one.tokens, one.places, strict=True) for one in (self, before))
+        return _num_alike(now, then), _num_alike(self.text, before.text)
+
+
+def _num_alike(some: Iterable[object], others: Iterable[object]) -> int:
+    """How many things both begin with."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(some, others, strict=False)))
+
 
 def writing(model: ModelView, encoding: Encoding, wish: Writing) -> Generator[Query | Written, Answer | None, Written]:
     """Yield one row a token, and what was written so far after each; both are answered with `send`."""
@@ -58,6 +69,7 @@ def writing(model: ModelView, encoding: Encoding, wish: Writing) -> Generator[Qu
         raise TooLarge(f"the prompt fills the {model.facts.max_tokens} tokens that the model reads; shorten it")
     draws = np.random.default_rng(wish.seed)
     tokens: list[WrittenToken] = []
+    lengths: list[int] = []
     finish: Literal["end", "length"] = "length"
     while len(tokens) < min(wish.most, room):
         longer = replace(extended(encoding, [one.id for one in tokens], model.token_text), tail=0)
@@ -72,8 +84,8 @@ def writing(model: ModelView, encoding: Encoding, wish: Writing) -> Generator[Qu
         if id in model.end_ids:
             finish = "end"
             break
-        yield _written(model, encoding, tokens)
-    return replace(_written(model, encoding, tokens), finish=finish)
+        yield _written(model, encoding, tokens, lengths)
+    return replace(_written(model, encoding, tokens, lengths), finish=finish)
 
 
 def _drawn(outputs: FloatArray, temperature: float, draws: Any) -> tuple[int, float]:
@@ -89,15 +101,17 @@ def _drawn(outputs: FloatArray, temperature: float, draws: Any) -> tuple[int, fl
     return id, float(probabilities[id])
 
 
-def _written(model: ModelView, encoding: Encoding, tokens: list[WrittenToken]) -> Written:
-    """The tokens as text; an end of the text is a token that says nothing."""
+def _written(model: ModelView, encoding: Encoding, tokens: list[WrittenToken], lengths: list[int]) -> Written:
+    """The tokens as text; an end of the text is a token that says nothing.
+
+    `lengths[i]` is how far the text of the first i + 1 tokens reaches; those that are not there yet are added.
+    """
     ids = [one.id for one in tokens if one.id not in model.end_ids]
     text = model.decode(ids)
-    ends: list[int] = []
-    for at in range(1, len(ids) + 1):
-        # Half a character is written by the token that completes it.
-        so_far = model.decode(ids[:at]).rstrip("\ufffd")
-        ends.append(max([*ends[-1:], min(len(so_far), len(text))]))
+    # Half a character is written by the token that completes it.
+    beginnings = (ids[:at] for at in range(len(lengths) + 1, len(ids) + 1))
+    lengths.extend(len(model.decode(beginning).rstrip("\ufffd")) for beginning in beginnings)
+    ends = [min(length, len(text)) for length in accumulate(lengths, max)]
     if ends:
         ends[-1] = len(text)
     ends += ends[-1:] * (len(tokens) - len(ids)) or [0] * (len(tokens) - len(ids))

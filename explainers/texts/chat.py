@@ -95,7 +95,7 @@ def rendering(
         raise NotCapable(
             "this model has no chat template; send its prompt as a text, or use an instruction-tuned model"
         )
-    answer = yield Solve(render, (template.source, dict(template.variables), messages, prompted))
+    answer = yield Solve(render, (template.source, dict(template.variables), messages, prompted), is_fenced=True)
     assert isinstance(answer, Solved)
     rendered: Rendered = answer.result
     return rendered

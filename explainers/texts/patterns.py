@@ -32,7 +32,7 @@ def grouping(encoding: Encoding, granularity: str) -> Generator[Query, Answer, t
             f"granularity: the pattern has {len(pattern):,} characters, over the limit of {MOST_CHARACTERS:,}"
         )
     parts = seen_parts(encoding)
-    answer = yield Solve(find_matches, (pattern, tuple(part.text for part in parts)))
+    answer = yield Solve(find_matches, (pattern, tuple(part.text for part in parts)), is_fenced=True)
     assert isinstance(answer, Solved)
     found: tuple[tuple[Span, ...], ...] = answer.result
     if not any(found):

@@ -85,7 +85,9 @@ class ModelVerbs:
         on_progress: OnProgress | None = None,
         **options: Unpack[GenerateOptions],
     ) -> Call[Generated]:
-        """What a causal language model writes behind a text, or as the answer to `messages`; `on_written` hears it.
+        """What a causal language model writes behind a text, or as the answer to `messages`.
+
+        `on_written` hears all that was written so far, token by token.
 
         `options`: model, messages, add_generation_prompt, max_tokens, temperature, seed, top (likeliest tokens told at
         each place), download, keep_alive; priority, max_ms, max_rows, supersede.

@@ -44,7 +44,7 @@ def test_ctrl_c_shows_what_was_written_until_then(monkeypatch: pytest.MonkeyPatc
         def hear(notification: Any) -> None:
             assert listen is not None
             listen(notification)
-            if notification.method == "generate/partial" and notification.params["num_tokens"] == 2:
+            if notification.method == "generate/partial" and notification.params["kept_tokens"] == 1:
                 raise KeyboardInterrupt
 
         return call(self, method, params, None if listen is None else hear, **rest)

@@ -125,9 +125,10 @@ class FakeWorker:
             self.answer(id, {"model": "fake", "predictions": [PREDICTION] * num_texts})
         elif method == "generate":
             tokens = [{"id": 7, "start": 0, "end": 1, "probability": 1.0, "likely": {}}]
-            self.notify("generate/partial", id=id, text="b", num_tokens=1)
-            self.answer(id, {"model": "fake", "text": "b", "tokens": tokens, "finish": "length", "prompt_tokens": 1,
-                             "seed": 0, "temperature": 0.0})  # fmt: skip
+            whole = {"model": "fake", "text": "b", "tokens": tokens, "finish": "length", "prompt_tokens": 1,
+                     "seed": 0, "temperature": 0.0}  # fmt: skip
+            self.notify("generate/partial", id=id, kept_tokens=0, kept_text=0, new=whole)
+            self.answer(id, whole)
         elif method == "initialize":
             self.answer(id, {"protocol": 1, "version": params["version"], "capabilities": [], "limits": {}})
         elif method == "evaluate":

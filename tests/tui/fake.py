@@ -24,7 +24,6 @@ from saliscope.protocol.live import LiveDocument
 from saliscope.protocol.live.choices import Choices
 from saliscope.protocol.results import (
     Generated,
-    GeneratePartial,
     MethodInfo,
     ModelInfo,
     Predictions,
@@ -204,8 +203,7 @@ class FakeClient:
             tokens.append(WrittenToken(100 + number, len(so_far), len(so_far + word), likely[word], likely))
             so_far += word
             if (listen := options.get("on_written")) is not None:
-                until_now = Generated("demo-decoder", so_far, list(tokens), "", 5, 0, 0.0)
-                listen(GeneratePartial(0, so_far, number + 1, until_now))
+                listen(Generated("demo-decoder", so_far, list(tokens), "", 5, 0, 0.0))
                 await self.between.wait()
                 if self.failure is not None:
                     raise self.failure

@@ -165,8 +165,9 @@ async def test_the_log_has_no_word_of_the_text(make: Make) -> None:
         await pilot.press(*"abc")
         session_of(app).lose()
         await pilot.press("f12")
-        assert "lost" in app.desk.log
-        assert not any("secret" in line or "wonderful" in line for line in app.desk.log)
+        lines = [entry.line for entry in app.desk.diary]
+        assert any(line.endswith("warning: lost") for line in lines)
+        assert not any("secret" in line or "wonderful" in line for line in lines)
 
 
 async def test_the_palette_finds_commands(make: Make) -> None:

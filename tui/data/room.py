@@ -189,7 +189,7 @@ class DataRoom:
                 await self._followed()
         except SaliscopeError as error:
             self._is_found = False
-            self._app.desk.note(f"jobs: {error.code}")
+            self._app.desk.note(f"jobs: {error.code}", "error")
 
     def _follow(self) -> None:
         self._run(self._followed, "job", exclusive=True)

@@ -192,7 +192,7 @@ class DataScreen(Screen[None]):
                 return
             # While the daemon is away the bar says so; it is asked again when it is back.
             self._room.notice = "" if error.code == "unavailable" else f"{error.message}\n{error.advice}"
-            self.app.desk.note(f"table: {error.code}")
+            self.app.desk.note(f"table: {error.code}", "error")
 
     # -- order and filter -------------------------------------------------------------------------
 

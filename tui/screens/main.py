@@ -157,6 +157,8 @@ class MainScreen(Screen[None]):
             notice.display = bool(said)
             notice.set_class(phase.kind in ("error", "oom"), "-bad")
             notice.update(said)
+            if phase.kind in ("error", "oom") and desk.state == "connected":
+                desk.note(f"{phase.word}: {phase.message}", "error")
         is_masked = bool(desk.masked) and desk.masked_of is explanation
         without = desk.without if is_masked else None
         prediction = None if here.record is None else here.record.prediction

@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.results import Generated, GeneratePartial
+from saliscope.protocol.results import Generated
 from saliscope.render.explained import goal_of
 from saliscope.tui.inks import Inks
 from saliscope.tui.prompt.answer import AnswerView
@@ -201,10 +201,9 @@ class PromptScreen(Screen[None]):
         view, heard = self.query_one(AnswerView), list[Generated]()
         self._heard = heard
 
-        def listen(told: GeneratePartial) -> None:
-            if told.so_far is not None:
-                heard[:] = [told.so_far]
-            view.show_so_far(told.text, told.num_tokens)
+        def listen(written: Generated) -> None:
+            heard[:] = [written]
+            view.show_so_far(written.text, len(written.tokens))
 
         try:
             heard[:] = [await self._writer.write(listen)]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+from rich.cells import cell_len
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.widgets import Static
@@ -20,24 +24,61 @@ WIDE = 100
 CHOICES = ("model", "method", "target", "granularity", "layer")
 
 
+#: The cells of a chip beside its value: one at each side, and its sign.
+AROUND = 4
+
+
+def shared(widths: Sequence[int], room: int) -> list[int]:
+    """How many cells each of `widths` gets: all it needs, or an equal share of what the narrower ones leave."""
+    got, left = [0] * len(widths), max(room, 0)
+    for rank, at in enumerate(sorted(range(len(widths)), key=widths.__getitem__)):
+        got[at] = min(widths[at], left // (len(widths) - rank))
+        left -= got[at]
+    return got
+
+
 class Chip(Static):
     """One choice: its name and what was chosen; a click opens its picker."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, on_seen: Callable[[], object]) -> None:
         super().__init__(id=f"chip-{name}", classes="chip")
+        self._on_seen = on_seen
         self.choice = name
-        self._shown: tuple[str, bool] | None = None
-        self.tooltip = f"Choose another {name}"
+        self._value, self._own, self._most = "", False, MAX_CHIP
 
-    def show(self, value: str, *, own: bool) -> None:
-        """Show a value, none where there is nothing to choose; `own` if the reader chose it, not the daemon."""
-        if self._shown == (value, own):
-            return
-        self._shown = value, own
+    @property
+    def wanted(self) -> int:
+        """The cells that the value would take."""
+        return min(cell_len(one_line(self._value)), MAX_CHIP)
+
+    def show(self, value: str, *, own: bool) -> bool:
+        """Show a value, none where there is nothing to choose; `own` if the reader chose it. Whether it is another."""
+        if (self._value, self._own) == (value, own):
+            return False
+        self._value, self._own = value, own
         self.set_class(bool(value), "-there")
-        line = Text(cut(one_line(value), MAX_CHIP), "bold" if own else "")
+        self._draw()
+        return True
+
+    def fit(self, most: int) -> None:
+        """Show the value in at most so many cells; the tooltip has all of it."""
+        if most != self._most:
+            self._most = most
+            self._draw()
+
+    def _draw(self) -> None:
+        line = Text(cut(one_line(self._value), min(self._most, MAX_CHIP)), "bold" if self._own else "")
         line.append(" ▾", "dim")
+        self.tooltip = Text(f"{one_line(self._value)}: choose another {self.choice}")
         self.update(line)
+
+    def on_show(self) -> None:
+        """It takes room from the others."""
+        self._on_seen()
+
+    def on_hide(self) -> None:
+        """It leaves its room to the others."""
+        self._on_seen()
 
     async def on_click(self) -> None:
         """Open the picker."""
@@ -55,12 +96,25 @@ class TopBar(Horizontal):
         """The name of the app, a chip for each choice and the state."""
         yield Static("saliscope", id="name")
         for name in CHOICES:
-            yield Chip(name)
+            yield Chip(name, self.fit)
         yield Static("", id="state")
 
     def show_choice(self, name: str, value: str, *, own: bool) -> None:
         """Show one choice."""
-        self.query_one(f"#chip-{name}", Chip).show(value, own=own)
+        if self.query_one(f"#chip-{name}", Chip).show(value, own=own):
+            self.call_after_refresh(self.fit)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Share the room anew."""
+        self.call_after_refresh(self.fit)
+
+    def fit(self) -> None:
+        """Give each chip that is there its share of what the name and the state leave."""
+        chips = [chip for chip in self.query(Chip) if chip.display]
+        beside = [one for one in self.query("#name, #state") if one.display]
+        room = self.size.width - sum(one.outer_size.width for one in beside) - AROUND * len(chips)
+        for chip, most in zip(chips, shared([chip.wanted for chip in chips], room), strict=True):
+            chip.fit(most)
 
     def show_state(self, phase: Phase, explanation: Explanation | None, status: Status | None) -> None:
         """Show the state, how long the model took, and what the daemon holds."""

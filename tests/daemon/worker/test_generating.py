@@ -10,7 +10,7 @@ import pytest
 
 from saliscope.protocol.codec import Notification, Response
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.results import GeneratePartial
+from saliscope.protocol.results import Generated, GeneratePartial
 
 from .test_worker import Peer
 
@@ -43,11 +43,48 @@ def test_a_partial_for_each_token_when_they_are_wanted(peer: Peer) -> None:
     told = []
     while not isinstance(frame := next(peer.frames), Response):
         if frame.method == "generate/partial" and frame.params is not None:
-            told.append((frame.params["num_tokens"], frame.params["text"]))
+            told.append(msgspec.convert(frame.params, GeneratePartial))
     assert frame.result is not None
-    assert [count for count, _ in told] == [1, 2, 3, 4][: len(told)]
     assert len(told) >= 3
-    assert frame.result["text"].startswith(told[0][1])
+    # Each says what is new, and no more.
+    assert [(one.kept_tokens, len(one.new.tokens)) for one in told] == [(0, 1), (1, 1), (2, 1), (3, 1)][: len(told)]
+    assert "".join(one.new.text for one in told) == frame.result["text"][: sum(len(one.new.text) for one in told)]
+
+
+def joined(partials: list[GeneratePartial]) -> Generated:
+    """What was told piece by piece, in one."""
+    so_far: Generated | None = None
+    for told in partials:
+        so_far = told.after(so_far)
+    assert so_far is not None
+    return so_far
+
+
+def test_who_comes_late_hears_all_of_it_first(peer: Peer) -> None:
+    # More than the socket holds unread: the worker is not done when the second one asks.
+    question = {**PROMPT, "max_tokens": 200, "top": 100, "stream": True}
+    peer.ask(20, "generate", **question)
+    heard: dict[int, list[GeneratePartial]] = {20: [], 21: []}
+    answered: set[int] = set()
+    while len(answered) < 2:
+        frame = next(peer.frames)
+        if isinstance(frame, Response):
+            answered.add(frame.id)
+        elif frame.method == "generate/partial" and frame.params is not None:
+            told = msgspec.convert(frame.params, GeneratePartial)
+            heard[told.id].append(told)
+            if told.id == 20 and len(heard[20]) == 3:
+                peer.ask(21, "generate", **question)
+            if told.id == 21 and len(heard[21]) == 3:
+                peer.cancel(20)
+                peer.cancel(21)
+    assert (heard[21][0].kept_tokens, heard[21][0].kept_text) == (0, 0)
+    assert len(heard[21][0].new.tokens) >= 3
+    first, late = (joined(heard[id]) for id in (20, 21))
+    both = min(len(first.tokens), len(late.tokens)) - 1
+    assert both > 3
+    assert first.tokens[:both] == late.tokens[:both]
+    assert first.text.startswith(late.text) or late.text.startswith(first.text)
 
 
 def test_what_was_written_so_far_is_an_answer_that_a_cancel_leaves(peer: Peer) -> None:
@@ -60,11 +97,9 @@ def test_what_was_written_so_far_is_an_answer_that_a_cancel_leaves(peer: Peer) -
                 peer.cancel(7)
     assert frame.error is not None
     assert frame.error[0] == "cancelled"
-    so_far = partials[-1].so_far
-    assert so_far is not None
-    assert (so_far.model, so_far.finish, so_far.text) == ("demo-decoder", "", partials[-1].text)
+    so_far = joined(partials)
+    assert (so_far.model, so_far.finish, len(so_far.tokens)) == ("demo-decoder", "", len(partials))
     assert "".join(so_far.text[one.start : one.end] for one in so_far.tokens) == so_far.text
-    assert len(so_far.tokens) == partials[-1].num_tokens
     # What it has written is what it would have written, with the same other tokens beside it.
     whole = peer.call("generate", **PROMPT, max_tokens=12, top=2, temperature=1.0, seed=3)
     assert whole["tokens"][: len(so_far.tokens) - 1] == msgspec.to_builtins(so_far.tokens)[:-1]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import queue
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from saliscope.daemon.worker.scheduling.ticket import Owner
 from saliscope.daemon.worker.solver import ENDED, Solver
 from saliscope.explainers.answers import Solved
 from saliscope.explainers.queries import Solve
+from saliscope.explainers.texts.patterns import find_matches
 from saliscope.protocol.errors import SaliscopeError
 
 
@@ -49,6 +52,17 @@ def test_queries_are_answered(bench: Bench) -> None:
     bench.ask("two", pure.square, 2.0)
     bench.ask("three", pure.square, 3.0)
     assert bench.until("two", "three") == [4.0, 9.0]
+
+
+def test_what_is_fenced_needs_no_process_of_the_pool(bench: Bench) -> None:
+    query = Solve(find_matches, ("[a-z]+", ("dull, but",)), is_fenced=True)
+    bench.solver.submit(Owner(), query, lambda answer: bench.answers.update({"found": answer}))
+    bench.solver.submit(Owner(), replace(query, arguments=("(", ("dull",))),
+                        lambda answer: bench.answers.update({"wrong": answer}))  # fmt: skip
+    found, wrong = bench.until("found", "wrong")
+    assert found == (((0, 4), (6, 9)),)
+    assert wrong.code == "bad_request"
+    assert not multiprocessing.active_children()
 
 
 def test_a_query_whose_process_ended_runs_again(bench: Bench, tmp_path: Path) -> None:

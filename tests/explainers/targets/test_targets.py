@@ -130,6 +130,10 @@ def test_the_same_class_by_name_index_and_prediction_is_the_same_explanation(dem
 def test_an_unknown_label_of_a_model_lists_its_labels(demo_encoder: Any) -> None:
     with pytest.raises(BadRequest, match=r"'fine' is not a label of this model; it has negative \(0\), positive \(1\)"):
         explain(demo_encoder, TEXT, target="fine")
+    with pytest.raises(BadRequest, match=r"positive \(1\); did you mean 'positive' alone\?"):
+        explain(demo_encoder, TEXT, target="lable: Positive")
+    with pytest.raises(BadRequest, match=r"'kontra' is no kind of target either: those are class, contrast"):
+        explain(demo_encoder, TEXT, target="kontra:a|b")
     with pytest.raises(NotCapable, match="it answers class"):
         explain(demo_encoder, TEXT, target={"kind": "next-token"})
 

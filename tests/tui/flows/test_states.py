@@ -80,7 +80,7 @@ async def test_a_daemon_that_is_killed_is_told_of_and_found_again(words: list[st
         await until(pilot, lambda: "reconnecting" in words)
         await pilot.press("end", "!")
         assert (await ready(app, pilot)).text == f"{TEXT}!"
-        assert any(line.startswith("lost") for line in app.desk.log)
+        assert any(entry.said.startswith("lost") for entry in app.desk.diary if entry.level == "warning")
         assert words[-1] == "ready"
         assert not app.screen.query_one("#notice").display
 

@@ -114,7 +114,7 @@ def test_a_palette_of_another_version_is_no_reason_to_lose_the_text(state: Path)
 async def test_the_log_says_what_was_put_aside(make: Make) -> None:
     app = TuiApp(Kept(), notes=["the last session cannot be read"],
                  make_session=type(session_of(make())))  # type: ignore[arg-type]  # fmt: skip
-    assert list(app.desk.log) == ["the last session cannot be read"]
+    assert [(entry.level, entry.said) for entry in app.desk.diary] == [("warning", "the last session cannot be read")]
 
 
 def test_a_prompt_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
