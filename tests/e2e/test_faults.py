@@ -97,7 +97,7 @@ def units(out: Path) -> list[tuple[int, str]]:
 
 def test_no_process_outlives_a_killed_front_and_the_next_client_is_served_at_once(home: Path, tmp_path: Path) -> None:
     with connect() as watcher, connect(reconnect=False) as client:
-        client.explain("a film", granularity=r"regex:\w+")
+        client.explain("a film", method="attention-flow")
         front = watcher.status().pid
         ended: list[Exception] = []
 
