@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from lsprotocol import types
+
 from saliscope.lsp.abilities import Abilities
 from saliscope.lsp.buffers import Buffer
 from saliscope.lsp.decorations import METHOD, Drawn
@@ -112,15 +114,15 @@ class News:
 
         That something was edited it knows, and asks by itself.
         """
-        able, server = self._abilities, self._server
+        able, nudge = self._abilities, self._server.protocol.nudge
         settings = [buffer.settings for buffer in changed]
         anew = None in changed.values()
         if able.refreshes_tokens and (anew or any(one.semantic_tokens for one in settings)):
-            server.workspace_semantic_tokens_refresh(None)
+            nudge(types.WORKSPACE_SEMANTIC_TOKENS_REFRESH)
         if able.refreshes_lenses and (anew or any(one.code_lens for one in settings)):
-            server.workspace_code_lens_refresh(None)
+            nudge(types.WORKSPACE_CODE_LENS_REFRESH)
         if able.refreshes_hints and (anew or any(one.inlay_hints for one in settings)):
-            server.workspace_inlay_hint_refresh(None)
+            nudge(types.WORKSPACE_INLAY_HINT_REFRESH)
 
 
 def _is_read(buffer: Buffer, ids: list[int] | None) -> bool:

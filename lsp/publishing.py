@@ -103,7 +103,7 @@ class Publisher:
             if not self._abilities.pulls_diagnostics:
                 self._push(buffer)
             elif problems.differ(buffer, self._abilities):
-                self._server.workspace_diagnostic_refresh(None)
+                self._server.protocol.nudge(types.WORKSPACE_DIAGNOSTIC_REFRESH)
 
     def _push(self, buffer: Buffer) -> None:
         before, given = buffer.given, problems.give(buffer, self._abilities)

@@ -11,10 +11,11 @@ import threading
 import traceback
 from collections.abc import Callable, Generator
 from contextvars import copy_context
+from itertools import count
 from typing import Any, BinaryIO, Final
 
 from lsprotocol import types
-from pygls.exceptions import FeatureNotificationError, JsonRpcException
+from pygls.exceptions import FeatureNotificationError, FeatureRequestError, JsonRpcException, JsonRpcInternalError
 from pygls.io_ import StdoutWriter
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
@@ -28,12 +29,19 @@ Handling = Generator[Any, Any, Any]
 #: LSPErrorCodes.RequestFailed: nothing is wrong with the server.
 REQUEST_FAILED: Final = -32803
 _EDITS: Final = (types.TEXT_DOCUMENT_DID_OPEN, types.TEXT_DOCUMENT_DID_CHANGE, types.TEXT_DOCUMENT_DID_CLOSE)
+_DRAWN: Final = (
+    types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL, types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL_DELTA,
+    types.TEXT_DOCUMENT_SEMANTIC_TOKENS_RANGE,
+)  # fmt: skip
+_NUDGE: Final = "nudge-"
 _BLANK: Final = b"\r\n\r\n"
 _LENGTH: Final = re.compile(rb"^Content-Length: *(\d{1,10}) *\r\n", re.IGNORECASE | re.MULTILINE)
 
 
 class Protocol(LanguageServerProtocol):
     """Can go, method by method, with the first pygls that behaves as the docstrings here say."""
+
+    _nudges = count(1)
 
     def handle_message(self, message: Any) -> None:
         """Documents are kept in `buffers.py` alone, and edits handled at once. pygls cuts lines where `str.splitlines`
@@ -59,17 +67,38 @@ class Protocol(LanguageServerProtocol):
         """
         if method is None:
             self._handle_response(message.id, message.result)
+        elif method in _DRAWN:
+            self._answer_at_once(message.id, method, message.params)
         elif hasattr(message, "id"):
             self._handle_request(message.id, method, message.params)
         else:
             self._handle_notification(method, message.params)
+
+    def _answer_at_once(self, id: str | int, method: str, params: Any) -> None:
+        """What is asked with every keystroke, and known. pygls makes a future of it, with its callbacks, and looks
+        four times what kind of function answers; can go when that takes no longer than the answer.
+        """
+        try:
+            result = self.fm.features[method](params)
+        except Exception as error:
+            log.exception("%s failed", method)
+            self._send_response(id, error=JsonRpcInternalError(f"{type(error).__name__}: {error}").to_response_error())
+            self._server.report_server_error(error, FeatureRequestError)
+        else:
+            self._send_response(id, result)
+
+    def nudge(self, method: str) -> None:
+        """Have the client ask again for something; its answer says nothing. As for what is asked."""
+        self._send_data({"jsonrpc": self.VERSION, "id": f"{_NUDGE}{next(self._nudges)}", "method": method})
 
     def read(self, body: bytes) -> None:
         """Handle a message of the client. pygls takes each map in it for a message that has a key `jsonrpc`, and
         looks for one in Python; can go when it looks at the outermost one.
         """
         try:
-            self.handle_message(self.structure_message(decoded(body)))
+            found = decoded(body)
+            if "method" in found or not str(found.get("id")).startswith(_NUDGE):
+                self.handle_message(self.structure_message(found))
         except Exception as error:
             log.exception("a message cannot be read")
             self._server.report_server_error(error, JsonRpcException)

@@ -7,6 +7,8 @@ import logging
 import sys
 
 import pytest
+from lsprotocol import types
+from pygls.exceptions import JsonRpcInternalError
 
 from saliscope.lsp.pygls_gaps import Discreet, Reading
 from tests.lsp.conftest import Start
@@ -119,3 +121,39 @@ async def test_a_key_of_a_message_within_one_is_nothing_special(start: Start) ->
         {"jsonrpc": "2.0", "method": "workspace/didChangeConfiguration", "params": {"settings": {"jsonrpc": "3"}}}
     )
     assert found.params.settings == {"jsonrpc": "3"}
+
+
+@pytest.mark.asyncio
+async def test_a_colouring_that_fails_is_answered_with_an_error_and_the_next_one_is_not(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    editor = await start()
+    editor.open(URI, "fun\n")
+    await editor.settle(URI)
+    features = editor.server.protocol.fm.features
+    method = types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL
+    params = types.SemanticTokensParams(types.TextDocumentIdentifier(URI))
+    ours = features[method]
+
+    told = "".join(("sec", "ret"))
+
+    def fail(params: object) -> None:
+        raise ZeroDivisionError(told)
+
+    features[method] = fail
+    with pytest.raises(JsonRpcInternalError, match="ZeroDivisionError"):
+        await editor.client.text_document_semantic_tokens_full_async(params)
+    features[method] = ours
+    assert (await editor.client.text_document_semantic_tokens_full_async(params)) is not None
+    assert editor.client.messages == []
+    assert told not in "".join(map(editor.formatter.format, caplog.records))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("answer", [b'"result": null', b'"error": {"code": -32601, "message": "what?"}'])
+async def test_what_a_client_answers_to_a_nudge_says_nothing(
+    start: Start, caplog: pytest.LogCaptureFixture, answer: bytes
+) -> None:
+    editor = await start()
+    editor.server.protocol.read(b'{"jsonrpc": "2.0", "id": "nudge-1", ' + answer + b"}")
+    assert caplog.records == []
