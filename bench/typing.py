@@ -43,7 +43,7 @@ def cpu_s(pid: int) -> float:
 
 
 def yardstick_ms() -> float:
-    """What the machine takes for JSON of a fixed size, there and back, now: figures of two days are told apart by it."""
+    """What the machine takes now for JSON of a fixed size, there and back: figures of two days can be told apart."""
     text = "".join(row(number, 0) for number in range(200))
     began = time.process_time()
     for line in text.splitlines() * 10:
