@@ -49,7 +49,9 @@ class LiveDocument:
         self.num_records = self.num_explainable = 0
         self._records: dict[int, LiveRecord] = {}
         self._ordered = Order()
-        self._ghosts = count(-1, -1)
+        # Records of an earlier opening, under ids that the daemon gives to none.
+        self._ghosts: set[int] = set()
+        self._ghost_ids = count(-1, -1)
         # Edits that were not sent, that were sent and not answered, and the version that was answered last.
         self._unsent: list[Edit] = []
         self._in_flight: list[Edit] = []
@@ -158,7 +160,9 @@ class LiveDocument:
         for record in self._ordered:
             record.is_outdated, record.is_predicted = True, False
             if not same_records:
-                record.id = next(self._ghosts)
+                record.id = next(self._ghost_ids)
+        if not same_records:
+            self._ghosts = {record.id for record in self._ordered}
         self._records = {record.id: record for record in self._ordered}
         early, self._early = self._early, []
         for told in early:
@@ -214,7 +218,7 @@ class LiveDocument:
                 return [self._find(row, told.version, behind) for row in told.records]
             case DocumentSettled():
                 self._settled = told.version
-                return [self._drop(id) for id in list(self._records) if id < 0]
+                return [self._drop(id) for id in list(self._ghosts)]
         # One that ends says so too, and its successor is asked again.
         self.failed = told if told.code != "shutting_down" else None
         return None
@@ -242,7 +246,7 @@ class LiveDocument:
             record.edited(edit)
         self._records[record.id] = record
         self._ordered.add(record)
-        if record.id >= 0:
+        if self._ghosts and record.id >= 0:
             self._displace_ghosts(record)
 
     def _displace_ghosts(self, record: LiveRecord) -> None:
@@ -255,6 +259,7 @@ class LiveDocument:
 
     def _drop(self, id: int) -> int:
         record = self._records.pop(id, None)
+        self._ghosts.discard(id)
         if record is not None:
             self._ordered.remove(record)
         return id
