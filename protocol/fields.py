@@ -25,4 +25,8 @@ PAIR_FIELDS: Final = {
 }
 LABEL_FIELDS: Final = ("label", "labels", "class", "target", "sentiment", "category", "gold")
 MESSAGE_FIELDS: Final = ("messages", "conversation", "conversations", "chat")
+#: Under which names a document that is one map lists its records.
+LIST_FIELDS: Final = (
+    "prompts", "records", "examples", "samples", "data", "rows", "items", "texts", "sentences", "documents",
+)  # fmt: skip
 ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function", "model", "human", "ai")

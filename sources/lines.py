@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.fields import LIST_FIELDS
 from saliscope.sources.records import Unreadable
 
 #: A list in JSON is read whole; a longer one is refused.
@@ -46,7 +47,7 @@ def table_rows(path: Path, dialect: str, start: int) -> Iterator[Any]:
 
 
 def array_rows(path: Path, start: int) -> Iterator[Any]:
-    """The entries of a list."""
+    """The entries of a list, or of the one that a map holds under a known name."""
     with _opened(path) as file:
         if path.stat().st_size > MOST_JSON:
             raise SaliscopeError(
@@ -58,8 +59,11 @@ def array_rows(path: Path, start: int) -> Iterator[Any]:
             raise
         except (ValueError, RecursionError) as error:
             raise SaliscopeError("bad_request", f"data: {path} is not JSON ({error})") from error
+    if isinstance(found, dict):
+        known = {name.casefold(): value for name, value in found.items() if isinstance(value, list)}
+        found = next((known[name] for name in LIST_FIELDS if name in known), None)
     if not isinstance(found, list):
-        raise SaliscopeError("bad_request", f"data: {path} is no list of texts or maps")
+        raise SaliscopeError("bad_request", f"data: {path} is no list of texts or maps, and has none in a known field")
     yield from found[start:]
 
 

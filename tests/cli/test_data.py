@@ -109,6 +109,11 @@ def test_chats_are_read_from_their_messages(asked: Callable[..., list[dict[str, 
     assert asked("a.jsonl", both, "--text-field", "text") == [{"text": "a dull film", "label": 0}]
 
 
+def test_a_map_is_the_list_in_its_known_field(asked: Callable[..., list[dict[str, Any]]]) -> None:
+    content = json.dumps({"version": 1, "Data": ["a dull film", {"text": "fun", "label": 1}]})
+    assert asked("a.json", content) == [{"text": "a dull film"}, {"text": "fun", "label": 1}]
+
+
 def test_a_limit_leaves_what_follows_unread(asked: Callable[..., list[dict[str, Any]]]) -> None:
     assert asked("a.jsonl", '"one"\n"two"\n{broken', "--limit", "2") == [{"text": "one"}, {"text": "two"}]
 

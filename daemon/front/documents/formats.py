@@ -14,7 +14,7 @@ from saliscope.daemon.front.documents.wholes import parse_json_document, parse_y
 from saliscope.protocol.errors import SaliscopeError
 
 _ROW: Final = "each row below the header, which names the fields"
-_VALUE: Final = "each entry of a list, or the whole; a list of maps with a role and a content is one chat"
+_VALUE: Final = "each entry of its list, or the whole; a list of maps with a role and a content is one chat"
 _PROMPT: Final = 'the text below the front matter, or one chat where lines say `user:` or tags say `{{role "user"}}`'
 
 FORMATS: Final[tuple[Format, ...]] = (

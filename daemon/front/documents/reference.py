@@ -16,7 +16,7 @@ from saliscope.daemon.front.documents.limits import (
     MOST_PARSED,
 )
 from saliscope.daemon.front.documents.yaml_nodes import DEEPEST
-from saliscope.protocol.fields import LABEL_FIELDS, MESSAGE_FIELDS, PAIR_FIELDS, ROLES, TEXT_FIELDS
+from saliscope.protocol.fields import LABEL_FIELDS, LIST_FIELDS, MESSAGE_FIELDS, PAIR_FIELDS, ROLES, TEXT_FIELDS
 from saliscope.protocol.findings import FINDINGS
 from saliscope.protocol.workspace import FILE, GLOBS, KEYS
 
@@ -45,6 +45,7 @@ that is there, in whatever case it is written:
 * **label**: {", ".join(LABEL_FIELDS)}; a name or a number
 * **messages** of a chat, before any text: {", ".join(MESSAGE_FIELDS)}; each a map of `role` and `content` (or `from`
   and `value`). Known roles: {", ".join(ROLES)}
+* **the list** of records in a JSON or YAML document that is a map without a text: {", ".join(LIST_FIELDS)}
 
 * **Tables** have their names in the first row. The delimiter of `.csv` is the one of `,`, `;`, tab and `|` that divides
   the first row into the most cells. Quotes are read as Python's `csv` reads them.

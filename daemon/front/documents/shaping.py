@@ -17,7 +17,7 @@ from saliscope.daemon.front.documents.record import (
     has_surrogate,
     make_record,
 )
-from saliscope.protocol.fields import LABEL_FIELDS, MESSAGE_FIELDS, PAIR_FIELDS, ROLES, TEXT_FIELDS
+from saliscope.protocol.fields import LABEL_FIELDS, LIST_FIELDS, MESSAGE_FIELDS, PAIR_FIELDS, ROLES, TEXT_FIELDS
 
 #: Labels that are numbers; what is larger cannot travel.
 _NUMBERS: Final = range(-(1 << 63), 1 << 63)
@@ -33,10 +33,33 @@ class Names:
 
 
 def shape_document(source: str, root: Node, names: Names) -> list[Placed]:
-    """The records of a whole JSON or YAML document: each entry of a list, or the document itself."""
-    if isinstance(root.value, list) and not _is_chat(root.value):
-        return [shape_record(source, entry, names) for entry in root.elements()]
-    return [shape_record(source, root, names)]
+    """The records of a whole JSON or YAML document: each entry of its list, or the document itself."""
+    listed = _list_of(root, names)
+    return [shape_record(source, entry, names) for entry in ([root] if listed is None else listed.elements())]
+
+
+def _list_of(root: Node, names: Names) -> Node | None:
+    """The list of records that a document is, or that a map without a text of its own holds under a known name."""
+    if isinstance(root.value, list):
+        return None if _is_chat(root.value) else root
+    cells = dict(root.members())
+    if _has_text(root.value, names):
+        return None
+    folded = {name.casefold(): name for name in cells}
+    lists = (cells[folded[name]] for name in LIST_FIELDS if name in folded)
+    return next((node for node in lists if isinstance(node.value, list) and _holds_texts(node.value, names)), None)
+
+
+def _holds_texts(values: Sequence[object], names: Names) -> bool:
+    return not _is_chat(values) and any(isinstance(value, str) or _has_text(value, names) for value in values)
+
+
+def _has_text(value: object, names: Names) -> bool:
+    if not isinstance(value, dict):
+        return False
+    folded = {name.casefold(): name for name in value if isinstance(name, str)}
+    chat = choose(folded, names.text, MESSAGE_FIELDS)
+    return choose(folded, names.text, TEXT_FIELDS) is not None or (chat is not None and isinstance(value[chat], list))
 
 
 def shape_record(source: str, node: Node, names: Names) -> Placed:

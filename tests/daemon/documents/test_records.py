@@ -12,7 +12,7 @@ from saliscope.daemon.front.documents.reference import page
 from saliscope.daemon.front.documents.shaping import Names
 from saliscope.daemon.front.documents.store import Store
 from saliscope.protocol.errors import SaliscopeError
-from saliscope.protocol.fields import LABEL_FIELDS, PAIR_FIELDS, TEXT_FIELDS
+from saliscope.protocol.fields import LABEL_FIELDS, LIST_FIELDS, PAIR_FIELDS, TEXT_FIELDS
 
 PAGE = Path(__file__).parents[3] / "docs" / "documents.md"
 
@@ -77,6 +77,23 @@ def test_known_fields_are_found_in_their_order_and_named_ones_win() -> None:
     (one,) = opened('{"text": "a", "mine": "b", "other": "c", "how": 3}', "jsonl", mine)
     assert (one.record.input, one.record.label) == ({"text": "b", "pair": "c"}, 3)
     assert kinds('{"text": "a"}', "jsonl", mine) == [["no-text"]]
+
+
+@pytest.mark.parametrize("format", ["json", "yaml"])
+def test_a_map_that_lists_its_records_under_a_known_name_is_those(format: str) -> None:
+    def texts(value: object, names: Names | None = None) -> list[object]:
+        return [(one.record.input or {}).get("text") for one in opened(json.dumps(value), format, names)]
+
+    for name in LIST_FIELDS:
+        assert texts({"version": 2, name.upper(): ["a", {"prompt": "b", "label": "x"}]}) == ["a", "b"]
+    chats = [{"messages": [{"role": "user", "content": text}]} for text in ("Hi", "Ho")]
+    assert kinds(json.dumps({"data": chats}), format) == [[], []]
+    assert texts({"texts": [], "items": ["a", 5]}) == ["a", None]
+    # It has a text itself, or what it lists has none.
+    assert texts({"text": "own", "examples": ["a"]}) == ["own"]
+    assert kinds(json.dumps({"items": [{"port": 80}, 5]}), format) == [["no-text"]]
+    assert texts({"mine": "own", "data": ["a"]}, Names("mine")) == ["own"]
+    assert texts({"text": "no", "data": [{"mine": "a"}, {"mine": "b"}]}, Names("mine")) == ["a", "b"]
 
 
 @pytest.mark.parametrize("format", ["json", "yaml"])
