@@ -38,19 +38,21 @@ SETTINGS = {
     "editor.minimap.enabled": False,
     "editor.wordWrap": "on",
     "editor.fontSize": 14,
-    "saliscope.server.command": list(SERVER),
     "saliscope.model": "demo-encoder",
     "saliscope.method": "occlusion",
     "saliscope.granularity": "word",
 }
+#: What no workspace may say; VS Code in a browser is a remote one, and has it in a file of its own.
+MACHINE = {"saliscope.server.command": list(SERVER)}
 
 
 @pytest.fixture(scope="module")
 def folder(environment: dict[str, str]) -> Path:
     """The user's folder with the settings, the extension and a workspace."""
     folder = Path(environment["HOME"])
-    (folder / "data" / "User").mkdir(parents=True)
-    (folder / "data" / "User" / "settings.json").write_text(json.dumps(SETTINGS))
+    for kind, settings in (("User", SETTINGS), ("Machine", MACHINE)):
+        (folder / "data" / kind).mkdir(parents=True)
+        (folder / "data" / kind / "settings.json").write_text(json.dumps(settings))
     (folder / "work").mkdir()
     (folder / "work" / "reviews.jsonl").write_text(REVIEWS, encoding="utf-8")
     code(environment, folder, "--install-extension", str(VSIX)).check_returncode()
@@ -192,6 +194,10 @@ def test_a_buffer_without_a_file_is_explained_while_it_is_typed(seen: dict[str, 
 def test_settings_take_effect_while_it_runs(seen: dict[str, Any]) -> None:
     # Lenses and colours have gone and come back, or the session had not gone on.
     assert any("input-x-gradient" in lens for lens in seen["method"])
+
+
+def test_a_server_that_does_not_start_is_told_of_once_and_the_mended_one_starts(seen: dict[str, Any]) -> None:
+    assert len(seen["mended"]) == 1
 
 
 def test_a_light_theme_has_light_colours(seen: dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     }
   });
   context.subscriptions.push(colours, status, here, ...register(() => mine));
-  context.subscriptions.push(vscode.window.registerWebviewViewProvider(VIEW, panel), ...watch(mine, colours, here));
+  context.subscriptions.push(vscode.window.registerWebviewViewProvider(VIEW, panel), ...watch(mine, status, colours, here));
 
   mine.client.onNotification("saliscope/decorations", (told: Told) => {
     if (!colours.draw(told)) {
@@ -62,7 +62,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       status.told({ state: "stopped", message: "" });
     }
   });
-  await start(mine, status);
+  await start(status, () => mine.start());
 }
 
 export async function deactivate(): Promise<void> {
@@ -93,7 +93,7 @@ async function hint(context: vscode.ExtensionContext): Promise<void> {
   }
 }
 
-function watch(mine: Server, colours: Colours, here: Here): vscode.Disposable[] {
+function watch(mine: Server, status: Status, colours: Colours, here: Here): vscode.Disposable[] {
   return [
     vscode.workspace.onDidChangeTextDocument((event) => colours.edited(event)),
     vscode.workspace.onDidCloseTextDocument((document) => colours.forget(document)),
@@ -101,7 +101,7 @@ function watch(mine: Server, colours: Colours, here: Here): vscode.Disposable[] 
     vscode.window.onDidChangeActiveTextEditor(() => here.look(true)),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration("saliscope.server")) {
-        void vscode.commands.executeCommand("saliscope.here.restartServer");
+        void start(status, () => mine.restart());
       } else if (event.affectsConfiguration("saliscope")) {
         here.look(true);
       }
@@ -115,9 +115,9 @@ function watch(mine: Server, colours: Colours, here: Here): vscode.Disposable[] 
   ];
 }
 
-async function start(mine: Server, status: Status): Promise<void> {
+async function start(status: Status, begin: () => Promise<void>): Promise<void> {
   try {
-    await mine.start();
+    await begin();
   } catch (error) {
     status.told({ state: "failed", message: String(error) });
     const settings = "Open the setting";

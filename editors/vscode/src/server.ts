@@ -26,6 +26,24 @@ export interface Audience {
   copied(known: Known): void;
 }
 
+/** Leaves it to who starts the server to say that it does not start. */
+class Client extends LanguageClient {
+  private isStarting = false;
+
+  override async start(): Promise<void> {
+    this.isStarting = true;
+    try {
+      await super.start();
+    } finally {
+      this.isStarting = false;
+    }
+  }
+
+  override error(message: string, data?: unknown, showNotification: boolean | "force" = true): void {
+    super.error(message, data, !this.isStarting && showNotification);
+  }
+}
+
 /** The client of the server. */
 export class Server {
   readonly client: LanguageClient;
@@ -49,7 +67,7 @@ export class Server {
         },
       },
     };
-    this.client = new LanguageClient("saliscope", "saliscope", this.how, options);
+    this.client = new Client("saliscope", "saliscope", this.how, options);
     this.client.registerFeature(OWN);
   }
 

@@ -99,6 +99,21 @@ async function acted(code) {
   await settled(code);
 }
 
+/** A server that does not start is told of once, and the one of the setting that is mended starts. */
+async function mended(code) {
+  const file = path.join(folder, "data", "Machine", "settings.json");
+  const sound = fs.readFileSync(file, "utf8");
+  fs.writeFileSync(file, JSON.stringify({ "saliscope.server.command": ["/nowhere/saliscope", "lsp"] }));
+  await until("colours are gone", async () => (await code.coloured()).length === 0);
+  const told = () => code.texts(".notification-list-item-message");
+  await until("it is told", async () => (await told()).some((one) => one.includes("does not start")));
+  seen.mended = await told();
+  await code.command("Notifications: Clear All Notifications");
+  fs.writeFileSync(file, sound);
+  await until("words are coloured again", async () => (await code.coloured()).length > 0);
+  await settled(code);
+}
+
 /** A daemon that is killed comes back by itself, and what was typed meanwhile is explained. */
 async function killed(code) {
   const run = ["-m", "saliscope.cli", "status", "--json"];
@@ -155,7 +170,7 @@ async function walkthrough(code) {
 async function run() {
   const code = await Code.open(url, path.join(folder, "chromium"));
   try {
-    for (const step of [opened, problems, table, typed, acted, settings, light, killed, untitled, walkthrough]) {
+    for (const step of [opened, problems, table, typed, acted, settings, light, mended, killed, untitled, walkthrough]) {
       await step(code);
     }
   } catch (error) {
