@@ -14,6 +14,19 @@ async function until(what, ask, ms = 60000) {
   }
 }
 
+/** The same promise, or a failure after so long: a page that hangs answers nothing. */
+async function within(what, ms, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} took more than ${ms / 1000} s`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 class Code {
   static async open(url, profile) {
     const context = await chromium.launchPersistentContext(profile, {
@@ -184,4 +197,4 @@ class Code {
   }
 }
 
-module.exports = { Code, until };
+module.exports = { Code, until, within };

@@ -4,10 +4,12 @@ const { execFileSync } = require("node:child_process");
 const fs = require("node:fs");
 const path = require("node:path");
 
-const { Code, until } = require("./browser.js");
+const { Code, until, within } = require("./browser.js");
 
 const [url, folder] = process.argv.slice(2);
 const seen = {};
+const STEP_MS = 150000;
+const LOOK_MS = 20000;
 
 const own = JSON.parse(fs.readFileSync(path.join(folder, "data", "User", "settings.json"), "utf8"));
 
@@ -171,19 +173,22 @@ async function run() {
   const code = await Code.open(url, path.join(folder, "chromium"));
   try {
     for (const step of [opened, problems, table, typed, acted, settings, light, mended, killed, untitled, walkthrough]) {
-      await step(code);
+      await within(step.name, STEP_MS, step(code));
     }
   } catch (error) {
     seen.error = String(error.stack || error);
-    seen.notifications = await code.texts(".notification-list-item-message").catch(() => []);
-    await code.picture(path.join(folder, "failed.png")).catch(() => undefined);
+    seen.notifications = await within("the look", LOOK_MS, code.texts(".notification-list-item-message")).catch(() => []);
+    await within("the picture", LOOK_MS, code.picture(path.join(folder, "failed.png"))).catch(() => undefined);
   } finally {
     fs.writeFileSync(path.join(folder, "seen.json"), JSON.stringify(seen, null, 1));
-    await code.context.close();
+    await within("the end", LOOK_MS, code.context.close()).catch(() => undefined);
   }
 }
 
-run().catch((error) => {
-  console.error(error);
-  process.exitCode = 1;
-});
+run().then(
+  () => process.exit(0),
+  (error) => {
+    console.error(error);
+    process.exit(1);
+  },
+);
