@@ -96,7 +96,8 @@ async def compare(service: Service, arguments: list[Any], token: Token) -> Any:
     wish = read(arguments, At)
     buffer, record, explanation = _explained(service, wish)
     source = source_of(explanation)
-    found = await service.client.explain(
+    client = await service.client()
+    found = await client.explain(
         source.text,
         pair=source.pair,
         messages=source.messages,
@@ -119,7 +120,8 @@ async def mask(service: Service, arguments: list[Any], token: Token) -> Any:
     if piece is None or record.stale:
         raise SaliscopeError("bad_request", "there is no word with a score at this place")
     source, hidden = source_of(explanation), mask_of(explanation, [piece.number])
-    answer = await service.client.predict(
+    client = await service.client()
+    answer = await client.predict(
         source.text, pair=source.pair, messages=source.messages, mask=hidden, model=explanation.model
     )
     found = answer.predictions[0]
@@ -178,17 +180,17 @@ async def download(service: Service, arguments: list[Any], token: Token) -> Any:
     name = read(arguments, Named).name
     if not name:
         raise SaliscopeError("bad_request", "say which model")
-    return msgspec.to_builtins(await service.models.load(service.client, name, download=True, token=token))
+    return msgspec.to_builtins(await service.models.load(await service.client(), name, download=True, token=token))
 
 
 async def models(service: Service, arguments: list[Any], token: Token) -> Any:
     """The models that there are."""
-    return msgspec.to_builtins(await service.client.models())
+    return msgspec.to_builtins(await (await service.client()).models())
 
 
 async def methods(service: Service, arguments: list[Any], token: Token) -> Any:
     """The methods that there are."""
-    return msgspec.to_builtins(await service.client.methods())
+    return msgspec.to_builtins(await (await service.client()).methods())
 
 
 async def cancel(service: Service, arguments: list[Any], token: Token) -> Any:

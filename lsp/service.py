@@ -54,10 +54,10 @@ class Service:
         self.preferences.initialize(params.initialization_options, self.abilities)
 
     async def begin(self) -> None:
-        """Ask for settings, connect to the daemon, and explain what was opened meanwhile."""
+        """Ask for settings, and explain what was opened meanwhile."""
         self.preferences.register()
         self.session = self._new_session(on_change=self._on_change, on_state=self._on_state)
-        self.tasks.start("connect", self.session.start())
+        self._on_state(self.session.state, "it starts with the first document that is explained")
         self._is_ready.set()
 
     async def end(self) -> None:
@@ -67,9 +67,10 @@ class Service:
         if self.session is not None:
             await self.session.stop()
 
-    @property
-    def client(self) -> AsyncClient:
-        """The connection to the daemon; `unavailable` while there is none."""
+    async def client(self) -> AsyncClient:
+        """The connection to the daemon, which the first who needs it starts; `unavailable` while there is none."""
+        if self.session is not None:
+            await self.session.start()
         if self.session is None or self.session.client is None:
             raise SaliscopeError("unavailable", "there is no connection to the daemon at the moment")
         return self.session.client
@@ -186,6 +187,8 @@ class Service:
 
     def _explain(self, buffer: Buffer, options: dict[str, Any], anew: bool) -> None:
         assert self.session is not None
+        if self.session.state == "idle":
+            self.tasks.start("connect", self.session.start())
         when = buffer.settings.when
         # With the same options nothing is asked anew, and what failed could go well now.
         if buffer.live is None or anew or buffer.live.failed is not None:
@@ -204,7 +207,7 @@ class Service:
 
     async def restart(self) -> dict[str, Any]:
         """End the daemon, which its session starts again: who asked for it needs no warning that it has gone."""
-        client = self.client
+        client = await self.client()
         self._is_outage_told = True
         return await client.shutdown()
 

@@ -18,7 +18,7 @@ from saliscope.protocol.live.document import LiveDocument
 from saliscope.protocol.verbs.documents import RecordOptions
 from saliscope.protocol.workspace import Trigger
 
-SessionState = Literal["connecting", "connected", "lost", "failed"]
+SessionState = Literal["idle", "connecting", "connected", "lost", "failed"]
 OnState = Callable[[SessionState, str], None]
 
 #: Seconds before a daemon that could not be reached is looked for again: the first time, and at most.
@@ -54,7 +54,7 @@ class LiveSession:
         self._tasks: list[asyncio.Task[None]] = []
         self._first_try = asyncio.Event()
         self.client: AsyncClient | None = None
-        self.state: SessionState = "connecting"
+        self.state: SessionState = "idle"
 
     async def start(self) -> None:
         """Connect; returns when that was done or has failed (see `state`), and goes on trying until `stop`."""

@@ -78,6 +78,15 @@ async def test_without_a_model_there_is_one_hint_and_nothing_is_asked(start: Sta
     assert [word for word, *_ in await editor.coloured(URI)] == ["dull", "good"]
 
 
+async def test_a_window_in_which_nothing_is_explained_starts_no_daemon(start: Start, daemon: FakeDaemon) -> None:
+    editor = await start(types.ClientCapabilities(experimental={"saliscope": {"status": True}}), model=None)
+    editor.open(URI, TEXT)
+    await editor.until(lambda: shown(editor))
+    assert (daemon.client, editor.states, (await editor.command("status"))["session"]) == (None, ["idle"], "idle")
+    assert [one["name"] for one in await editor.command("models")] == ["fake"]
+    assert editor.states == ["idle", "connecting", "connected"]
+
+
 async def test_a_huge_document_says_the_limit_and_is_explained_when_it_is_shorter(start: Start) -> None:
     editor = await start(maxCharacters=20)
     editor.open(URI, TEXT + "one more line\n")

@@ -82,7 +82,7 @@ async def test_decorations_and_status_go_to_who_asked_for_them(start: Start) -> 
     editor = await start(types.ClientCapabilities(experimental=OWN))
     editor.open(URI, TEXT, "jsonl")
     await editor.settle(URI)
-    assert editor.states == ["connecting", "connected"]
+    assert editor.states == ["idle", "connecting", "connected"]
     assert editor.decorated[0].reset
     tokens = [tuple(token[:4]) for told in editor.decorated for record in told.records for token in record.tokens]
     lines = editor.texts[URI]

@@ -4,12 +4,13 @@ import * as vscode from "vscode";
 import type { Seen } from "./here";
 
 export interface State {
-  state: "connecting" | "connected" | "lost" | "failed" | "stopped";
+  state: "idle" | "connecting" | "connected" | "lost" | "failed" | "stopped";
   message: string;
 }
 
-const ICONS = { connecting: "sync~spin", connected: "eye", lost: "sync~spin", failed: "warning", stopped: "circle-slash" };
+const ICONS = { idle: "eye", connecting: "sync~spin", connected: "eye", lost: "sync~spin", failed: "warning", stopped: "circle-slash" };
 const WORDS = {
+  idle: "",
   connecting: "connecting",
   connected: "",
   lost: "daemon lost",
@@ -41,12 +42,13 @@ export class Status implements vscode.Disposable {
 
   private draw(): void {
     const { state } = this.state;
-    if (state === "connected" && this.seen.summary === undefined) {
+    const isWell = state === "connected" || state === "idle";
+    if (isWell && this.seen.summary === undefined) {
       // All is well, and the editor in front is none of ours.
       this.item.hide();
       return;
     }
-    const [icon, said] = state === "connected" ? this.document() : [ICONS[state], WORDS[state]];
+    const [icon, said] = isWell ? this.document() : [ICONS[state], WORDS[state]];
     this.item.text = `$(${icon}) saliscope${said ? `: ${said}` : ""}`;
     this.item.tooltip = this.tooltip();
     const isBad = state === "failed" || state === "stopped";
@@ -54,7 +56,7 @@ export class Status implements vscode.Disposable {
     this.item.show();
   }
 
-  /** An icon, and what there is to say while the daemon is there. */
+  /** An icon, and what there is to say while the daemon is there, or is not needed. */
   private document(): [string, string] {
     const { known, summary } = this.seen;
     if (summary?.problem) {

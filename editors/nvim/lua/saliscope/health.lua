@@ -45,6 +45,8 @@ function M.check()
   local state = vim.g.saliscope_status
   if state == "connected" then
     ok("the daemon is connected")
+  elseif state == "idle" then
+    ok("the daemon starts with the first document that is explained")
   elseif state then
     warn("the daemon is " .. state .. "; `saliscope doctor` says more")
   end
