@@ -80,7 +80,7 @@ def _run(problem: Problem, params: MaseSparseParams) -> Steps:
             params={"lam": fit.lam, "samples": draws.num_rows},
             diagnostics={
                 "r2": fit.r2,
-                "remaining": int(np.count_nonzero(fit.scores)),
+                "remaining": fit.remaining,
                 # What breaks ties between features whose scores are 0.
                 "correlations": draws.spread_out(fit.correlations).tolist(),
                 "done_draws": stop,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy.optimize import linprog
+from scipy.optimize import linprog, nnls
 
 from saliscope.explainers.errors import ExplainerError
 from saliscope.explainers.families.fits import Wide, least_squares
@@ -22,17 +22,21 @@ Penalty = Literal["soft", "dantzig", "lasso", "tv"]
 NEGLIGIBLE = 1e-7
 MOST_BISECTIONS = 40
 FINE = 1e-3
-MOST_SWEEPS = 10_000
+#: Eigenvalues of the Gram matrix below this share of the largest are 0.
+RANK = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
 class SparseFit:
-    """Scores `[n]`, the `lam` they belong to, the correlations `[n]` and the share of the changes they explain."""
+    """Scores `[n]`, the `lam` they belong to, the correlations `[n]`, the share of the changes they explain, and how
+    many features (with "tv": runs of equal scores) are left.
+    """
 
     scores: Wide
     lam: float
     correlations: Wide
     r2: float | None
+    remaining: int
 
 
 def soft(variance: float, correlations: Wide, lam: float) -> Wide:
@@ -52,23 +56,26 @@ def dantzig(gram: Wide, correlations: Wide, lam: float) -> Wide:
 
 
 def lasso(gram: Wide, correlations: Wide, lam: float) -> Wide:
-    """The g that minimises `g'gram g/2 - correlations'g + lam |correlations|_inf |g|_1`, one coordinate at a time."""
+    """The g that minimises `g'gram g/2 - correlations'g + lam |correlations|_inf |g|_1`.
+
+    Its residual is the shortest way into `|Z'residual|_inf <= threshold`, which is a problem of non-negative least
+    squares (Lawson & Hanson 1974, chapter 23); the multipliers of the bounds are the positive and negative parts of g.
+    """
     gram, correlations, unit = _scaled(gram, correlations)
     if lam == 0:
         return np.asarray(np.linalg.lstsq(gram, correlations, rcond=None)[0]) * unit
     threshold = lam * np.abs(correlations).max()
-    g, left, diagonal = np.zeros(len(gram)), correlations.copy(), np.diag(gram)
-    for _ in range(MOST_SWEEPS):
-        largest = 0.0
-        for i in np.flatnonzero(diagonal > 0):
-            pull = left[i] + diagonal[i] * g[i]
-            new = np.sign(pull) * max(abs(pull) - threshold, 0.0) / diagonal[i]
-            if new != g[i]:
-                left -= gram[i] * (new - g[i])
-                largest, g[i] = max(largest, abs(new - g[i])), new
-        if largest <= 1e-10 * np.abs(g).max():
-            break
-    return g * unit
+    sizes, directions = np.linalg.eigh(gram)
+    seen = sizes > RANK * sizes.max()
+    root = np.sqrt(sizes[seen])[:, None] * directions[:, seen].T
+    over = np.concatenate([correlations - threshold, -correlations - threshold])
+    system = np.vstack([np.hstack([-root, root]), over])
+    try:
+        halves = nnls(system, np.eye(len(system))[-1])[0]
+    except RuntimeError as error:
+        raise ExplainerError(f"the fit ended with: {error}; try penalty=soft or a larger lam") from error
+    halves = halves / (1.0 - over @ halves)
+    return np.asarray(halves[: len(gram)] - halves[len(gram) :]) * unit
 
 
 def total_variation(gram: Wide, correlations: Wide, lam: float) -> Wide:
@@ -130,11 +137,12 @@ def fit_sparse(
     scores = solve(lam)
     if k is not None:
         lam, scores = _bisect(solve, count, k)
+    remaining = count(scores)
     if debias:
         design = runs(scores) if penalty == "tv" else np.eye(len(scores))[:, scores != 0]
         scores = design @ least_squares(z @ design, y).scores if design.any() else scores
     residual, total = float(np.square(y - z @ scores).sum()), float(np.square(y).sum())
-    return SparseFit(scores, lam, correlations, 1.0 - residual / total if total > 0 else None)
+    return SparseFit(scores, lam, correlations, 1.0 - residual / total if total > 0 else None, remaining)
 
 
 def _bisect(solve: Callable[[float], Wide], count: Callable[[Wide], int], k: int) -> tuple[float, Wide]:

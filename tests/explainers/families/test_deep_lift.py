@@ -221,7 +221,7 @@ def test_a_padded_batch_and_any_cut_give_the_same(architecture: str, tiny_model:
             alone = model.answer(query, budget)
             for key, products in alone.products.items():
                 # What is read are the texts; next to nothing a norm has gradients without bound.
-                np.testing.assert_allclose(merged.products[key][::2], products[::2], atol=2e-5)
+                np.testing.assert_allclose(merged.products[key][::2], products[::2], rtol=1e-3, atol=2e-5)
 
 
 def test_only_pairs_share_a_micro_batch(demo_encoder: Any) -> None:

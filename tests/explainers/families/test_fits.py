@@ -156,13 +156,23 @@ def test_the_dantzig_selector_is_feasible_and_no_longer_than_the_lasso(seed: int
 
 
 @pytest.mark.parametrize("rows", [80, 6])
-def test_the_lasso_meets_its_optimality_conditions(rows: int) -> None:
-    gram, correlations = moments(*data(rows, 12)[:2])
-    g, threshold = lasso(gram, correlations, 0.2), 0.2 * np.abs(correlations).max()
+@pytest.mark.parametrize("lam", [0.9, 0.2, 1e-3, 1e-6])
+@pytest.mark.parametrize("alike", [0.0, 0.95])
+def test_the_lasso_meets_its_optimality_conditions(rows: int, lam: float, alike: float) -> None:
+    z, y, _ = data(rows, 12)
+    gram, correlations = moments(z + alike * 10 * z[:, :1], y)
+    g, threshold = lasso(gram, correlations, lam), lam * np.abs(correlations).max()
     left = correlations - gram @ g
-    np.testing.assert_allclose(left[g != 0], threshold * np.sign(g[g != 0]), atol=1e-6)
-    assert (np.abs(left[g == 0]) <= threshold + 1e-9).all()
-    assert 0 < np.count_nonzero(g) < 12
+    np.testing.assert_allclose(left[g != 0], threshold * np.sign(g[g != 0]), rtol=1e-4, atol=1e-12)
+    assert (np.abs(left[g == 0]) <= threshold * (1 + 1e-4)).all()
+    assert 0 < np.count_nonzero(g) <= min(rows, 12)
+    if lam == 0.2:
+        assert np.count_nonzero(g) < 12
+
+
+def test_the_lasso_of_features_that_do_not_touch_shrinks_and_cuts_each() -> None:
+    gram, correlations = np.diag([1.0, 2.0, 4.0]), np.array([3.0, -1.0, 0.5])
+    np.testing.assert_allclose(lasso(gram, correlations, 0.25), [2.25, -0.125, 0.0], atol=1e-12)
 
 
 def test_total_variation_is_feasible_and_turns_less_than_the_full_fit() -> None:

@@ -49,6 +49,7 @@ def test_a_phrase_comes_out_in_one_colour_with_tv() -> None:
     model, truth = planted(list(range(5, 11)), [1.5] * 6)
     got = model.explain(WORDS, "mase-sparse", penalty="tv", k=3, debias=True)
     np.testing.assert_allclose(got.scores, truth, atol=1e-5)
+    assert got.diagnostics["remaining"] == 3
 
 
 @pytest.mark.parametrize("penalty", ["dantzig", "lasso", "tv"])
