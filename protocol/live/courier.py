@@ -155,13 +155,13 @@ class Courier:
         document, text = self.document, self.document.begin()
         if document.has_unsent:
             self._due = 0.0
-        self._offered = document.version
+        self._offered, options = document.version, document.options
         state = await client.open_document(
             document.name, text, on_attribution=self._hear, on_findings=self._hear, on_failed=self._hear,
-            on_settled=self._hear, **document.options,
+            on_settled=self._hear, **options,
         )  # fmt: skip
         self._version = state.version
-        document.opened(state)
+        document.opened(state, options=options)
         self._tell(None)
 
     async def _refused(self, client: AsyncClient, error: SaliscopeError) -> None:
@@ -195,13 +195,13 @@ class Courier:
         await client.close_document(document.name)
 
     async def _configure(self, client: AsyncClient) -> None:
-        document, same = self.document, self._same_records
+        document, options, same = self.document, self.document.options, self._same_records
         self._is_reconfigured, self._same_records, self._is_configuring = False, True, True
         try:
-            state = await client.configure_document(document.name, **document.options)
+            state = await client.configure_document(document.name, **options)
         finally:
             self._is_configuring = False
-        document.opened(state, same_records=same)
+        document.opened(state, options=options, same_records=same)
         self._tell(None)
 
     async def _send(self, client: AsyncClient) -> None:

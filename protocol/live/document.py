@@ -56,6 +56,7 @@ class LiveDocument:
         self._unsent: list[Edit] = []
         self._in_flight: list[Edit] = []
         self._answered = 0
+        self._explained_by: dict[str, Any] | None = None
         self._early: list[Told] = []
         self._settled: int | None = None
 
@@ -85,8 +86,11 @@ class LiveDocument:
 
     @property
     def is_ahead(self) -> bool:
-        """Whether the daemon has not answered all edits: till then one at the edge of a record may belong to it."""
-        return self.has_unsent or self.is_in_flight
+        """Whether the daemon has not answered all edits and other options: till then records are those of before.
+
+        An edit at the edge of a record may belong to it.
+        """
+        return self.has_unsent or self.is_in_flight or self._explained_by != self.options
 
     @property
     def is_in_flight(self) -> bool:
@@ -149,11 +153,15 @@ class LiveDocument:
 
     # -- what the daemon says ---------------------------------------------------------------------
 
-    def opened(self, state: DocumentState, *, same_records: bool = False) -> None:
-        """The daemon has opened or configured the document; what it told of it meanwhile is taken in.
+    def opened(
+        self, state: DocumentState, *, options: dict[str, Any] | None = None, same_records: bool = False
+    ) -> None:
+        """The daemon has opened or configured the document, by `options` (None: those of now).
 
-        Records of before stay, stale, until there is news of their place; with `same_records` under their ids.
+        What it told of it meanwhile is taken in. Records of before stay, stale, until there is news of their place;
+        with `same_records` under their ids.
         """
+        self._explained_by = self.options if options is None else options
         self.opening, self.format, self._answered = state.opening, state.format, state.version
         self.num_records, self.num_explainable = state.num_records, state.num_explainable
         self.failed = self._settled = None

@@ -96,6 +96,15 @@ async def test_model_method_and_target_can_be_set_for_one_document_or_for_all(st
     assert "other · quick" in await editor.hover_text(URI, "dull")
 
 
+async def test_what_is_asked_right_after_a_choice_is_answered_by_it(start: Start) -> None:
+    editor = await opened(start)
+    for name, what in (("setModel", "other"), ("setMethod", "occlusion"), ("setModel", "fake")):
+        chosen, got = await asyncio.gather(
+            editor.command(name, URI, what), editor.command("explain", URI, PLACE)
+        )
+        assert what in (got["explanation"]["model"], got["explanation"]["method"])
+
+
 async def test_the_work_of_a_cancelled_command_has_ended_when_the_client_is_answered(
     start: Start, daemon: FakeDaemon
 ) -> None:
