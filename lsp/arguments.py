@@ -12,6 +12,8 @@ from saliscope.lsp.buffers import Buffer
 from saliscope.protocol.errors import SaliscopeError
 
 T = TypeVar("T")
+#: What the client calls the progress bar of a command; None where it wants none.
+Token = types.ProgressToken | None
 
 
 class Place(Struct, array_like=True):

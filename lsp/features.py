@@ -8,9 +8,11 @@ from typing import Any, Final
 
 from lsprotocol import types
 
-from saliscope.lsp import colours, commands, highlights, hints, hovers, lenses, problems, symbols, tokens
+from saliscope.lsp import colours, highlights, hints, hovers, lenses, problems, symbols, tokens
 from saliscope.lsp.actions import KIND, actions
+from saliscope.lsp.arguments import Token
 from saliscope.lsp.buffers import Buffer
+from saliscope.lsp.commands import COMMANDS, Command
 from saliscope.lsp.plain import Plain
 from saliscope.lsp.pygls_gaps import Server
 from saliscope.lsp.service import NewSession, Service
@@ -29,13 +31,13 @@ def serve(server: Server, new_session: NewSession = LiveSession) -> Service:
     _texts(server, service)
     _shown(server, service)
     _asked(server, service)
-    for name, command in commands.COMMANDS.items():
+    for name, command in COMMANDS.items():
         server.command(name)(_bound(service, command))
     return service
 
 
-def _bound(service: Service, command: commands.Command) -> Callable[[list[Any], commands.Token], Any]:
-    async def run(arguments: list[Any], token: commands.Token) -> Any:
+def _bound(service: Service, command: Command) -> Callable[[list[Any], Token], Any]:
+    async def run(arguments: list[Any], token: Token) -> Any:
         return await command(service, arguments, token)
 
     return run

@@ -99,10 +99,18 @@ async def test_model_method_and_target_can_be_set_for_one_document_or_for_all(st
 async def test_what_is_asked_right_after_a_choice_is_answered_by_it(start: Start) -> None:
     editor = await opened(start)
     for name, what in (("setModel", "other"), ("setMethod", "occlusion"), ("setModel", "fake")):
-        chosen, got = await asyncio.gather(
-            editor.command(name, URI, what), editor.command("explain", URI, PLACE)
-        )
+        _, got = await asyncio.gather(editor.command(name, URI, what), editor.command("explain", URI, PLACE))
         assert what in (got["explanation"]["model"], got["explanation"]["method"])
+
+
+async def test_what_a_model_cannot_explain_is_not_answered_with_what_another_said(
+    start: Start, daemon: FakeDaemon
+) -> None:
+    editor = await opened(start)
+    daemon.unknown["gone"] = "there is no such model"
+    await editor.command("setModel", URI, "gone")
+    with pytest.raises(Exception, match="there is no such model"):
+        await editor.command("explain", URI, PLACE)
 
 
 async def test_the_work_of_a_cancelled_command_has_ended_when_the_client_is_answered(
@@ -242,8 +250,8 @@ async def test_a_run_of_a_file_that_is_opened_anew_meanwhile_goes_on(start: Star
     editor.service._loaded("fake", True)
     assert editor.service.buffers[URI].live is not before
     daemon.held.clear()
-    editor.replace(URI, "slow", "wonderful")
-    assert [row["prediction"]["label"] for row in (await asked)["records"]] == ["negative", "positive"]
+    editor.replace(URI, "slow", "bad")
+    assert [row["prediction"]["label"] for row in (await asked)["records"]] == ["negative", "negative"]
 
 
 async def test_a_cancel_that_comes_too_late_is_no_warning(start: Start, caplog: pytest.LogCaptureFixture) -> None:
