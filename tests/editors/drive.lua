@@ -153,5 +153,28 @@ local function run()
   end
 end
 
-local ok, err = xpcall(run, debug.traceback)
+-- Another project has a server of its own, which leaves alone.
+local function two_projects()
+  local saliscope, colours = require("saliscope"), require("saliscope.colours")
+  vim.cmd("edit " .. text_file)
+  local first = vim.api.nvim_get_current_buf()
+  vim.cmd("edit " .. vim.env.SALISCOPE_OTHER_TEXT)
+  vim.bo.filetype = "jsonl"
+  local second = vim.api.nvim_get_current_buf()
+  until_("both are coloured", function()
+    return #colours.spans(first) == 2 and #colours.spans(second) == 2
+  end)
+  local client = saliscope.client(second)
+  seen.servers = client.id == saliscope.client(first).id and 1 or 2
+  vim.lsp.stop_client(client.id)
+  until_("its colours are gone", function()
+    return #colours.spans(second) == 0
+  end)
+  seen.left = #colours.spans(first)
+end
+
+local ok, err = xpcall(function()
+  run()
+  two_projects()
+end, debug.traceback)
 finish(not ok and err or nil)

@@ -55,7 +55,12 @@ def run(folder: Path, script: str, **environment: str) -> dict[str, Any]:
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("nvim")
     (folder / "reviews.jsonl").write_text(TEXT)
-    return run(folder, "drive.lua", SALISCOPE_TEXT=str(folder / "reviews.jsonl"))
+    other = folder / "other"
+    other.mkdir()
+    (other / "saliscope.toml").touch()
+    (other / "reviews.jsonl").write_text(TEXT)
+    texts = {"SALISCOPE_TEXT": str(folder / "reviews.jsonl"), "SALISCOPE_OTHER_TEXT": str(other / "reviews.jsonl")}
+    return run(folder, "drive.lua", **texts)
 
 
 def test_words_are_coloured_where_they_stand(seen: dict[str, Any]) -> None:
@@ -107,6 +112,10 @@ def test_health_and_help_are_there(seen: dict[str, Any]) -> None:
     assert " records explained by " in seen["health"]
     assert "ERROR" not in seen["health"]
     assert seen["help"] == "saliscope.txt"
+
+
+def test_a_server_that_ends_takes_only_its_own_colours_along(seen: dict[str, Any]) -> None:
+    assert (seen["servers"], seen["left"]) == (2, 2)
 
 
 def test_the_colours_are_those_of_the_command_line(seen: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 local M = {}
 
 local namespace = vim.api.nvim_create_namespace("saliscope")
--- buffer -> id of a record -> ids of its extmarks
+-- buffer -> { by = id of the client that told of it, marks = { id of a record -> ids of its extmarks } }
 local drawn = {}
 
 -- The palettes of `saliscope explain`: bucket -> { ground, text }.
@@ -53,10 +53,11 @@ local function byte(buf, line, column, encoding)
 end
 
 local function erase(buf, id)
-  for _, mark in ipairs(drawn[buf][id] or {}) do
+  local marks = drawn[buf].marks
+  for _, mark in ipairs(marks[id] or {}) do
     vim.api.nvim_buf_del_extmark(buf, namespace, mark)
   end
-  drawn[buf][id] = nil
+  marks[id] = nil
 end
 
 -- The extmarks of a record: a word of one that is stale keeps its colour, and has another mark above it.
@@ -77,8 +78,8 @@ local function draw(buf, record, encoding)
   return marks
 end
 
--- Draw what `saliscope/decorations` tells; false where the buffer has another text by now.
-function M.draw(buf, told, encoding)
+-- Draw what `saliscope/decorations` of a client tells; false where the buffer has another text by now.
+function M.draw(buf, told, client)
   if not vim.api.nvim_buf_is_loaded(buf) then
     return true
   end
@@ -87,14 +88,15 @@ function M.draw(buf, told, encoding)
   end
   if told.reset or not drawn[buf] then
     M.clear(buf)
-    drawn[buf] = {}
+    drawn[buf] = { marks = {} }
   end
+  drawn[buf].by = client.id
   for _, id in ipairs(told.removed) do
     erase(buf, id)
   end
   for _, record in ipairs(told.records) do
     erase(buf, record.id)
-    drawn[buf][record.id] = draw(buf, record, encoding)
+    drawn[buf].marks[record.id] = draw(buf, record, client.offset_encoding)
   end
   return true
 end
@@ -117,9 +119,12 @@ function M.clear(buf)
   end
 end
 
-function M.clear_all()
-  for buf in pairs(drawn) do
-    M.clear(buf)
+-- Take away what a client has told of; another one may still run.
+function M.clear_of(client_id)
+  for buf, one in pairs(drawn) do
+    if one.by == client_id then
+      M.clear(buf)
+    end
   end
 end
 

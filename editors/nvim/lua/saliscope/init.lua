@@ -94,7 +94,7 @@ local function decorations(_, told, context)
     return
   end
   local buf = buffer_of(told.uri)
-  if not buf or colours.draw(buf, told, client.offset_encoding) then
+  if not buf or colours.draw(buf, told, client) then
     return
   end
   -- The text has moved on: ask for these records again when the typing pauses.
@@ -196,9 +196,11 @@ local function configuration(buf)
         M.execute("copyJson", command.arguments, require("saliscope.commands").yank)
       end,
     },
-    on_exit = function()
+    on_exit = function(_, _, client_id)
       M._id = nil
-      vim.schedule(colours.clear_all)
+      vim.schedule(function()
+        colours.clear_of(client_id)
+      end)
     end,
   }
 end
