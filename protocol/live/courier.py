@@ -73,7 +73,8 @@ class Courier:
     def focus(self, at: int) -> None:
         """Have the record at `at` explained first."""
         self._focus = min(max(at, 0), len(self.document.text))
-        self._wake.set()
+        if self.document.opening is not None and self.document.problem is None:
+            self._wake.set()
 
     def flush(self) -> None:
         """Send what is held or unsent now."""
