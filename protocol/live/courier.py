@@ -39,8 +39,8 @@ class Courier:
         self._is_reconfigured = self._is_configuring = self._is_closed = False
         self._same_records = True
         self._version = 0
-        #: The version of the text with which the document was opened last.
-        self._offered = -1
+        #: The versions of the text with which the document was opened, and of which something was sent, last.
+        self._offered = self._sent = -1
 
     # -- what the user of the session does --------------------------------------------------------
 
@@ -156,7 +156,8 @@ class Courier:
         document, text = self.document, self.document.begin()
         if document.has_unsent:
             self._due = 0.0
-        self._offered, options = document.version, document.options
+        self._offered = self._sent = document.version
+        options = document.options
         state = await client.open_document(
             document.name, text, on_attribution=self._hear, on_findings=self._hear, on_failed=self._hear,
             on_settled=self._hear, **options,
@@ -174,7 +175,9 @@ class Courier:
             with contextlib.suppress(SaliscopeError):
                 await client.close_document(self.document.name)
         self.document.refused(error)
-        self._due = None
+        if self._sent == self.document.version:
+            # What was edited since may be what the daemon wants.
+            self._due = None
         self._tell(None)
         await self._woken(_BUSY_S if error.code == "busy" else None)
         while (left := self._left()) is not None and left > 0:
@@ -207,7 +210,7 @@ class Courier:
 
     async def _send(self, client: AsyncClient) -> None:
         document = self.document
-        batch = document.next_batch()
+        batch, self._sent = document.next_batch(), document.version
         if not document.has_unsent:
             self._due = None
         base, self._version = self._version, self._version + 1

@@ -80,3 +80,16 @@ def test_who_only_looks_at_a_refused_document_does_not_offer_it_again() -> None:
         assert (desk.offered, desk.focused) == (["bad", "good"], [4])
 
     carried(run, lambda text: text == "bad")
+
+
+def test_what_is_typed_while_a_document_is_being_refused_is_offered() -> None:
+    async def run(courier: Courier, desk: Desk, told: list[Any]) -> None:
+        desk.answers.clear()
+        await rest()
+        courier.edit([Edit(0, 3, "good")])
+        desk.answers.set()
+        await rest()
+        assert desk.offered == ["bad", "good"]
+        assert courier.document.problem is None
+
+    carried(run, lambda text: text == "bad")
