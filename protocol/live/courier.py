@@ -237,7 +237,7 @@ class Courier:
 
     def _tell(self, ids: list[int] | None) -> None:
         self._news.set()
-        if ids is None or ids:
+        if not self._is_closed and (ids is None or ids):
             try:
                 self._on_change(self.document, ids)
             except Exception as error:

@@ -93,3 +93,15 @@ def test_what_is_typed_while_a_document_is_being_refused_is_offered() -> None:
         assert courier.document.problem is None
 
     carried(run, lambda text: text == "bad")
+
+
+def test_nothing_is_told_of_a_document_that_was_closed_while_it_was_opened() -> None:
+    async def run(courier: Courier, desk: Desk, told: list[Any]) -> None:
+        desk.answers.clear()
+        await rest()
+        courier.close()
+        desk.answers.set()
+        await rest()
+        assert told == []
+
+    carried(run, lambda text: False)
