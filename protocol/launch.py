@@ -181,7 +181,10 @@ def _start(stage: OnStage, options: Sequence[str]) -> Client:
     client = None
     for _ in range(MAX_STARTS):
         # One that is killed as soon as it listens is replaced as well.
-        _start_daemon(options)
+        try:
+            _start_daemon(options)
+        except OSError as error:
+            raise SaliscopeError("unavailable", f"cannot start the daemon: {error}") from error
         client = _greet()
         if client is not None:
             break

@@ -20,6 +20,7 @@ from saliscope import __version__
 from saliscope.protocol import aconnect, connect, glance, launch, paths, stop
 from saliscope.protocol.codec import CHUNK, SERVER_LIMITS, Decoder, Request, encode_response
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.live import LiveSession
 from saliscope.protocol.results import Status
 
 Pids = Callable[[], list[int]]
@@ -212,6 +213,22 @@ def test_a_daemon_that_cannot_start_shows_the_end_of_its_log(home: Path) -> None
         connect()
     assert caught.value.code == "unavailable"
     assert "daemon.sock" in caught.value.message.splitlines()[-1]
+
+
+def test_a_log_that_cannot_be_written_is_told_and_a_session_goes_on_trying(home: Path) -> None:
+    paths.log_path().mkdir()
+    states: list[str] = []
+
+    async def run() -> None:
+        session = LiveSession(on_state=lambda state, message: states.append(f"{state} {message}"))
+        async with asyncio.timeout(10):
+            await session.start()
+        await asyncio.sleep(0)
+        await session.stop()
+
+    asyncio.run(run())
+    assert states[-1].startswith("failed cannot start the daemon: ")
+    assert "daemon.log" in states[-1]
 
 
 def test_aconnect_starts_the_daemon_too(real_daemons: Pids) -> None:
