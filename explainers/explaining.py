@@ -73,7 +73,7 @@ def explaining(model: ModelView, question: Question) -> Explaining:
     started = time.perf_counter()
     _check(question)
     if question.windows == "stitch":
-        from saliscope.explainers.windows import stitching
+        from saliscope.explainers.stitching import stitching
 
         return (yield from stitching(model, question))
     room = reserve(model, parse_wish(model, question))
