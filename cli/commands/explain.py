@@ -160,7 +160,8 @@ def _explain(opened: Session, asked: Asked, method: str | None) -> Explanation:
 
 
 def _print_json(explanations: Sequence[Explanation]) -> None:
-    from saliscope.cli.shapes import ExplainManyShape, explain_shape, write_json
+    from saliscope.cli.shapes import ExplainManyShape, write_json
+    from saliscope.cli.shaping import explain_shape
 
     shapes = [explain_shape(one) for one in explanations]
     write_json(shapes[0] if len(shapes) == 1 else ExplainManyShape(shapes))

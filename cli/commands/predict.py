@@ -68,7 +68,8 @@ def command(
             spinner=opened.spinner,
         )
     if as_json:
-        from saliscope.cli.shapes import predict_shape, write_json
+        from saliscope.cli.shapes import write_json
+        from saliscope.cli.shaping import predict_shape
 
         write_json(predict_shape(asked, answer))
     else:

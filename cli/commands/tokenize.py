@@ -25,7 +25,8 @@ def command(text: str | None, model: str | None, as_json: bool, no_daemon: bool,
         opened.spinner.say("tokenizing")
         answer = opened.client.tokenize(asked, model=model, on_progress=opened.on_progress)
     if as_json:
-        from saliscope.cli.shapes import tokenize_shape, write_json
+        from saliscope.cli.shapes import write_json
+        from saliscope.cli.shaping import tokenize_shape
 
         write_json(tokenize_shape(asked, answer))
     else:
