@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from saliscope.protocol import launch, paths, startup
+from saliscope.protocol import paths, processes, startup
 
 _SOCKET: Final = """\
 [Unit]
@@ -59,7 +59,7 @@ def folder() -> Path:
 
 def units(options: list[str]) -> dict[str, str]:
     """File name -> content; the service starts this Python's daemon with these options."""
-    command = " ".join(_quoted(part) for part in (sys.executable, *launch.DAEMON, *options))
+    command = " ".join(_quoted(part) for part in (sys.executable, *processes.DAEMON, *options))
     kept = [(name, os.environ[name]) for name in _KEPT if os.environ.get(name)]
     environment = "".join(f"Environment={_quoted(f'{name}={value}')}\n" for name, value in kept)
     log = _escaped(str(paths.log_path()))

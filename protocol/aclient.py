@@ -11,6 +11,7 @@ from saliscope.protocol.codec import Frame, Notification, Response, encode_notif
 from saliscope.protocol.connection import Connection
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.listening import OnNotification
+from saliscope.protocol.processes import end_process
 from saliscope.protocol.repeating import asked_again, may_repeat
 from saliscope.protocol.results import Initialized
 from saliscope.protocol.validate import read
@@ -150,8 +151,6 @@ class AsyncClient(Verbs):
         self._connection.close()
         await self.closed()
         if self._process is not None:
-            from saliscope.protocol.launch import end_process
-
             await asyncio.to_thread(end_process, self._process)
             self._process = None
 

@@ -19,6 +19,7 @@ from saliscope.protocol.codec import (
 )
 from saliscope.protocol.errors import DisconnectedError, SaliscopeError
 from saliscope.protocol.listening import OnNotification, failure_of, is_about
+from saliscope.protocol.processes import end_process
 from saliscope.protocol.repeating import asked_again, may_repeat
 from saliscope.protocol.results import Initialized
 from saliscope.protocol.validate import read
@@ -157,8 +158,6 @@ class Client(Verbs):
         self._is_open = False
         self._socket.close()
         if self._process is not None:
-            from saliscope.protocol.launch import end_process
-
             end_process(self._process)
             self._process = None
 

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import fcntl
-import os
-import select
 import socket
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Final
 
 from saliscope.protocol import paths
 from saliscope.protocol.address import Address, chosen
 from saliscope.protocol.client import Client
 from saliscope.protocol.errors import DisconnectedError, SaliscopeError, version_mismatch
 from saliscope.protocol.light import connected
+from saliscope.protocol.processes import start_daemon, start_worker, tail
 from saliscope.protocol.token import known
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
 
     from saliscope.protocol.aclient import AsyncClient
@@ -30,15 +26,8 @@ OnStage = Callable[[str], None]
 
 #: A daemon answers `initialize` at once, whatever its workers do; one that does not is stuck.
 HANDSHAKE_S: Final = 10.0
-#: A daemon that is replaced first answers what it has in flight (30 s), then the new one comes up.
-START_S: Final = 60.0
 #: How often a daemon that ends as soon as it has come up is started.
 MAX_STARTS: Final = 3
-#: What is started, as arguments of this Python.
-DAEMON: Final = ["-m", "saliscope.daemon"]
-WORKER: Final = ["-m", "saliscope.daemon.worker"]
-_LOG_BYTES: Final = 1 << 20
-_LOG_TAIL: Final = 15
 
 
 def connect(
@@ -123,17 +112,6 @@ def stop() -> bool:
     return True
 
 
-def end_process(process: subprocess.Popen[bytes]) -> None:
-    """Wait for a private worker whose socket was closed, or kill it if it does not end."""
-    import subprocess
-
-    try:
-        process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
 def _enter(address: Address, token: str | None) -> Client:
     """A client of the daemon at this address, of our version."""
     client = Client(address.connect(HANDSHAKE_S))
@@ -182,7 +160,7 @@ def _start(stage: OnStage, options: Sequence[str]) -> Client:
     for _ in range(MAX_STARTS):
         # One that is killed as soon as it listens is replaced as well.
         try:
-            _start_daemon(options)
+            start_daemon(options)
         except OSError as error:
             raise SaliscopeError("unavailable", f"cannot start the daemon: {error}") from error
         client = _greet()
@@ -204,53 +182,9 @@ def _shut_down(client: Client) -> None:
             return
 
 
-def _start_daemon(options: Sequence[str]) -> None:
-    """Start a detached daemon and wait until it listens, or raise `unavailable` with the end of its log."""
-    import subprocess
-
-    log = _open_log()
-    begin = log.tell()
-    readable, writable = os.pipe()
-    with log, open(readable, "rb", buffering=0) as ready:
-        try:
-            # It forks at once, so the process that we started ends at once and leaves no zombie.
-            subprocess.run(
-                [sys.executable, *DAEMON, "--ready-fd", str(writable), *options],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                pass_fds=(writable,),
-                start_new_session=True,
-                check=False,
-            )
-        finally:
-            os.close(writable)
-        came, _, _ = select.select([ready], [], [], START_S)
-        if came and ready.read(64):
-            return
-    reason = "the daemon ended while starting" if came else f"the daemon did not come up within {START_S:.0f} s"
-    path = paths.log_path()
-    raise SaliscopeError("unavailable", f"{reason}; the end of {path}:\n{_tail(path, begin)}")
-
-
 def _start_private(stage: OnStage) -> Client:
-    import subprocess
-    import tempfile
-
     stage("starting a private worker")
-    ours, theirs = socket.socketpair()
-    log = tempfile.TemporaryFile()  # noqa: SIM115 - closed below, after the handshake
-    with theirs:
-        process = subprocess.Popen(
-            [sys.executable, *WORKER, "--fd", str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=(theirs.fileno(),),
-            # Ctrl-C is for the client, which cancels; the worker ends when its socket closes.
-            start_new_session=True,
-        )
+    ours, process, log = start_worker()
     client = Client(ours, process)
     try:
         client.initialize()
@@ -258,9 +192,7 @@ def _start_private(stage: OnStage) -> Client:
         client.close()
         if not isinstance(error, DisconnectedError):
             raise
-        log.seek(0)
-        lines = log.read().decode(errors="replace").splitlines()[-_LOG_TAIL:]
-        raise SaliscopeError("unavailable", "the private worker ended while starting:\n" + "\n".join(lines)) from error
+        raise SaliscopeError("unavailable", f"the private worker ended while starting:\n{tail(log)}") from error
     finally:
         log.close()
     return client
@@ -277,16 +209,3 @@ def _start_lock() -> Iterator[None]:
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _open_log() -> BinaryIO:
-    path = paths.log_path()
-    if path.exists() and path.stat().st_size > _LOG_BYTES:
-        path.replace(path.with_suffix(".log.1"))
-    return open(path, "ab")
-
-
-def _tail(path: Path, begin: int) -> str:
-    with open(path, "rb") as log:
-        log.seek(begin)
-        return "\n".join(log.read().decode(errors="replace").splitlines()[-_LOG_TAIL:])

@@ -16,7 +16,7 @@ from saliscope.cli.following import follow, print_tail
 from saliscope.cli.session import session
 from saliscope.cli.spinner import Spinner
 from saliscope.cli.status import ask, duration, report
-from saliscope.protocol import launch, paths, startup
+from saliscope.protocol import paths, processes, startup
 from saliscope.protocol.address import chosen
 from saliscope.protocol.errors import SaliscopeError
 
@@ -79,7 +79,7 @@ def restart(**chosen: object) -> None:
 def run(**chosen: object) -> None:
     """Run the daemon in the foreground, logging to stderr, until Ctrl-C."""
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, *launch.DAEMON, *startup.arguments(chosen)])
+    os.execv(sys.executable, [sys.executable, *processes.DAEMON, *startup.arguments(chosen)])
 
 
 @command.command("status")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from saliscope.protocol import aconnect, connect, launch, paths
+from saliscope.protocol import aconnect, connect, paths, processes
 from saliscope.protocol.aclient import AsyncClient
 from saliscope.protocol.client import Client
 from saliscope.protocol.errors import DisconnectedError, SaliscopeError
@@ -25,7 +25,7 @@ Until = Callable[[Callable[[], Any]], Any]
 @pytest.fixture(autouse=True)
 def fake_workers(real_daemons: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Daemons that clients start here have fake workers."""
-    monkeypatch.setattr(launch, "DAEMON", [str(FAKE_DAEMON)])
+    monkeypatch.setattr(processes, "DAEMON", [str(FAKE_DAEMON)])
 
 
 def in_flight(client: Client) -> int:

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from saliscope import __version__
-from saliscope.protocol import aconnect, connect, glance, launch, paths, stop
+from saliscope.protocol import aconnect, connect, glance, paths, processes, stop
 from saliscope.protocol.codec import CHUNK, SERVER_LIMITS, Decoder, Request, encode_response
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.live import LiveSession
@@ -241,7 +241,7 @@ def test_aconnect_starts_the_daemon_too(real_daemons: Pids) -> None:
 
 def test_a_private_worker_needs_no_daemon_and_ends_with_its_client(monkeypatch: pytest.MonkeyPatch, gone: Gone) -> None:
     monkeypatch.setenv("SALISCOPE_RUNTIME_DIR", "/proc/saliscope")
-    monkeypatch.setattr(launch, "WORKER", [str(Path(__file__).with_name("fake_worker.py"))])
+    monkeypatch.setattr(processes, "WORKER", [str(Path(__file__).with_name("fake_worker.py"))])
     stages: list[str] = []
     with connect(private=True, on_stage=stages.append) as client:
         assert client.explain("a").scores[0] == 1.0
@@ -258,7 +258,7 @@ def test_a_private_worker_needs_no_daemon_and_ends_with_its_client(monkeypatch: 
 
 
 def test_a_private_worker_that_cannot_start_shows_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "WORKER", ["-c", "raise SystemExit('no torch here')"])
+    monkeypatch.setattr(processes, "WORKER", ["-c", "raise SystemExit('no torch here')"])
     with pytest.raises(SaliscopeError, match="no torch here") as caught:
         connect(private=True)
     assert caught.value.code == "unavailable"
