@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import re
-import stat
 import threading
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextvars import copy_context
 from itertools import count
 from typing import Any, BinaryIO, Final
@@ -20,6 +17,7 @@ from pygls.io_ import StdoutWriter
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
+from saliscope.lsp.pipes import is_pipe, read_pipe
 from saliscope.lsp.plain import Plain, decoded, encoded
 from saliscope.protocol.errors import SaliscopeError
 
@@ -34,8 +32,6 @@ _DRAWN: Final = (
     types.TEXT_DOCUMENT_SEMANTIC_TOKENS_RANGE,
 )  # fmt: skip
 _NUDGE: Final = "nudge-"
-_BLANK: Final = b"\r\n\r\n"
-_LENGTH: Final = re.compile(rb"^Content-Length: *(\d{1,10}) *\r\n", re.IGNORECASE | re.MULTILINE)
 
 
 class Protocol(LanguageServerProtocol):
@@ -198,59 +194,22 @@ class Server(LanguageServer):
         """Serve a client on two pipes until it leaves, reading on the loop. pygls reads on threads, and hands each
         message over three times. Can go when it does not.
         """
-        if not _is_pipe(stdin, stdout):
+        if not is_pipe(stdin, stdout):
             self.start_io(stdin, stdout)
             return
         self._stop_event = threading.Event()
         self.protocol.set_writer(StdoutWriter(stdout))
         try:
-            asyncio.run(self._read(stdin))
+            asyncio.run(read_pipe(stdin, self.protocol.read))
         except (KeyboardInterrupt, SystemExit):
             # `exit` ends so too.
             pass
         finally:
             self.shutdown()  # type: ignore[no-untyped-call]
 
-    async def _read(self, stdin: BinaryIO) -> None:
-        reading = Reading(self.protocol.read)
-        pipe, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: reading, stdin)
-        try:
-            await reading.ended
-        finally:
-            pipe.close()
-
     def report_server_error(self, error: Exception, source: Any) -> None:
         """One line of log, without what the message may quote."""
         log.error("%s: %s", getattr(source, "__name__", source), type(error).__name__)
-
-
-class Reading(asyncio.Protocol):
-    """Cuts what the client writes into messages, on the loop; `ended` is done when it has left."""
-
-    def __init__(self, take: Callable[[bytes], None]) -> None:
-        self._take, self._unread = take, bytearray()
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def data_received(self, data: bytes) -> None:
-        """Hand on the messages that these bytes complete."""
-        self._unread += data
-        while (head := self._unread.find(_BLANK)) >= 0:
-            length = _LENGTH.search(self._unread, 0, head + len(_BLANK))
-            begin = head + len(_BLANK)
-            end = begin + (0 if length is None else int(length[1]))
-            if len(self._unread) < end:
-                return
-            body = bytes(self._unread[begin:end])
-            del self._unread[:end]
-            if body:
-                self._take(body)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The client has left."""
-        if self._unread:
-            log.info("the client has gone within a message")
-        if not self.ended.done():
-            self.ended.set_result(None)
 
 
 class Discreet(logging.Formatter):
@@ -274,13 +233,6 @@ class Discreet(logging.Formatter):
     def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
         """Type and frames."""
         return f"{''.join(traceback.format_tb(ei[2]))}{ei[0].__name__}"
-
-
-def _is_pipe(stdin: BinaryIO, stdout: BinaryIO) -> bool:
-    """Whether reading may be made not to block: a pipe or a socket that is not written to as well."""
-    read, written = os.fstat(stdin.fileno()), os.fstat(stdout.fileno())
-    is_pipe = stat.S_ISFIFO(read.st_mode) or stat.S_ISSOCK(read.st_mode)
-    return os.name == "posix" and is_pipe and (read.st_dev, read.st_ino) != (written.st_dev, written.st_ino)
 
 
 def _failed(code: str, message: str) -> Exception:

@@ -13,8 +13,9 @@ from pytest_lsp import LanguageClient, make_test_lsp_client
 
 from saliscope.lsp.decorations import METHOD as DECORATIONS
 from saliscope.lsp.features import serve
+from saliscope.lsp.pipes import Reading
 from saliscope.lsp.positions import Lines
-from saliscope.lsp.pygls_gaps import Discreet, Protocol, Reading, Server
+from saliscope.lsp.pygls_gaps import Discreet, Protocol, Server
 from saliscope.lsp.service import STATUS, Service
 from saliscope.lsp.tokens import LEGEND
 from saliscope.protocol.edits import Edit

@@ -10,7 +10,8 @@ import pytest
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInternalError
 
-from saliscope.lsp.pygls_gaps import Discreet, Reading
+from saliscope.lsp.pipes import Reading
+from saliscope.lsp.pygls_gaps import Discreet
 from tests.lsp.conftest import Start
 from tests.lsp.editor import Editor
 from tests.lsp.fake_session import FakeDaemon
