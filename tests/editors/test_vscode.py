@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def served(environment: dict[str, str], folder: Path) -> Iterator[str]:
     quiet = ["--auth", "none", "--disable-telemetry", "--disable-update-check", "--disable-workspace-trust"]
     run = command(folder, "--bind-addr", address, *quiet, str(folder / "work"))
     with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(run, env=environment, stdout=log, stderr=log)
+        server = subprocess.Popen(run, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
         end = time.monotonic() + 120
         while not _answers(f"http://{address}/healthz"):
@@ -87,8 +88,11 @@ def served(environment: dict[str, str], folder: Path) -> Iterator[str]:
             time.sleep(0.2)
         yield f"http://{address}/"
     finally:
-        server.terminate()
+        # With all its processes: a language server that outlives it would find its daemon stopped, and start another.
+        os.killpg(server.pid, signal.SIGTERM)
         server.wait(30)
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
 
 
 def _answers(url: str) -> bool:
