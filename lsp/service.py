@@ -229,7 +229,8 @@ class Service:
             self.server.protocol.tell(STATUS, {"state": state, "message": message})
         if state == "connected":
             self._is_outage_told = False
-            for model in {str(one.settings.model) for one in self.buffers.values() if one.live is not None}:
+            explained = [one.settings for one in self.buffers.values() if one.live is not None]
+            for model in {str(one.model) for one in explained if one.when != "manual"}:
                 # By the time this is told, the connection may be lost again.
                 if self.session is not None and self.session.client is not None:
                     self.models.need(self.session.client, model)

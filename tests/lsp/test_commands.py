@@ -312,3 +312,12 @@ async def test_manually_nothing_is_asked_until_a_command_says_so(start: Start, d
     assert daemon.asked == []
     got = await editor.command("explain", URI)
     assert [row["prediction"]["label"] for row in got["records"]] == ["negative", "positive"]
+
+
+async def test_manually_no_model_is_loaded_until_a_command_says_so(start: Start, daemon: FakeDaemon) -> None:
+    editor = await start(client_capabilities("visual-studio-code"), model="other", trigger="manual")
+    editor.open(URI, TEXT, "jsonl")
+    await editor.until(lambda: editor.service.session and editor.service.session.state == "connected")
+    # What the connection begins runs before this is answered.
+    await editor.command("models")
+    assert daemon.events == []
