@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from lsprotocol import types
 
@@ -20,10 +20,19 @@ _FETCH = "Download"
 
 
 class Models:
-    """Loads models by name, each once at a time; `on_loaded` hears which one is there now, and if it is new."""
+    """Loads models by name, each once at a time, over the connection that `client` gives.
 
-    def __init__(self, server: Server, tasks: Tasks, on_loaded: Callable[[str, bool], None]) -> None:
-        self._server, self._tasks, self._on_loaded = server, tasks, on_loaded
+    `on_loaded` hears which one is there now, and if it is new.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        tasks: Tasks,
+        client: Callable[[], Awaitable[AsyncClient]],
+        on_loaded: Callable[[str, bool], None],
+    ) -> None:
+        self._server, self._tasks, self._client, self._on_loaded = server, tasks, client, on_loaded
         self._offered: set[str] = set()
         self.shows_progress = self.asks = False
 
@@ -58,9 +67,9 @@ class Models:
             log.warning("%s: %s", error.code, error.message)
             if error.code == "unknown_model" and "--download" in error.message and model not in self._offered:
                 self._offered.add(model)
-                await self._offer(client, model)
+                await self._offer(model)
 
-    async def _offer(self, client: AsyncClient, model: str) -> None:
+    async def _offer(self, model: str) -> None:
         message = f"saliscope: {model} is not on this machine."
         if not self.asks:
             hint = f"{message} The command saliscope.download fetches it."
@@ -72,7 +81,8 @@ class Models:
         )
         if chosen is not None and chosen.title == _FETCH:
             try:
-                await self.load(client, model, download=True)
+                # The connection of when it was asked may have gone before it was answered.
+                await self.load(await self._client(), model, download=True)
             except SaliscopeError as error:
                 # Whoever pressed the button waits for something to happen.
                 told = f"saliscope: {model} was not fetched: {error.message}. {error.advice}"

@@ -38,7 +38,7 @@ class Service:
         self.buffers: dict[str, Buffer] = {}
         self.tasks = Tasks()
         self.news = News(server, self.abilities)
-        self.models = Models(server, self.tasks, self._loaded)
+        self.models = Models(server, self.tasks, self.client, self._loaded)
         self.session: LiveSession | None = None
         self.preferences = Preferences(server)
         self._is_ready = asyncio.Event()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -229,6 +230,28 @@ async def test_a_download_that_fails_is_told_to_who_asked_for_it(
     editor.open(URI, TEXT)
     await editor.until(lambda: shown(editor))
     assert "hub/model was not fetched: the hub cannot be reached" in shown(editor)[0]
+
+
+async def test_a_model_that_is_wanted_after_the_daemon_was_lost_is_fetched_by_the_next_one(
+    start: Start, daemon: FakeDaemon
+) -> None:
+    daemon.unknown["hub/model"] = "'hub/model' is not in the hub's cache; --download fetches it"
+    editor = await start(client_capabilities("visual-studio-code"), model="hub/model")
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    @editor.client.feature(types.WINDOW_SHOW_MESSAGE_REQUEST)
+    async def ask(params: types.ShowMessageRequestParams) -> types.MessageActionItem:
+        asked.set()
+        await answered.wait()
+        return types.MessageActionItem("Download")
+
+    editor.open(URI, TEXT)
+    await asked.wait()
+    daemon.die()
+    await editor.until(lambda: daemon.client is not None and daemon.client.is_open)
+    answered.set()
+    await editor.until(lambda: "load hub/model" not in editor.service.tasks.names)
+    assert daemon.loaded == {"hub/model"}
 
 
 async def test_a_client_with_a_place_of_its_own_for_it_gets_no_hint(start: Start) -> None:
