@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
@@ -139,6 +140,10 @@ class Files:
 
     def settings(self, path: Path | None) -> workspace.Settings:
         """What the nearest file says of a document at `path`; nothing for one that is in no folder."""
+        for gone in [one for one in self._read if not os.path.isfile(one)]:
+            # What was wrong with it stands at no line any more.
+            del self._read[gone]
+            self._on_read(workspace.Workspace(gone, None, {}, (), ()))
         file = None if path is None else workspace.nearest(path)
         if path is None or file is None:
             return workspace.Settings()

@@ -150,3 +150,14 @@ async def test_problems_of_a_settings_file_stand_at_their_lines(start: Start, tm
     (found,) = await editor.until(lambda: editor.client.diagnostics.get(uri))
     assert (found.range.start.line, found.severity) == (1, types.DiagnosticSeverity.Warning)
     assert "modle is none of" in found.message
+
+
+async def test_problems_of_a_settings_file_go_with_it(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "saliscope.toml"
+    file.write_text('modle = "x"\n')
+    editor = await start()
+    editor.open((tmp_path / "a.txt").as_uri(), "fun\n")
+    await editor.until(lambda: editor.client.diagnostics.get(file.as_uri()))
+    file.unlink()
+    editor.client.workspace_did_change_watched_files(types.DidChangeWatchedFilesParams([]))
+    await editor.until(lambda: not editor.client.diagnostics[file.as_uri()])
