@@ -6,7 +6,7 @@ from lsprotocol import types
 
 from saliscope.lsp.buffers import Buffer
 from saliscope.lsp.painting import Piece, piece_at, rank
-from saliscope.lsp.words import cost_of, named, prediction_of, quoted, score_of, share_of, side_of
+from saliscope.lsp.words import cost_of, literal, named, prediction_of, quoted, score_of, share_of, side_of
 from saliscope.protocol.explanation import Explanation, Prediction
 from saliscope.protocol.live import LiveRecord
 
@@ -42,13 +42,14 @@ def _awaited(buffer: Buffer) -> types.Hover | None:
 def _lines(buffer: Buffer, record: LiveRecord, piece: Piece | None, markdown: bool) -> list[str]:
     explanation = record.explanation
     if explanation is None:
-        told = [one.message for one in record.findings]
+        told = [_said(one.message, markdown) for one in record.findings]
         if record.state == "predicted" and record.prediction is not None:
-            return [f"{_likely(record.prediction)}{_label(record)}", *told, "explaining …"]
+            return [_said(f"{_likely(record.prediction)}{_label(record)}", markdown), *told, "explaining …"]
         return told or ([_COMPUTING] if record.state == "waiting" else [])
     said = [] if piece is None else _word(buffer, record, piece, explanation, markdown)
-    said.append(f"{_likely(record.prediction or explanation.prediction)}{_label(record)}")
-    said.append(f"{explanation.model} · {explanation.method} · {cost_of(explanation)}{_estimate(record, explanation)}")
+    said.append(_said(f"{_likely(record.prediction or explanation.prediction)}{_label(record)}", markdown))
+    how = f"{explanation.model} · {explanation.method} · {cost_of(explanation)}{_estimate(record, explanation)}"
+    said.append(_said(how, markdown))
     if record.stale:
         said.append(_faint("stale: the text changed; computing again", markdown))
     return said
@@ -58,7 +59,8 @@ def _word(buffer: Buffer, record: LiveRecord, piece: Piece, explanation: Explana
     word, number = named(buffer.text, piece), score_of(explanation, piece.score)
     head = f"**{quoted(word)}** {number}" if markdown else f"{word} {number}"
     share, size = share_of(explanation, piece.score), len(explanation.scores)
-    said = [f"{head} · {share:.0%} of all · rank {piece.rank} of {size}", side_of(explanation, piece.score)]
+    side = _said(side_of(explanation, piece.score), markdown)
+    said = [f"{head} · {share:.0%} of all · rank {piece.rank} of {size}", side]
     others = buffer.others(record)
     if others:
         found = (_row(name, other, piece) for name, other in {explanation.method: explanation, **others}.items())
@@ -88,6 +90,10 @@ def _label(record: LiveRecord) -> str:
 
 def _estimate(record: LiveRecord, explanation: Explanation) -> str:
     return " · an estimate so far" if record.state == "partial" or explanation.estimate == "partial" else ""
+
+
+def _said(text: str, markdown: bool) -> str:
+    return literal(text) if markdown else text
 
 
 def _faint(text: str, markdown: bool) -> str:

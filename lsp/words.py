@@ -10,6 +10,8 @@ from saliscope.protocol.explanation import Explanation, Prediction
 from saliscope.render import one_line, signed, visible
 
 _LONGEST: Final = 60
+#: What Markdown reads as its own; an underscore within a word it does not.
+_MARKS: Final = re.compile(r"[\\`*\[\]<>|~&]|(?<!\w)_|_(?!\w)")
 
 
 def short(text: str) -> str:
@@ -71,6 +73,11 @@ def cost_of(explanation: Explanation) -> str:
 def named(text: str, piece: Piece) -> str:
     """The text of a piece, on one line."""
     return short(text[piece.start : piece.end])
+
+
+def literal(text: str) -> str:
+    """Any text in Markdown, as it is: labels come from the document and the model."""
+    return _MARKS.sub(r"\\\g<0>", text)
 
 
 def quoted(text: str) -> str:

@@ -49,6 +49,13 @@ async def test_a_hover_outside_of_words_tells_of_the_record_and_outside_of_recor
     assert await editor.client.text_document_hover_async(params) is None
 
 
+async def test_a_label_is_no_markdown(start: Start) -> None:
+    editor = await start(MARKDOWN)
+    editor.open(URI, '{"text": "a dull film", "label": "__![so_so](http://x/y.png)__"}\n', "jsonl")
+    await editor.settle(URI)
+    assert r"label \_\_!\[so_so\](http://x/y.png)\_\_" in await editor.hover_text(URI, "dull")
+
+
 async def test_a_hover_over_a_text_that_is_being_computed_says_so_and_does_not_wait(
     start: Start, daemon: FakeDaemon
 ) -> None:
