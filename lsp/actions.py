@@ -8,6 +8,7 @@ from typing import Any
 from lsprotocol import types
 
 from saliscope.lsp.buffers import Buffer
+from saliscope.lsp.codes import OF_RECORDS
 from saliscope.lsp.painting import piece_at
 from saliscope.lsp.problems import SOURCE
 from saliscope.lsp.words import named, short
@@ -24,7 +25,11 @@ def actions(buffer: Buffer, params: types.CodeActionParams) -> list[types.CodeAc
     only = params.context.only
     found = []
     if _wanted(types.CodeActionKind.QuickFix, only):
-        found += [_ignore(buffer, one) for one in params.context.diagnostics if one.source == SOURCE and one.code]
+        found += [
+            _ignore(buffer, one)
+            for one in params.context.diagnostics
+            if one.source == SOURCE and one.code in OF_RECORDS
+        ]
     if _wanted(KIND, only):
         found += _explaining(buffer, params.range.start)
     return found

@@ -49,6 +49,9 @@ CODES: Final[dict[str, Code]] = {
     "refused": Code(WARNING, True, "Nothing can be explained with these settings; the message says why."),
 }  # fmt: skip
 
+#: Codes of records; the others are of a whole document.
+OF_RECORDS: Final = frozenset(NAMES.get(kind, kind) for kind in FINDINGS)
+
 
 def link(code: str) -> str:
     """Where a code is explained: on the page that is installed beside this file."""

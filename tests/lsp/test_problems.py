@@ -108,6 +108,15 @@ async def test_a_finding_that_is_ignored_comes_back_with_another_text(start: Sta
     assert editor.problems(URI) == [("mispredicted", "positive")]
 
 
+async def test_what_is_wrong_with_a_whole_document_is_not_offered_to_be_ignored(start: Start) -> None:
+    editor = await start(client_capabilities("visual-studio-code"), format="nonsense")
+    editor.open(URI, "a dull film")
+    (told,) = await editor.until(lambda: editor.client.diagnostics.get(URI))
+    context = types.CodeActionContext([told])
+    params = types.CodeActionParams(NAME, told.range, context)
+    assert not await editor.client.text_document_code_action_async(params)
+
+
 async def test_what_was_found_in_an_old_text_is_not_said_of_one_that_waits_for_being_saved(start: Start) -> None:
     editor = await opened(start, '{"text": "a dull film", "label": "positive"}\n', trigger="onSave")
     editor.replace(URI, "dull", "grim")
