@@ -74,9 +74,9 @@ class Preferences:
             async with asyncio.timeout(_ANSWER_S):
                 found = await self._server.workspace_configuration_async(types.ConfigurationParams(items=[item]))
         except Exception as error:
-            # A client that says it answers and does not: its initialization options hold.
+            # A client that says it answers and does not: what it said before holds, or its initialization options.
             log.warning("the client did not say its settings: %s", type(error).__name__)
-            return {}
+            return self._scoped.get(uri, {})
         return self._read(found[0] if found else None)
 
     def _read(self, found: object) -> dict[str, Any]:

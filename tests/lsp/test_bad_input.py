@@ -170,6 +170,20 @@ async def test_a_client_that_never_says_its_settings_is_served(start: Start, mon
     assert len(await editor.coloured(URI)) == 2
 
 
+async def test_what_a_client_said_holds_when_it_does_not_say_it_again(start: Start, monkeypatch: Any) -> None:
+    monkeypatch.setattr("saliscope.lsp.preferences._ANSWER_S", 0.05)
+    capabilities = types.ClientCapabilities(workspace=types.WorkspaceClientCapabilities(configuration=True))
+    editor = await start(capabilities)
+    editor.client.set_configuration({"method": "occlusion"}, section="saliscope")
+    editor.open(URI, TEXT)
+    await editor.settle(URI)
+    editor.client.protocol.fm.features[types.WORKSPACE_CONFIGURATION] = lambda params: 1 / 0
+    editor.client.workspace_did_change_configuration(types.DidChangeConfigurationParams(None))
+    await editor.command("printDebugInformation")
+    await editor.service.begun(URI)
+    assert editor.service.buffers[URI].settings.method == "occlusion"
+
+
 async def test_settings_of_the_client_come_before_the_initial_ones_and_can_change(start: Start) -> None:
     capabilities = types.ClientCapabilities(workspace=types.WorkspaceClientCapabilities(configuration=True))
     editor = await start(capabilities)
