@@ -13,7 +13,8 @@ from torch.overrides import TorchFunctionMode
 
 from saliscope.explainers.errors import NotCapable
 from saliscope.explainers.models.batches import Batch
-from saliscope.explainers.models.network import PROBE_TOLERANCE, Network, Reader
+from saliscope.explainers.models.network import Network, Reader
+from saliscope.explainers.models.probing import PROBE_TOLERANCE
 from saliscope.explainers.models.slopes import gradients_of
 from saliscope.explainers.queries import AttentionForm
 

@@ -15,6 +15,7 @@ from saliscope.explainers.errors import NotCapable
 from saliscope.explainers.models.batches import Batch
 from saliscope.explainers.models.heads import BothWays, Head, both_ways
 from saliscope.explainers.models.labels import Labelling, read_labelling
+from saliscope.explainers.models.probing import Probe
 from saliscope.explainers.models.slopes import gradients_of
 from saliscope.explainers.models.taps import Anatomy, dissect, tapped
 from saliscope.explainers.targets.scalar import Kind
@@ -24,7 +25,6 @@ from saliscope.explainers.variants import INPUT, Layer
 Reader = Callable[[Batch], Tensor]
 """Makes the outputs of a batch."""
 
-PROBE_TOLERANCE = 1e-3
 NOT_ASKED = -1
 
 
@@ -42,8 +42,8 @@ class Network:
         self.heads: dict[Kind, Head | nn.Module] = {}
         self._mean: Tensor | None = None
         self._first_place: int | None = NOT_ASKED
-        self._probe = self._probe_ids()
-        self.causal = self._is_causal()
+        self._probe = Probe(model)
+        self.causal = self._probe.is_causal()
         self.labelling: Labelling | None = None
         if type(model).__name__.endswith("ForSequenceClassification"):
             self.labelling = read_labelling(model.config)
@@ -51,8 +51,8 @@ class Network:
         if self.causal:
             self.heads[own_kind] = self._score_module() if own_kind == "class" else Head(model, "own")
         self.own_kind = own_kind
-        self.anatomy: Anatomy | None = dissect(self.body, self.num_layers, self._run_probe)
-        self._check_against_plain_call()
+        self.anatomy: Anatomy | None = dissect(self.body, self.num_layers, self._probe.state)
+        self._probe.check(self.reader(own_kind))
 
     @property
     def device(self) -> torch.device:
@@ -202,65 +202,17 @@ class Network:
     def first_place(self) -> int | None:
         """The position id of the first token; None where position ids do not say where a token stands."""
         if self._first_place == NOT_ASKED:
-            self._first_place = self._find_first_place()
+            self._first_place = self._probe.first_place(self.hidden)
         return self._first_place
-
-    @torch.no_grad()
-    def _find_first_place(self) -> int | None:
-        """Try what families count from: leaving a token out must be the same as nobody looking at it."""
-        ids = self._probe
-        steps, keep = torch.arange(ids.shape[1], device=ids.device)[None], [0, 1, 3, 4, 5]
-        everything, blind = torch.ones_like(ids), torch.ones_like(ids)
-        blind[0, 2] = 0
-        plain = self.hidden(self.embed(ids), everything)
-        for first in dict.fromkeys((0, int(self.model.config.pad_token_id or 0) + 1, 2)):
-            try:
-                same = self.hidden(self.embed(ids), everything, steps + first)
-                unseen = self.hidden(self.embed(ids), blind, steps + first)[:, keep]
-                without = self.hidden(self.embed(ids[:, keep]), everything[:, keep], steps[:, keep] + first)
-            except TypeError:
-                return None
-            if torch.allclose(same, plain, atol=1e-4) and torch.allclose(unseen, without, atol=1e-4):
-                return first
-        return None
 
     def _need_anatomy(self) -> Anatomy:
         if self.anatomy is None:
             raise NotCapable("the blocks of this model could not be found; use a method without layers")
         return self.anatomy
 
-    # -- finding out ------------------------------------------------------------------------------
-
     def probe_batch(self) -> Batch:
         """One short row of ordinary ids, to find out by running it what the model can do."""
-        ids = self._probe
-        ends = torch.tensor([ids.shape[1] - 1], device=ids.device)
-        return Batch(ids, torch.ones_like(ids), None, self.embed(ids), ends, {})
-
-    def _probe_ids(self) -> Tensor:
-        """Six ordinary ids, none of them a pad, whatever the vocabulary."""
-        config = self.model.config
-        special: set[int] = set()
-        for ids in (config.pad_token_id, config.eos_token_id, config.bos_token_id):
-            special.update(ids if isinstance(ids, list | tuple) else [ids])
-        plain = [i for i in range(int(self.model.config.vocab_size)) if i not in special]
-        picks = [plain[len(plain) * (k + 1) // 8] for k in range(6)]
-        return torch.tensor([picks], device=self.device)
-
-    def _run_probe(self) -> Tensor:
-        return self._state(self._probe)
-
-    @torch.no_grad()
-    def _state(self, ids: Tensor) -> Tensor:
-        state: Tensor = self.body(inputs_embeds=self.embed(ids), attention_mask=torch.ones_like(ids))[0]
-        return state
-
-    def _is_causal(self) -> bool:
-        """Whether no position looks ahead: changing the last id leaves the earlier states alone."""
-        other = self._probe.clone()
-        other[0, -1] = self._probe[0, 0]
-        before, after = self._state(self._probe)[:, :-1], self._state(other)[:, :-1]
-        return bool((before - after).abs().max() <= 1e-4 * before.abs().max().clamp(min=1.0))
+        return self._probe.batch()
 
     def _score_module(self) -> nn.Module:
         """The classifier on a decoder's states: the one module beside the body that gives a row per label."""
@@ -269,25 +221,6 @@ class Network:
             if name != self.model.base_model_prefix and getattr(module, "out_features", None) == labels:
                 return BothWays(module) if self.labelling and self.labelling.both_ways else module
         raise NotCapable("no linear classifier was found on this decoder; only score heads of that form are read")
-
-    @torch.no_grad()
-    def _check_against_plain_call(self) -> None:
-        """Our way through the model must answer as its own does, alone and in a padded batch, or it is refused."""
-        ids = self._probe
-        plain = self.model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
-        plain = plain[:, -1] if plain.dim() == 3 else plain
-        padded = torch.cat([torch.cat([ids, ids[:, :2]], 1), torch.cat([ids, ids[:, :2]], 1)])
-        mask = torch.ones_like(padded)
-        mask[0, ids.shape[1] :] = 0
-        ends = torch.tensor([ids.shape[1] - 1, padded.shape[1] - 1], device=ids.device)
-        ours = self.outputs(self.own_kind, Batch(padded, mask, None, self.embed(padded), ends, {}))[:1]
-        scale = float(plain.float().abs().max().clamp(min=1.0))
-        gap = float((ours[:, : plain.shape[-1]] - plain.float()).abs().max())
-        half = plain.dtype in (torch.float16, torch.bfloat16)
-        if not gap <= PROBE_TOLERANCE * scale * (50 if half else 1):
-            raise NotCapable(
-                f"this architecture answers differently from padded embeddings (by {gap:.2g}); it needs an adapter"
-            )
 
 
 def _given(**keywords: Tensor | None) -> dict[str, Tensor]:
