@@ -7,9 +7,10 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from saliscope.protocol.codec import Frame, Notification, Response, encode_notification, encode_request
+from saliscope.protocol.codec import encode_notification, encode_request
 from saliscope.protocol.connection import Connection
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.frames import Frame, Notification, Response
 from saliscope.protocol.listening import OnNotification
 from saliscope.protocol.processes import end_process
 from saliscope.protocol.repeating import asked_again, may_repeat

@@ -7,17 +7,9 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from saliscope.protocol.codec import (
-    CHUNK,
-    CLIENT_LIMITS,
-    Decoder,
-    FrameError,
-    Notification,
-    Response,
-    encode_notification,
-    encode_request,
-)
+from saliscope.protocol.codec import CHUNK, Decoder, encode_notification, encode_request
 from saliscope.protocol.errors import DisconnectedError, SaliscopeError
+from saliscope.protocol.frames import CLIENT_LIMITS, FrameError, Notification, Response
 from saliscope.protocol.listening import OnNotification, failure_of, is_about
 from saliscope.protocol.processes import end_process
 from saliscope.protocol.repeating import asked_again, may_repeat

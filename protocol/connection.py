@@ -6,8 +6,9 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-from saliscope.protocol.codec import CHUNK, CLIENT_LIMITS, Decoder, Frame, FrameError, Notification
+from saliscope.protocol.codec import CHUNK, Decoder
 from saliscope.protocol.errors import DisconnectedError, SaliscopeError
+from saliscope.protocol.frames import CLIENT_LIMITS, Frame, FrameError, Notification
 from saliscope.protocol.listening import failure_of
 
 

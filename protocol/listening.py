@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.frames import Notification
 from saliscope.protocol.results import Generated, GeneratePartial, Partial, Progress
 from saliscope.protocol.validate import read
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import DisconnectedError, SaliscopeError
+from saliscope.protocol.frames import Notification
 
 #: Requests that leave nothing behind in the daemon (an evaluation goes on in its folder, a job has its id): asked
 #: twice, they are as good as once. The others are about the very daemon that was asked.

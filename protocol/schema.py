@@ -15,8 +15,9 @@ import msgspec
 from msgspec import Struct
 
 from saliscope.protocol import documents, edits, evaluations, explanation, jobs, parameters, results
-from saliscope.protocol.codec import CLIENT_LIMITS, FLOATS_EXT, SERVER_LIMITS
+from saliscope.protocol.codec import FLOATS_EXT
 from saliscope.protocol.errors import ERRORS
+from saliscope.protocol.frames import CLIENT_LIMITS, SERVER_LIMITS
 from saliscope.protocol.messages import METHODS, NOTIFICATIONS
 from saliscope.protocol.terms import PROTOCOL_VERSION
 

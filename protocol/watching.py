@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from saliscope.protocol.codec import Notification
 from saliscope.protocol.documents import DocumentFailed, DocumentFindings, DocumentSettled, RecordAttribution
+from saliscope.protocol.frames import Notification
 from saliscope.protocol.validate import read
 
 OnAttribution = Callable[[RecordAttribution], None]

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.frames import Notification
 from saliscope.protocol.listening import OnNotification
 from saliscope.protocol.messages import BUNDLED
 

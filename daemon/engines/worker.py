@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from saliscope.daemon.engines.trial import Trial
 from saliscope.protocol.aclient import AsyncClient
-from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.frames import Notification
 from saliscope.protocol.results import MethodInfo
 
 log = logging.getLogger(__name__)

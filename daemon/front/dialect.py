@@ -6,8 +6,9 @@ from typing import Any
 
 from msgspec import Struct, to_builtins
 
-from saliscope.protocol.codec import CLIENT_LIMITS, Request, encode_notification, encode_response, pack_floats
+from saliscope.protocol.codec import encode_notification, encode_response, pack_floats
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.frames import CLIENT_LIMITS, Request
 from saliscope.protocol.parameters import Initialize, Notify
 from saliscope.protocol.validate import parse
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from saliscope.protocol.codec import CHUNK, Decoder, FrameError, Limits, Request
+from saliscope.protocol.codec import CHUNK, Decoder
+from saliscope.protocol.frames import FrameError, Limits, Request
 
 #: What is read of a stranger: enough for `initialize`, and nothing that costs memory.
 STRANGER_LIMITS: Final = Limits(frame=1 << 14, string=1 << 12, array=64, map=64, ext=0, containers=128, depth=8)

@@ -7,7 +7,7 @@ import time
 from typing import Any, Final, NamedTuple
 
 from saliscope.daemon.front import logs
-from saliscope.protocol.codec import Request
+from saliscope.protocol.frames import Request
 from saliscope.protocol.messages import METHODS
 
 #: Prompts and status bars ask these all day.

@@ -14,8 +14,8 @@ from typing import Final, get_type_hints
 from saliscope.daemon.front.handshake import STRANGER_LIMITS
 from saliscope.daemon.front.limits import FrontLimits
 from saliscope.daemon.front.metrics import METRICS
-from saliscope.protocol.codec import CLIENT_LIMITS, SERVER_LIMITS, Limits
 from saliscope.protocol.errors import ERRORS
+from saliscope.protocol.frames import CLIENT_LIMITS, SERVER_LIMITS, Limits
 from saliscope.protocol.startup import OPTIONS
 
 _MIB: Final = 1 << 20

@@ -22,8 +22,8 @@ from saliscope.daemon.front.live.documents import AboutDocument, Documents
 from saliscope.daemon.front.peer import Peer
 from saliscope.daemon.front.traffic import Traffic
 from saliscope.protocol.address import Address
-from saliscope.protocol.codec import CLIENT_LIMITS, SERVER_LIMITS, Notification
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.frames import CLIENT_LIMITS, SERVER_LIMITS, Notification
 from saliscope.protocol.listening import OnNotification
 from saliscope.protocol.messages import BUNDLED, METHODS
 from saliscope.protocol.origin import Origin

@@ -19,17 +19,9 @@ from saliscope.daemon.front.outbox import Outbox
 from saliscope.daemon.front.outcome import Asked, Outcome, log_request
 from saliscope.daemon.front.peer import Peer
 from saliscope.daemon.front.router import Router
-from saliscope.protocol.codec import (
-    CHUNK,
-    SERVER_LIMITS,
-    Decoder,
-    Frame,
-    FrameError,
-    Notification,
-    Request,
-    Response,
-)
+from saliscope.protocol.codec import CHUNK, Decoder
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.frames import SERVER_LIMITS, Frame, FrameError, Notification, Request, Response
 from saliscope.protocol.parameters import Cancel, Initialize
 from saliscope.protocol.validate import parse
 

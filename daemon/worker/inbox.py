@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from saliscope.protocol.codec import CHUNK, CLIENT_LIMITS, Decoder, Frame, FrameError
+from saliscope.protocol.codec import CHUNK, Decoder
+from saliscope.protocol.frames import CLIENT_LIMITS, Frame, FrameError
 
 
 @dataclass(frozen=True, slots=True)

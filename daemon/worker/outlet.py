@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from saliscope.protocol.codec import CLIENT_LIMITS, encode_notification, encode_response
+from saliscope.protocol.codec import encode_notification, encode_response
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.frames import CLIENT_LIMITS
 
 PROGRESS_EVERY_S = 0.1
 

@@ -20,9 +20,9 @@ from saliscope.daemon.worker.prefixes import Prefixes
 from saliscope.daemon.worker.scheduling.level import Level
 from saliscope.daemon.worker.solver import Solver
 from saliscope.explainers.registry import methods
-from saliscope.protocol.codec import Notification, Request
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluate
+from saliscope.protocol.frames import Notification, Request
 from saliscope.protocol.messages import FRONT_ONLY, METHODS
 from saliscope.protocol.origin import Origin
 from saliscope.protocol.parameters import Explain, Generate, LoadModel, Predict, Tokenize, UnloadModel

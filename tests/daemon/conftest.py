@@ -17,14 +17,8 @@ import pytest
 
 from saliscope.protocol import paths
 from saliscope.protocol.client import Client
-from saliscope.protocol.codec import (
-    CHUNK,
-    CLIENT_LIMITS,
-    Decoder,
-    Frame,
-    encode_notification,
-    encode_request,
-)
+from saliscope.protocol.codec import CHUNK, Decoder, encode_notification, encode_request
+from saliscope.protocol.frames import CLIENT_LIMITS, Frame
 
 FAKE_DAEMON = Path(__file__).with_name("fake_daemon.py")
 

@@ -16,15 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from saliscope.daemon.worker.marks import Marks
-from saliscope.protocol.codec import (
-    CHUNK,
-    CLIENT_LIMITS,
-    Decoder,
-    Notification,
-    Request,
-    encode_notification,
-    encode_response,
-)
+from saliscope.protocol.codec import CHUNK, Decoder, encode_notification, encode_response
+from saliscope.protocol.frames import CLIENT_LIMITS, Notification, Request
 
 #: Texts that begin so and are explained in a list.
 ALONE = ("crash", "crash-once", "fail", "until")

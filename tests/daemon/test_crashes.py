@@ -16,8 +16,8 @@ from saliscope.daemon.engines import local
 from saliscope.daemon.engines.local import LocalEngine
 from saliscope.daemon.engines.trial import MAX_RUNS, Trial
 from saliscope.daemon.engines.zygote import ZygoteSpawner
-from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.frames import Notification
 
 ZYGOTE = (sys.executable, str(Path(__file__).with_name("fake_zygote.py")), "--fd")
 ALONE = {"alone": True}

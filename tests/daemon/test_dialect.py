@@ -4,8 +4,9 @@ import pytest
 
 from saliscope.daemon.front import dialect
 from saliscope.daemon.front.dialect import Dialect
-from saliscope.protocol.codec import CLIENT_LIMITS, Decoder, Frame, Limits, Notification, Response
+from saliscope.protocol.codec import Decoder
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.frames import CLIENT_LIMITS, Frame, Limits, Notification, Response
 from saliscope.protocol.parameters import Initialize, Notify
 
 

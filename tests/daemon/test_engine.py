@@ -17,8 +17,8 @@ import pytest
 
 from saliscope.daemon.engines.local import LocalEngine
 from saliscope.daemon.engines.zygote import ZygoteSpawner
-from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.frames import Notification
 
 Until = Callable[[Callable[[], Any]], Any]
 Gone = Callable[[int], None]

@@ -12,8 +12,8 @@ import pytest
 
 from saliscope import __version__
 from saliscope.protocol import paths
-from saliscope.protocol.codec import Notification, Response
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.frames import Notification, Response
 
 Start = Callable[..., Any]
 Until = Callable[[Callable[[], Any]], Any]

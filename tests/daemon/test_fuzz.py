@@ -29,8 +29,9 @@ from saliscope.daemon.front.limits import FrontLimits
 from saliscope.daemon.front.options import Options
 from saliscope.daemon.front.router import Router
 from saliscope.daemon.front.session import Session
-from saliscope.protocol.codec import CHUNK, SERVER_LIMITS, Decoder, FrameError
+from saliscope.protocol.codec import CHUNK, Decoder
 from saliscope.protocol.errors import ERRORS
+from saliscope.protocol.frames import SERVER_LIMITS, FrameError
 
 SMALL = {"codec": 10_000, "session": 5_000, "socket": 1_000}
 FULL = {

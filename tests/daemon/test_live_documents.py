@@ -11,10 +11,10 @@ import pytest
 
 from saliscope.protocol import paths
 from saliscope.protocol.aclient import AsyncClient
-from saliscope.protocol.codec import Response
 from saliscope.protocol.documents import DocumentFindings, RecordAttribution
 from saliscope.protocol.edits import Edit
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.frames import Response
 
 Until = Callable[[Callable[[], Any]], Any]
 TEXT = "a good film\na bad film\n"

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from saliscope.protocol.codec import Response, encode_request
+from saliscope.protocol.codec import encode_request
+from saliscope.protocol.frames import Response
 
 Start = Callable[..., Any]
 Until = Callable[[Callable[[], Any]], Any]

@@ -18,8 +18,9 @@ import pytest
 
 from saliscope import __version__
 from saliscope.protocol import aconnect, connect, glance, paths, processes, stop
-from saliscope.protocol.codec import CHUNK, SERVER_LIMITS, Decoder, Request, encode_response
+from saliscope.protocol.codec import CHUNK, Decoder, encode_response
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.frames import SERVER_LIMITS, Request
 from saliscope.protocol.live import LiveSession
 from saliscope.protocol.results import Status
 

@@ -11,7 +11,6 @@ import msgspec
 
 from saliscope.daemon.front.limits import FrontLimits
 from saliscope.daemon.front.live.documents import Documents
-from saliscope.protocol.codec import Notification
 from saliscope.protocol.documents import (
     ChangeDocument,
     CloseDocument,
@@ -21,6 +20,7 @@ from saliscope.protocol.documents import (
 )
 from saliscope.protocol.errors import DisconnectedError, SaliscopeError
 from saliscope.protocol.explanation import Explanation, Prediction
+from saliscope.protocol.frames import Notification
 from saliscope.protocol.listening import OnNotification
 from saliscope.protocol.live import LiveSession
 from saliscope.protocol.parameters import Mask

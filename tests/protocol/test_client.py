@@ -12,18 +12,10 @@ import pytest
 
 from saliscope.protocol.aclient import AsyncClient
 from saliscope.protocol.client import Client
-from saliscope.protocol.codec import (
-    CHUNK,
-    CLIENT_LIMITS,
-    Decoder,
-    Frame,
-    Notification,
-    Request,
-    encode_notification,
-    encode_response,
-)
+from saliscope.protocol.codec import CHUNK, Decoder, encode_notification, encode_response
 from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.evaluations import Evaluation
+from saliscope.protocol.frames import CLIENT_LIMITS, Frame, Notification, Request
 from saliscope.protocol.parameters import Target
 from saliscope.protocol.results import Progress
 

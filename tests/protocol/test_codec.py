@@ -12,22 +12,24 @@ from hypothesis import strategies as st
 
 from saliscope.protocol.codec import (
     CHUNK,
-    CLIENT_LIMITS,
     FLOATS_EXT,
-    SERVER_LIMITS,
     Decoder,
-    Frame,
-    FrameError,
-    Limits,
-    Notification,
-    Request,
-    Response,
     encode_notification,
     encode_request,
     encode_response,
     pack_floats,
 )
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.frames import (
+    CLIENT_LIMITS,
+    SERVER_LIMITS,
+    Frame,
+    FrameError,
+    Limits,
+    Notification,
+    Request,
+    Response,
+)
 
 scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text()
 values = st.recursive(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from saliscope.protocol.codec import Notification
+from saliscope.protocol.frames import Notification
 from saliscope.protocol.listening import listener
 from saliscope.protocol.results import Generated, GeneratePartial, WrittenToken
 

@@ -11,8 +11,8 @@ import msgspec
 from saliscope.daemon.engines import NOBODY, Engine
 from saliscope.daemon.front.cache.keys import Keys, KnownModel, may_be_kept
 from saliscope.daemon.front.cache.results import Results
-from saliscope.protocol.codec import Notification
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.frames import Notification
 from saliscope.protocol.listening import OnNotification
 from saliscope.protocol.messages import BUNDLED
 from saliscope.protocol.origin import Origin

@@ -12,9 +12,9 @@ import msgspec
 
 from saliscope.daemon.front.live.document import Document, Run
 from saliscope.daemon.front.live.turns import Turns
-from saliscope.protocol.codec import Notification
 from saliscope.protocol.documents import DocumentFailed
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.frames import Notification
 from saliscope.protocol.listening import OnNotification
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from saliscope.daemon.engines import NOBODY
 from saliscope.daemon.front.cache import remembering
 from saliscope.daemon.front.cache.remembering import Remembering
 from saliscope.daemon.front.cache.results import Results
-from saliscope.protocol.codec import Notification
+from saliscope.protocol.frames import Notification
 from saliscope.protocol.listening import OnNotification
 from saliscope.protocol.origin import Origin
 from saliscope.protocol.results import MethodInfo

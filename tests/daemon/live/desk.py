@@ -11,7 +11,6 @@ from tests.daemon.fake_worker import explanation
 
 from saliscope.daemon.front.limits import FrontLimits
 from saliscope.daemon.front.live.documents import Documents
-from saliscope.protocol.codec import Notification
 from saliscope.protocol.documents import (
     ChangeDocument,
     CloseDocument,
@@ -23,6 +22,7 @@ from saliscope.protocol.documents import (
 )
 from saliscope.protocol.edits import Edit
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.frames import Notification
 from saliscope.protocol.listening import OnNotification
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from saliscope.protocol.codec import Notification, Response
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.frames import Notification, Response
 
 from .test_worker import LONG, Peer
 

@@ -12,7 +12,8 @@ from saliscope.daemon.worker import outlet
 from saliscope.daemon.worker.outlet import Outlet
 from saliscope.explainers import load
 from saliscope.explainers.models.textmodel import TextModel
-from saliscope.protocol.codec import CHUNK, CLIENT_LIMITS, Decoder
+from saliscope.protocol.codec import CHUNK, Decoder
+from saliscope.protocol.frames import CLIENT_LIMITS
 from saliscope.protocol.results import ModelInfo
 
 from .pools import Driven

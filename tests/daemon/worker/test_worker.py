@@ -18,16 +18,9 @@ from saliscope.explainers import explain, load, methods
 from saliscope.explainers.queries import Evaluate, Outputs, Value
 from saliscope.explainers.registry import fitting
 from saliscope.explainers.targets.scalar import Scalar
-from saliscope.protocol.codec import (
-    CHUNK,
-    CLIENT_LIMITS,
-    Decoder,
-    Notification,
-    Response,
-    encode_notification,
-    encode_request,
-)
+from saliscope.protocol.codec import CHUNK, Decoder, encode_notification, encode_request
 from saliscope.protocol.errors import SaliscopeError
+from saliscope.protocol.frames import CLIENT_LIMITS, Notification, Response
 
 torch.set_num_threads(1)
 
