@@ -28,7 +28,10 @@ ERRORS: Final[dict[str, tuple[int, str]]] = {
 
 
 class SaliscopeError(Exception):
-    """A failure that a person can act on: `code` is a key of `ERRORS`, `data` is a plain map."""
+    """A failure that a person can act on: `code` is a key of `ERRORS`, `data` is a plain map.
+
+    Where the message goes on to list what there is, `data["short"]` is the part before the list.
+    """
 
     def __init__(self, code: str, message: str, data: dict[str, Any] | None = None) -> None:
         if code not in ERRORS:
@@ -42,6 +45,11 @@ class SaliscopeError(Exception):
     def exit_status(self) -> int:
         """The documented exit status of the command line for this error."""
         return ERRORS[self.code][0]
+
+    @property
+    def short(self) -> str:
+        """The message for where there is little room."""
+        return str(self.data.get("short", self.message))
 
     @property
     def advice(self) -> str:

@@ -33,7 +33,7 @@ def read_target(target: str | None) -> Any:
         return _read_json(target)
     kind, colon, rest = (target or "").partition(":")
     if colon and not rest and kind in ("next-token", "contrast", "label-words", "continuation"):
-        raise SaliscopeError("bad_request", f"target: nothing follows `{kind}:`; --target takes {', '.join(FORMS)}")
+        raise _wrong_kind(f"target: nothing follows `{kind}:`; expected {_FORM_OF[kind]}")
     match kind:
         case "next-token":
             is_id = rest.startswith("#") and rest[1:].isdecimal() and len(rest) < 12
@@ -50,12 +50,15 @@ def read_target(target: str | None) -> Any:
             return {"kind": kind, "labels": _labels(rest)}
     meant = get_close_matches("-".join(kind.lower().replace("_", " ").split()), _FORM_OF, n=1, cutoff=_ALIKE)
     if colon and meant:
-        raise SaliscopeError(
-            "bad_request",
-            f"target: there is no kind `{kind}`; did you mean {_FORM_OF[meant[0]]}? "
-            f"Beside a label of the model it may be {', '.join(FORMS)}",
-        )
+        raise _wrong_kind(f"target: there is no kind `{kind}`; did you mean {_FORM_OF[meant[0]]}?")
     return target
+
+
+def _wrong_kind(said: str) -> SaliscopeError:
+    """What is wrong and what was meant, before all that there is."""
+    end = "" if said.endswith("?") else "."
+    everything = f"{said}{end} Beside a label of the model it may be {', '.join(FORMS)}"
+    return SaliscopeError("bad_request", everything, {"short": said})
 
 
 def _read_json(target: str) -> Any:

@@ -160,4 +160,5 @@ class Stage(App[None]):
         """Tell the reader what is wrong and what to do."""
         code = error.code.replace("_", " ")
         self.desk.note(f"{code}: {error.message}", "error")
-        self.notify(f"{error.message}\n{error.advice}", title=code, severity="warning", markup=False)
+        more = error.advice if error.short == error.message else "The log has the whole list."
+        self.notify(f"{error.short}\n{more}", title=code, severity="warning", markup=False)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import msgspec
 from textual.widgets import Static
+from textual.widgets._toast import Toast
 
 from saliscope.protocol.errors import ERRORS, SaliscopeError
 from saliscope.tui.app import TuiApp
-from tests.tui.conftest import Make, session_of
+from saliscope.tui.choices import Choices
+from tests.tui.conftest import Make, session_of, until
 from tests.tui.fake import DECODER, STATUS
 
 
@@ -123,3 +125,17 @@ async def test_a_terminal_that_is_too_narrow_for_the_hint_can_be_begun_in(make: 
     async with app.run_test(size=(40, 12)) as pilot:
         await pilot.press(*"dull")
         assert session_of(app).documents["text"].text == "dull"
+
+
+async def test_a_mistyped_kind_of_target_is_told_in_few_lines(make: Make) -> None:
+    app = make()
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await pilot.pause()
+        app.choose(Choices(target="contarst:positive vs negative"))
+        await until(pilot, lambda: any(toast.region.height for toast in app.screen.query(Toast)))
+        said = "".join(note.message for note in app._notifications)
+        assert "no kind `contarst`; did you mean contrast[:LABEL vs LABEL]?" in said
+        assert "label-words:" not in said
+        assert app.screen.query_one(Toast).region.height <= 8
+        # Everything that it may be is in the log.
+        assert "label-words:" in list(app.desk.diary)[-1].said
