@@ -47,10 +47,10 @@ def stitching(model: ModelView, question: Question) -> Explaining:
     if wish.kind != "class":
         raise NotCapable("windows: a next token follows the last window only; stitch explains classes, use windows=cut")
     if whole.truncated_at is not None:
-        raise TooLarge(f"the text needs more than {MOST_WINDOWS} windows of {model.facts.max_tokens}; explain a part")
+        raise TooLarge(f"text: it needs more than {MOST_WINDOWS} windows of {model.facts.max_tokens}; explain a part")
     windows = list(windows_of(whole, features, model.facts.max_tokens))
     if len(windows) > MOST_WINDOWS:
-        raise TooLarge(f"the text needs {len(windows)} windows, over the limit of {MOST_WINDOWS}; explain a part of it")
+        raise TooLarge(f"text: it needs {len(windows)} windows, over the limit of {MOST_WINDOWS}; explain a part of it")
 
     outputs = yield from _outputs(windows)
     predictions = [predict_class(model, row) for row in outputs]

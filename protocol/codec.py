@@ -48,23 +48,31 @@ def encode_request(id: int, method: str, params: dict[str, Any]) -> bytes:
         raise SaliscopeError("bad_request", f"a parameter cannot be sent: {error}") from error
     if len(frame) > SERVER_LIMITS.frame:
         raise SaliscopeError("too_large", f"the request has {len(frame):,} bytes, the limit is {SERVER_LIMITS.frame:,}")
-    for value in params.values():
-        _refuse_long(value if isinstance(value, list) else [value])
+    for name, value in params.items():
+        _refuse_long(value, name)
     return frame
 
 
-def _refuse_long(values: list[Any]) -> None:
-    """`too_large` for what the daemon would close the connection over, before it is sent."""
-    if len(values) > SERVER_LIMITS.array:
-        raise SaliscopeError("too_large", f"{len(values):,} texts at once; the limit is {SERVER_LIMITS.array:,}")
-    for value in values:
-        if isinstance(value, dict):
-            _refuse_long(list(value.values()))
-        # A character has at most four bytes; most texts are seen to be short without encoding them.
-        if isinstance(value, str) and 4 * len(value) > SERVER_LIMITS.string < len(value.encode()):
-            raise SaliscopeError(
-                "too_large", f"a text of {len(value):,} characters; the limit is {SERVER_LIMITS.string:,} bytes"
-            )
+def _refuse_long(value: Any, name: str) -> None:
+    """`too_large`, with the name of the field, for what the daemon would close the connection over."""
+    if isinstance(value, list) and len(value) > SERVER_LIMITS.array:
+        raise SaliscopeError("too_large", f"{name}: {len(value):,} at once; the limit is {SERVER_LIMITS.array:,}")
+    if isinstance(value, str) and _may_be_long(value) and len(value.encode()) > SERVER_LIMITS.string:
+        said = f"{name}: it has {len(value):,} characters; the limit is {SERVER_LIMITS.string:,} bytes"
+        raise SaliscopeError("too_large", said)
+    if isinstance(value, list):
+        for number, own in enumerate(value):
+            if isinstance(own, dict) or _may_be_long(own):
+                _refuse_long(own, f"{name}[{number}]")
+    if isinstance(value, dict):
+        for key, own in value.items():
+            if isinstance(own, dict) or _may_be_long(own):
+                _refuse_long(own, f"{name}.{key}")
+
+
+def _may_be_long(value: Any) -> bool:
+    """Whether it is a text that is long if its characters take four bytes, as most texts are not."""
+    return isinstance(value, str) and 4 * len(value) > SERVER_LIMITS.string
 
 
 def encode_response(id: int, error: Any, result: Any) -> bytes:

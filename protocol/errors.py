@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from saliscope import __version__
@@ -25,6 +27,9 @@ ERRORS: Final[dict[str, tuple[int, str]]] = {
     "unavailable": (14, "Run `saliscope doctor`; it checks the socket, the folder and the permissions."),
     "internal": (70, "This is a defect: please report it with the last lines of `saliscope daemon logs`."),
 }
+
+#: How a message begins that is about one text, or one of several.
+_SUBJECT: Final = re.compile(r"(text|pair)(?:\[(\d+)\])?:")
 
 
 class SaliscopeError(Exception):
@@ -55,6 +60,14 @@ class SaliscopeError(Exception):
     def advice(self) -> str:
         """What to do next, in one sentence."""
         return ERRORS[self.code][1]
+
+    def numbered(self, numbers: Sequence[int]) -> SaliscopeError:
+        """The same where the texts that were asked about have these numbers: `text: …` as `text[3]: …`."""
+        found = _SUBJECT.match(self.message)
+        if found is None or (found[2] is None and len(numbers) > 1):
+            return self
+        subject = f"{found[1]}[{numbers[int(found[2] or 0)]}]:"
+        return SaliscopeError(self.code, subject + self.message[found.end() :], self.data)
 
     def to_wire(self, style: str) -> list[Any] | str:
         """The error slot of a response: `[code, message, data]` for "array", `"code: message"` for "string"."""

@@ -101,9 +101,7 @@ class Running:
         except StopIteration as end:
             self._done(index, end.value)
         except Exception as error:
-            wire = to_wire_error(error)
-            wire = wire if len(self.steps) == 1 else _numbered(wire, index)
-            self._end(lambda: self.listener.failed(wire))
+            self._fail(index, to_wire_error(error))
         else:
             self._ask(index, step)
 
@@ -127,9 +125,13 @@ class Running:
         if self.ended:
             return
         if isinstance(outcome, SaliscopeError):
-            self._end(lambda: self.listener.failed(outcome))
+            self._fail(index, outcome)
         else:
             self._advance(index, outcome)
+
+    def _fail(self, index: int, error: SaliscopeError) -> None:
+        named = error if len(self.steps) == 1 else error.numbered([index])
+        self._end(lambda: self.listener.failed(named))
 
     def _done(self, index: int, result: Any) -> None:
         self.results[index] = result
@@ -156,14 +158,6 @@ class Running:
             steps.close()
         self.open.clear()
         answer()
-
-
-def _numbered(error: SaliscopeError, index: int) -> SaliscopeError:
-    """An error about one text (or pair) of many, with its number: `text[3]: …`."""
-    name, colon, reason = error.message.partition(":")
-    if name not in ("text", "pair") or not colon:
-        return error
-    return SaliscopeError(error.code, f"{name}[{index}]:{reason}", error.data)
 
 
 def explain_steps(model: TextModel, asked: Explain) -> list[Callable[[], Explaining]]:

@@ -88,7 +88,7 @@ class CallableModel(OneForm):
     def encode(self, text: str, most: int | None = None) -> Encoding:
         """The words of a text. Over 1 MiB it is `TooLarge`."""
         if len(text.encode("utf-8", "surrogatepass")) > MAX_TEXT_BYTES:
-            raise TooLarge(f"the text is over the limit of {MAX_TEXT_BYTES} bytes; explain a part of it")
+            raise TooLarge(f"text: it is over the limit of {MAX_TEXT_BYTES} bytes; explain a part of it")
         return encode_words(text)
 
     chat_template = None

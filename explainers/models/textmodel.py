@@ -207,7 +207,7 @@ class TextModel:
         available = self.room()
         if needed > available:
             raise TooLarge(
-                f"one row of {len(query.encoding)} tokens needs about {needed / 1e6:,.0f} MB, and"
+                f"text: one row of its {len(query.encoding)} tokens needs about {needed / 1e6:,.0f} MB, and"
                 f" {available / 1e6:,.0f} MB are left on {self._network.device}; send a shorter text, unload another"
                 " model, or load this one with dtype bfloat16",
                 needed=needed,
@@ -253,4 +253,4 @@ class TextModel:
 def _check_size(*texts: str) -> None:
     size = sum(len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass")) for text in texts)
     if size > MAX_TEXT_BYTES:
-        raise TooLarge(f"the text has {size} bytes, over the limit of {MAX_TEXT_BYTES}; explain a part of it")
+        raise TooLarge(f"text: it has {size} bytes, over the limit of {MAX_TEXT_BYTES}; explain a part of it")

@@ -45,7 +45,7 @@ def windows_of(whole: Encoding, features: tuple[Feature, ...], max_tokens: int) 
     while True:
         stop = int(np.searchsorted(sizes, sizes[start] + room, side="right")) - 1
         if stop == start:
-            raise TooLarge(f"one character of the text has more tokens than the {room} that fit a window")
+            raise TooLarge(f"text: one character of it has more tokens than the {room} that fit a window")
         inside = [n for n, (a, b) in enumerate(spans) if a < stop and b > start]
         yield _window(whole, (lead, body[start:stop], trail), start + first, features, inside)
         if stop >= len(body):
@@ -56,7 +56,7 @@ def windows_of(whole: Encoding, features: tuple[Feature, ...], max_tokens: int) 
         if following <= start:
             cut = next(features[n] for n, (a, b) in enumerate(spans) if a <= start and b > stop)
             raise TooLarge(
-                f"the feature at character {cut.start} has more tokens than the {room} that fit a window;"
+                f"text: the feature at character {cut.start} has more tokens than the {room} that fit a window;"
                 " use a finer granularity"
             )
         start = following

@@ -4,6 +4,7 @@ import contextlib
 import math
 import struct
 from itertools import chain
+from typing import Any
 
 import msgpack
 import pytest
@@ -207,6 +208,21 @@ def test_a_client_refuses_to_send_what_the_daemon_would_not_read() -> None:
         with pytest.raises(SaliscopeError) as caught:
             encode_request(1, "explain", {"text": text})
         assert caught.value.code == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("params", "name"),
+    [
+        ({"text": "x" * (5 << 20)}, "text: it has 5,242,880 characters"),
+        ({"texts": ["a", "b", "é" * (3 << 20)]}, "texts[2]: it has 3,145,728 characters"),
+        ({"messages": [{"role": "user", "content": "x" * (5 << 20)}]}, "messages[0].content: it has"),
+        ({"text": ["x"] * 65_537}, "text: 65,537 at once; the limit is 65,536"),
+    ],
+)
+def test_what_a_client_refuses_to_send_is_named(params: dict[str, Any], name: str) -> None:
+    with pytest.raises(SaliscopeError) as caught:
+        encode_request(1, "explain", params)
+    assert caught.value.message.startswith(name)
 
 
 def test_a_lone_surrogate_is_a_bad_request() -> None:

@@ -99,7 +99,12 @@ class Remembering:
         warnings: list[str] = []
         if left or not asked.text:
             fewer = params if len(left) == len(asked.text) else _only(params, asked, left)
-            answer = await self._engine.call("explain", fewer, _renumbered(listen, left), origin)
+            try:
+                answer = await self._engine.call("explain", fewer, _renumbered(listen, left), origin)
+            except SaliscopeError as error:
+                if fewer is params:
+                    raise
+                raise error.numbered(left) from error
             explanations |= zip(left, answer["explanations"], strict=True)
             warnings = answer.get("warnings", [])
             some = msgspec.convert(fewer, Explain)

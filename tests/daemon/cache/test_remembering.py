@@ -15,6 +15,7 @@ from saliscope.daemon.engines import NOBODY
 from saliscope.daemon.front.cache import remembering
 from saliscope.daemon.front.cache.remembering import Remembering
 from saliscope.daemon.front.cache.results import Results
+from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.frames import Notification
 from saliscope.protocol.listening import OnNotification
 from saliscope.protocol.origin import Origin
@@ -47,6 +48,9 @@ class Model:
             return {"unloaded": True}
         many = isinstance(params["text"], list)
         texts = params["text"] if many else [params["text"]]
+        if "" in texts:
+            number = f"[{texts.index('')}]" if len(texts) > 1 else ""
+            raise SaliscopeError("bad_request", f"text{number}: there is nothing to explain")
         self.texts += texts
         if on_notification is not None:
             on_notification(Notification("explain/partial", {"index": len(texts) - 1}))
@@ -134,6 +138,18 @@ def test_of_many_texts_only_the_new_ones_are_computed(run: Callable[[Test], Mode
         assert [one["text"] for one in again["explanations"]] == ["c", "a"]
 
     assert run(test).texts == ["b", "a", "c"]
+
+
+@pytest.mark.parametrize(("texts", "number"), [(["b", "", "c"], 1), (["b", "a", ""], 2), (["b", "b", ""], 2)])
+def test_a_refused_text_has_its_number_among_all_that_were_asked_about(
+    run: Callable[[Test], Model], texts: list[str], number: int
+) -> None:
+    async def test(engine: Remembering, model: Model) -> None:
+        await engine.call("explain", {"text": "b"})
+        with pytest.raises(SaliscopeError, match=rf"^bad_request: text\[{number}\]: there is nothing to explain"):
+            await engine.call("explain", {"text": texts})
+
+    run(test)
 
 
 def test_the_model_is_asked_of_the_engine_that_computes(

@@ -25,6 +25,7 @@ from saliscope.protocol.frames import CLIENT_LIMITS, Notification, Response
 torch.set_num_threads(1)
 
 LONG = "the plot is a mess but the cast is wonderful and the music is fine " * 6
+LARGE = "a" * (1 << 20 | 1)
 
 
 class Peer:
@@ -167,6 +168,20 @@ def test_a_blank_text_has_tokens_but_no_prediction(peer: Peer) -> None:
         peer.call("explain", text=["a", "b", " "], model="demo-decoder")
     with pytest.raises(SaliscopeError, match=r"text: .* nothing to explain"):
         peer.call("explain", text=" ", model="demo-decoder")
+
+
+@pytest.mark.parametrize(
+    ("method", "asked", "said"),
+    [
+        ("explain", {"text": ["a", "b", LARGE]}, r"text\[2\]: it has 1048577 bytes"),
+        ("predict", {"texts": ["a", LARGE, "b"]}, r"text\[1\]: it has 1048577 bytes"),
+        ("explain", {"text": ["a", LONG], "method": "attention-flow"}, r"text\[1\]: maximum flows"),
+        ("explain", {"text": LARGE}, r"text: it has 1048577 bytes"),
+    ],
+)
+def test_a_text_that_is_too_large_is_named_among_many(peer: Peer, method: str, asked: Any, said: str) -> None:
+    with pytest.raises(SaliscopeError, match=f"^too_large: {said}"):
+        peer.call(method, **asked, model="demo-decoder")
     with pytest.raises(SaliscopeError, match="no method is called"):
         peer.call("explain", text=["a", "b"], model="demo-decoder", method="mace")
 
@@ -227,7 +242,7 @@ def test_many_texts_come_back_in_order_with_progress(peer: Peer) -> None:
         ({"text": "a", "method": "occlusion", "params": {"window": 0}}, "bad_request", "window"),
         ({"text": "a", "method": "occlusion", "params": {"widow": 1}}, "bad_request", "window"),
         ({"text": "a", "method": "grad-cam", "params": {"layer": 99}}, "bad_request", "0 to 4"),
-        ({"text": "a" * (1 << 20 | 1)}, "too_large", "1048576"),
+        ({"text": LARGE}, "too_large", "1048576"),
         ({"text": 7}, "bad_request", "text"),
         ({}, "bad_request", "text"),
     ],

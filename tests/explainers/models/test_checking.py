@@ -127,7 +127,7 @@ def test_a_row_that_cannot_fit_is_refused_with_both_numbers_before_it_runs(monke
     model.room = lambda: 500_000_000
     monkeypatch.setattr(model.network, "gradients", lambda *args: pytest.fail("it ran"))
     with pytest.raises(
-        TooLarge, match=r"one row of 12 tokens needs about 1,200 MB, and 500 MB are left on cpu"
+        TooLarge, match=r"text: one row of its 12 tokens needs about 1,200 MB, and 500 MB are left on cpu"
     ) as caught:
         explain(model, TEXT, method="input-x-gradient")
     assert caught.value.data == {"needed": 1_200_000_000, "available": 500_000_000}
