@@ -80,7 +80,7 @@ def _missed(integral: Integral) -> tuple[str, ...]:
         return ()
     plural = "" if integral.steps == 1 else "s"
     missing = f"after {integral.steps} draw{plural} the scores miss {integral.missing:.0%} of the target's change"
-    return (f"{missing}: more samples, or integrated-gradients",)
+    return (f"{missing}: integrated-gradients, or many more samples (four times as many halve it)",)
 
 
 def _promise(asked: Asked, params: GradientShapParams) -> Promise:
@@ -105,6 +105,8 @@ GRADIENT_SHAP = Method(
     presets={"thermostat": {"samples": 5, "reference": "pad", "at": "embedding-block"}},
     caveats=(
         "Adds up in expectation only: see stderr, and missing in the diagnostics. With 5 draws it is mostly chance.",
+        "In the median 32 draws miss 27 % of the target's change with demo-encoder and 11 % with demo-decoder.",
+        "512 still miss 5 % and 3 %, integrated-gradients less than 0.02 % with 32; from 5 % on a warning says it.",
         "All draws share one reference; with a single one its mean is integrated-gradients, which gets there sooner.",
         "The noise is not scaled along the path and does not enter the way between reference and text: our reading.",
     ),

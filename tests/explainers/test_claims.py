@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from saliscope.explainers import evaluate, explain, wrap, wrap_module
+from saliscope.explainers import evaluate, explain, load, wrap, wrap_module
 from saliscope.explainers.families.fits import closed_form, fit_path, least_squares
 from saliscope.explainers.registry import fitting
 from tests.explainers.own import LABELS, Lstm, count_words, tokenize
@@ -65,10 +65,22 @@ def test_gradient_shap_says_what_its_draws_fail_to_add_up_to() -> None:
     few = explain(model, TEXT, "gradient-shap", samples=1, reference="zero")
     assert few.diagnostics["missing"] > 0.05
     missing = f"after 1 draw the scores miss {few.diagnostics['missing']:.0%} of the target's change"
-    assert few.warnings == (f"{missing}: more samples, or integrated-gradients",)
+    assert few.warnings == (f"{missing}: integrated-gradients, or many more samples (four times as many halve it)",)
     many = explain(model, TEXT, "gradient-shap", samples=5000, reference="zero")
     assert many.diagnostics["missing"] < 0.05
     assert many.warnings == ()
+
+
+@pytest.mark.parametrize("name", ["demo-encoder", "demo-decoder"])
+def test_what_the_warning_of_gradient_shap_names_adds_up_as_cheaply(name: str) -> None:
+    model = load(name, "cpu")
+    draws = [explain(model, "A dull, lifeless and boring film.", "gradient-shap", seed=seed) for seed in range(4)]
+    warned = [one for one in draws if one.warnings]
+    assert warned
+    assert all("integrated-gradients" in one.warnings[0] for one in warned)
+    path = explain(model, "A dull, lifeless and boring film.", "integrated-gradients")
+    assert path.diagnostics["missing"] < 0.001
+    assert path.cost.forward_rows <= draws[0].cost.forward_rows
 
 
 def test_weights_that_leave_too_few_draws_are_said() -> None:
