@@ -33,9 +33,13 @@ class News:
         self._wakers: dict[Buffer, asyncio.Event] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
+        self._is_stopped = False
 
     def add(self, buffer: Buffer, ids: list[int] | None) -> None:
         """These records are other than before (None: all)."""
+        if self._is_stopped:
+            # A command that was cancelled with the rest still tidies up.
+            return
         buffer.encoder.forget(ids)
         self.problems.add(buffer, ids)
         gathered = self._changed.get(buffer, set())
@@ -89,6 +93,7 @@ class News:
 
     def stop(self) -> None:
         """Tell nothing more."""
+        self._is_stopped = True
         self.problems.stop()
         self._hold()
 

@@ -99,7 +99,8 @@ class Editor:
         self.encoding = getattr(encoding, "value", encoding)
 
     async def stop(self) -> None:
-        await self.client.shutdown_async(None)
+        if not self.server.protocol.is_shut_down:
+            await self.client.shutdown_async(None)
         if self._hearing is not None:
             self._hearing.cancel()
             await asyncio.wait({self._hearing})

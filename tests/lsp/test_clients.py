@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from saliscope.lsp.abilities import Abilities
 from saliscope.protocol.edits import Edit
 from tests.lsp.conftest import Start
 from tests.lsp.editor import Editor
+from tests.lsp.fake_session import FakeDaemon
 
 URI = "file:///x/a.jsonl"
 TEXT = '{"text": "😀 é a dull\\u0021 film", "label": "positive"}\n{"text": "größer 😀 wonderful"}\n'
@@ -104,6 +106,23 @@ async def test_who_did_not_ask_gets_no_notification_of_ours(start: Start) -> Non
 
 
 @pytest.mark.asyncio
+async def test_nothing_is_told_after_the_shutdown(start: Start, daemon: FakeDaemon) -> None:
+    capabilities = types.ClientCapabilities(experimental={"saliscope": {"decorations": True}})
+    editor = await start(capabilities, trigger="manual")
+    daemon.held.add("wonderful")
+    editor.open("file:///x/a.txt", "a wonderful film")
+    buffers = editor.service.buffers
+    await editor.until(lambda: "file:///x/a.txt" in buffers and buffers["file:///x/a.txt"].live)
+    running = asyncio.ensure_future(editor.command("runFile", "file:///x/a.txt"))
+    await editor.until(lambda: editor.service.tasks.has_progress)
+    await editor.client.shutdown_async(None)
+    told = len(editor.decorated), len(editor.published)
+    await asyncio.sleep(0.1)
+    assert (len(editor.decorated), len(editor.published)) == told
+    await asyncio.wait({running})
+    assert running.exception() is not None
+
+
 async def test_where_the_reader_is_can_be_told(start: Start) -> None:
     editor = await start()
     editor.open(URI, TEXT, "jsonl")
