@@ -46,7 +46,11 @@ class Protocol(LanguageServerProtocol):
         `TextDocument.lines` follows the specification, and nothing is left of a notification that was handled.
         """
         method = getattr(message, "method", None)
-        if message.jsonrpc != self.VERSION or self._shutdown or (method is None and not hasattr(message, "result")):
+        if self._shutdown and method is not None and hasattr(message, "id"):
+            # As the specification has it; pygls answers with nothing.
+            told = types.ResponseError(types.ErrorCodes.InvalidRequest.value, "the server is shutting down")
+            self._send_response(message.id, error=told)
+        elif message.jsonrpc != self.VERSION or self._shutdown or (method is None and not hasattr(message, "result")):
             super().handle_message(message)
         elif method in _EDITS:
             try:

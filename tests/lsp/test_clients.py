@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pytest_lsp import client_capabilities
 
 from saliscope.lsp.abilities import Abilities
@@ -121,6 +122,8 @@ async def test_nothing_is_told_after_the_shutdown(start: Start, daemon: FakeDaem
     assert (len(editor.decorated), len(editor.published)) == told
     await asyncio.wait({running})
     assert running.exception() is not None
+    with pytest.raises(JsonRpcException, match="shutting down"):
+        await editor.command("models")
 
 
 async def test_where_the_reader_is_can_be_told(start: Start) -> None:
