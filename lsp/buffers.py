@@ -63,7 +63,11 @@ class Buffer:
     @property
     def path(self) -> Path | None:
         """Where it lies on disk; None for a buffer without a file."""
-        found = to_fs_path(self.uri) if self.uri.startswith("file:") else None
+        try:
+            found = to_fs_path(self.uri) if self.uri.startswith("file:") else None
+        except ValueError:
+            # Not every client writes addresses as they should be.
+            return None
         return None if found is None else Path(found)
 
     @property

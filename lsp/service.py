@@ -137,6 +137,7 @@ class Service:
     def flush(self, buffer: Buffer) -> None:
         """Have the text as it is now explained, whatever the trigger says."""
         if self.session is not None and buffer.live is not None:
+            self._connect()
             self.session.flush(buffer.uri)
 
     def hold(self, buffer: Buffer) -> None:
@@ -187,9 +188,9 @@ class Service:
 
     def _explain(self, buffer: Buffer, options: dict[str, Any], anew: bool) -> None:
         assert self.session is not None
-        if self.session.state == "idle":
-            self.tasks.start("connect", self.session.start())
         when = buffer.settings.when
+        if when != "manual":
+            self._connect()
         # With the same options nothing is asked anew, and what failed could go well now.
         if buffer.live is None or anew or buffer.live.failed is not None:
             # No path: which settings of a file hold is decided here, where the editor's are known too.
@@ -209,7 +210,16 @@ class Service:
         """End the daemon, which its session starts again: who asked for it needs no warning that it has gone."""
         client = await self.client()
         self._is_outage_told = True
-        return await client.shutdown()
+        try:
+            return await client.shutdown()
+        except SaliscopeError:
+            # It runs on, and when it goes, nobody has asked for that.
+            self._is_outage_told = False
+            raise
+
+    def _connect(self) -> None:
+        if self.session is not None and self.session.state == "idle":
+            self.tasks.start("connect", self.session.start())
 
     def _leave(self, buffer: Buffer) -> None:
         if buffer.live is not None and self.session is not None:

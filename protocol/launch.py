@@ -90,16 +90,15 @@ async def aconnect(
     reconnect: bool = True,
 ) -> AsyncClient:
     """`connect` for asyncio; `on_stage` is called from another thread."""
-    import asyncio
-
     from saliscope.protocol.aclient import AsyncClient
+    from saliscope.protocol.dialling import dialled
 
     dial = partial(connect, address, token=token, start=start, private=private, on_stage=on_stage)
 
     async def redial() -> socket.socket:
-        return (await asyncio.to_thread(dial)).detach()[0]
+        return (await dialled(dial)).detach()[0]
 
-    sock, process = (await asyncio.to_thread(dial)).detach()
+    sock, process = (await dialled(dial)).detach()
     return await AsyncClient.adopt(sock, process=process, redial=redial if reconnect and not private else None)
 
 

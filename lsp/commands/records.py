@@ -50,6 +50,8 @@ async def mask(service: Service, arguments: list[Any], token: Token) -> Any:
     piece = piece_at(record, buffer.text, offset)
     if piece is None or record.stale:
         raise SaliscopeError("bad_request", "there is no word with a score at this place")
+    # Before anything is waited for: an edit meanwhile would move another word there.
+    word = named(buffer.text, piece)
     source, hidden = source_of(explanation), mask_of(explanation, [piece.number])
     client = await service.client()
     answer = await client.predict(
@@ -57,7 +59,6 @@ async def mask(service: Service, arguments: list[Any], token: Token) -> Any:
     )
     found = answer.predictions[0]
     before, after = _share(explanation.prediction), _share(found, explanation.prediction.label)
-    word = named(buffer.text, piece)
     message = f"without “{word}”: {prediction_of(found)}, before {prediction_of(explanation.prediction)}"
     service.server.window_show_message(types.ShowMessageParams(types.MessageType.Info, f"saliscope: {message}"))
     delta = None if before is None or after is None else after - before

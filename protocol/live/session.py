@@ -159,7 +159,7 @@ class LiveSession:
                 await asyncio.sleep(wait_s)
                 wait_s = min(2 * wait_s, _AGAIN_S[1])
                 continue
-            wait_s = _AGAIN_S[0]
+            since = asyncio.get_running_loop().time()
             self._enter("connected", "")
             for courier in self._couriers.values():
                 self._send_out(courier)
@@ -168,6 +168,9 @@ class LiveSession:
             await self.client.close()
             self.client = None
             self._enter("lost", "the connection to the daemon was lost")
+            # One that ends as soon as it has come up is not started again and again.
+            lived_s = asyncio.get_running_loop().time() - since
+            wait_s = _AGAIN_S[0] if lived_s > _AGAIN_S[1] else min(2 * wait_s, _AGAIN_S[1])
             await asyncio.sleep(wait_s)
 
     async def _watch(self) -> None:

@@ -88,6 +88,24 @@ async def test_a_window_in_which_nothing_is_explained_starts_no_daemon(start: St
     assert editor.states == ["idle", "connecting", "connected"]
 
 
+async def test_a_document_that_is_explained_only_on_command_starts_no_daemon_before_it(
+    start: Start, daemon: FakeDaemon
+) -> None:
+    editor = await start(trigger="manual")
+    editor.open(URI, TEXT)
+    assert (await editor.command("status"))["session"] == "idle"
+    assert daemon.client is None
+    rows = (await editor.command("runFile", URI))["records"]
+    assert [row["prediction"]["label"] for row in rows] == ["negative", "positive"]
+
+
+async def test_a_document_whose_address_cannot_be_read_has_no_file_and_is_explained(start: Start) -> None:
+    editor, uri = await start(), "file://[bad/a.txt"
+    editor.open(uri, TEXT)
+    await editor.settle(uri)
+    assert [word for word, *_ in await editor.coloured(uri)] == ["dull", "fun"]
+
+
 async def test_a_huge_document_says_the_limit_and_is_explained_when_it_is_shorter(start: Start) -> None:
     editor = await start(maxCharacters=20)
     editor.open(URI, TEXT + "one more line\n")

@@ -10,6 +10,7 @@ from lsprotocol import types
 from pytest_lsp import client_capabilities
 
 from saliscope.lsp.commands import COMMANDS
+from saliscope.protocol.errors import SaliscopeError
 from tests.lsp.conftest import Start
 from tests.lsp.editor import Editor
 from tests.lsp.fake_session import FakeClient, FakeDaemon
@@ -216,6 +217,37 @@ async def test_scores_of_another_model_or_class_do_not_stand_beside_those_of_thi
     assert list((await editor.command("record", URI, PLACE))["compared"]) == ["occlusion"]
 
 
+async def test_a_hidden_word_is_named_as_it_was_when_it_was_hidden(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = await opened(start)
+    predict = FakeClient.predict
+
+    async def predicts(client: FakeClient, *args: Any, **options: Any) -> Any:
+        editor.replace(URI, "dull", "a very nice")
+        await editor.until(lambda: editor.service.buffers[URI].version == 2)
+        return await predict(client, *args, **options)
+
+    monkeypatch.setattr(FakeClient, "predict", predicts)
+    assert (await editor.command("mask", URI, PLACE))["word"] == "dull"
+
+
+async def test_a_restart_that_fails_hides_no_later_outage(
+    start: Start, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = await opened(start)
+
+    async def refuses(client: FakeClient) -> Any:
+        raise SaliscopeError("busy", "not now")
+
+    monkeypatch.setattr(FakeClient, "shutdown", refuses)
+    with pytest.raises(Exception, match="not now"):
+        await editor.command("restartDaemon")
+    daemon.die()
+    await editor.until(lambda: editor.client.messages)
+    assert "the daemon has gone" in editor.client.messages[0].message
+
+
 async def test_nothing_is_told_of_a_document_that_was_closed_during_a_command(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -317,7 +349,9 @@ async def test_manually_nothing_is_asked_until_a_command_says_so(start: Start, d
 async def test_manually_no_model_is_loaded_until_a_command_says_so(start: Start, daemon: FakeDaemon) -> None:
     editor = await start(client_capabilities("visual-studio-code"), model="other", trigger="manual")
     editor.open(URI, TEXT, "jsonl")
-    await editor.until(lambda: editor.service.session and editor.service.session.state == "connected")
+    await editor.command("models")
+    assert daemon.client is not None
     # What the connection begins runs before this is answered.
     await editor.command("models")
+    await editor.until(lambda: not any(name.startswith("load") for name in editor.service.tasks.names))
     assert daemon.events == []

@@ -238,6 +238,12 @@ function M.setup(options)
       colours.define(M.options.palette)
     end,
   })
+  vim.api.nvim_create_autocmd("BufUnload", {
+    group = group,
+    callback = function(event)
+      colours.clear(event.buf)
+    end,
+  })
   -- Neovim remembers the lines of lenses, and does not move them with the text.
   vim.api.nvim_create_autocmd({ "TextChanged", "InsertLeave" }, {
     group = group,
