@@ -349,6 +349,7 @@ async def test_manually_nothing_is_asked_until_a_command_says_so(start: Start, d
 async def test_manually_no_model_is_loaded_until_a_command_says_so(start: Start, daemon: FakeDaemon) -> None:
     editor = await start(client_capabilities("visual-studio-code"), model="other", trigger="manual")
     editor.open(URI, TEXT, "jsonl")
+    await editor.until(lambda: URI in editor.service.buffers and editor.service.buffers[URI].live)
     await editor.command("models")
     assert daemon.client is not None
     # What the connection begins runs before this is answered.
