@@ -64,7 +64,12 @@ class RecordTable(ScrollView, can_focus=True):
         self.call_after_refresh(self._show_cursor)
 
     def on_resize(self) -> None:
-        """Columns are as wide as there is room."""
+        """Columns are as wide as there is room, and other rows may be visible."""
+        self.again()
+        self.post_message(self.Looked())
+
+    def watch_show_vertical_scrollbar(self) -> None:
+        """A scroll bar takes room from the columns."""
         self.again()
 
     def again(self) -> None:

@@ -39,6 +39,27 @@ async def test_what_is_seen_is_predicted_and_explained_and_nothing_else(tmp_path
         assert f"2,000 rows · {2 * seen} known" in summary(app)
 
 
+async def test_rows_that_a_larger_window_shows_are_predicted_too(tmp_path: Path, open_app: Open) -> None:
+    app = open_app(write(tmp_path, 2000))
+    async with app.run_test(size=(120, 20)) as pilot:
+        await settled(pilot)
+        few = len(screen_of(app).table.in_sight)
+        await pilot.resize_terminal(120, 40)
+        await until(pilot, lambda: len(screen_of(app).table.in_sight) == few + 20)
+        await settled(pilot)
+        assert len(room_of(app).data.known) == few + 20
+
+
+async def test_columns_leave_room_for_the_bar_that_scrolls(tmp_path: Path, open_app: Open) -> None:
+    app = open_app(write(tmp_path, 2000))
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settled(pilot)
+        table = screen_of(app).table
+        assert table.show_vertical_scrollbar
+        assert not table.show_horizontal_scrollbar
+        assert table.virtual_size.width == table.scrollable_content_region.width
+
+
 async def test_words_have_the_colours_of_their_scores_and_wrong_rows_a_mark(tmp_path: Path, open_app: Open) -> None:
     app = open_app(write(tmp_path))
     async with app.run_test(size=(120, 30)) as pilot:
