@@ -110,6 +110,21 @@ def cut(text: str, columns: int) -> str:
     return text[:end_of_fit] + "…" if columns > 0 else ""
 
 
+def cut_inside(text: str, columns: int) -> str:
+    """The text shortened to at most `columns` cells with … in its middle, where names of one family are alike."""
+    if width(text) <= columns:
+        return text
+    room = max(columns - 1, 0) // 2
+    head = cut(text, columns - room)
+    tail = len(text)
+    for start, end in reversed(list(graphemes(text))):
+        room -= cells(text[start:end])
+        if room < 0:
+            break
+        tail = start
+    return head + text[tail:]
+
+
 def pad(text: str, columns: int, *, right: bool = False) -> str:
     """The text filled with spaces to `columns` cells; with `right` the spaces come first."""
     spaces = " " * max(0, columns - width(text))

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saliscope.render.graphemes import cells, cut, graphemes, pad, width
+from saliscope.explainers.families import METHODS
+from saliscope.render.graphemes import cells, cut, cut_inside, graphemes, pad, width
 from saliscope.render.text import one_line, signed, visible
 
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=60)
@@ -94,3 +95,25 @@ def test_cut_never_splits_a_grapheme() -> None:
 )
 def test_scores_show_their_sign_and_three_places(score: float, peak: float | None, text: str) -> None:
     assert signed(score, peak) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "shown"),
+    [
+        ("decoded-grad-cam", 16, "decoded-grad-cam"),
+        ("decoded-grad-cam", 9, "deco…-cam"),
+        ("decoded-grad-cam", 8, "deco…cam"),
+        ("日本語日本語日本語", 9, "日本…本語"),
+        ("日本語日本語日本語", 8, "日本…語"),
+        ("ab", 1, "…"),
+        ("ab", 0, ""),
+    ],
+)
+def test_a_name_is_cut_in_its_middle(text: str, columns: int, shown: str) -> None:
+    assert cut_inside(text, columns) == shown
+    assert width(shown) <= columns
+
+
+def test_no_two_methods_look_alike_where_a_chip_has_least_room() -> None:
+    names = [method.name for method in METHODS]
+    assert len({cut_inside(name, 8) for name in names}) == len(names)

@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from saliscope.protocol.explanation import Explanation
 from saliscope.protocol.results import Status
-from saliscope.render.graphemes import cut
+from saliscope.render.graphemes import cut, cut_inside
 from saliscope.render.text import one_line
 from saliscope.tui.phase import MARKS, Phase
 
@@ -22,8 +22,8 @@ MAX_CHIP = 28
 WIDE = 100
 #: What is chosen, in the order of the chips.
 CHOICES = ("model", "method", "target", "granularity", "layer")
-
-
+#: Those of which the end tells more than the middle: `decoded-simple`, `decoded-grad-cam`; not so `demo-encoder`.
+_NAMES = ("method",)
 #: The cells of a chip beside its value: one at each side, and its sign.
 AROUND = 4
 
@@ -67,7 +67,8 @@ class Chip(Static):
             self._draw()
 
     def _draw(self) -> None:
-        line = Text(cut(one_line(self._value), min(self._most, MAX_CHIP)), "bold" if self._own else "")
+        shorten = cut_inside if self.choice in _NAMES else cut
+        line = Text(shorten(one_line(self._value), min(self._most, MAX_CHIP)), "bold" if self._own else "")
         line.append(" ▾", "dim")
         self.tooltip = Text(f"{one_line(self._value)}: choose another {self.choice}")
         self.update(line)
@@ -91,6 +92,7 @@ class TopBar(Horizontal):
     def __init__(self) -> None:
         super().__init__()
         self._shown: tuple[str, str] | None = None
+        self._widest = 0
 
     def compose(self) -> ComposeResult:
         """The name of the app, a chip for each choice and the state."""
@@ -133,3 +135,9 @@ class TopBar(Horizontal):
         for name in ("quiet", "busy", "good", "warn", "bad"):
             state.set_class(name == look, f"-{name}")
         state.update(Text(shown[1], no_wrap=True), layout=False)
+        wanted = cell_len(shown[1]) + 2
+        if wanted > self._widest:
+            # It does not give room back, so that the choices stay in their places while states come and go.
+            self._widest = wanted
+            state.styles.width = wanted
+            self.call_after_refresh(self.fit)
