@@ -57,7 +57,8 @@ class Courier:
             if self._timer is None:
                 self._timer = asyncio.get_running_loop().call_at(self._due, self._ring)
         else:
-            self._wake.set()
+            # Who waits for all that is not held has it; a document that was refused is not offered with it.
+            self._news.set()
         if touched:
             self._tell(touched)
 

@@ -60,6 +60,8 @@ class LiveSession:
         """Connect; returns when that was done or has failed (see `state`), and goes on trying until `stop`."""
         if not self._tasks:
             self._tasks = [asyncio.create_task(self._keep()), asyncio.create_task(self._watch())]
+            for task in self._tasks:
+                task.add_done_callback(_tell_failure)
         await self._first_try.wait()
 
     async def stop(self) -> None:
@@ -70,6 +72,7 @@ class LiveSession:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks = []
         self._first_try.clear()
+        self.state = "idle"
         for courier in self._couriers.values():
             courier.close()
         if self.client is not None:
@@ -220,9 +223,14 @@ class LiveSession:
     def _come_back(self, errand: asyncio.Task[None]) -> None:
         for name in [name for name, latest in self._errands.items() if latest is errand]:
             del self._errands[name]
-        if not errand.cancelled() and (error := errand.exception()) is not None:
-            told = {"message": "a live document cannot go on", "exception": error}
-            errand.get_loop().call_exception_handler(told)
+        _tell_failure(errand)
+
+
+def _tell_failure(task: asyncio.Task[None]) -> None:
+    """Tell the loop of a task that has failed: nobody awaits it."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        told = {"message": "a live document cannot go on", "exception": error}
+        task.get_loop().call_exception_handler(told)
 
 
 def _known(options: RecordOptions) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from saliscope.protocol.errors import SaliscopeError
 from saliscope.protocol.live.choices import Choices
 from saliscope.protocol.live.courier import Courier
 from saliscope.protocol.live.document import LiveDocument
+from saliscope.protocol.workspace import Trigger
 
 
 class Desk:
@@ -41,13 +42,15 @@ class Desk:
 
 
 def carried(
-    test: Callable[[Courier, Desk, list[Any]], Coroutine[Any, Any, None]], refuses: Callable[[str], bool]
+    test: Callable[[Courier, Desk, list[Any]], Coroutine[Any, Any, None]],
+    refuses: Callable[[str], bool],
+    trigger: Trigger | None = None,
 ) -> None:
     """Run a test with a courier that serves a desk."""
 
     async def run() -> None:
         told: list[Any] = []
-        choices = Choices(None, {})
+        choices = Choices(None, {}, trigger)
         document = LiveDocument("a.txt", "bad", choices)
         courier = Courier(document, choices, lambda document, ids: told.append(ids), 0.01)
         desk: Any = Desk(refuses)
@@ -93,6 +96,21 @@ def test_what_is_typed_while_a_document_is_being_refused_is_offered() -> None:
         assert courier.document.problem is None
 
     carried(run, lambda text: text == "bad")
+
+
+def test_a_refused_document_that_is_explained_when_saved_is_not_offered_before() -> None:
+    async def run(courier: Courier, desk: Desk, told: list[Any]) -> None:
+        await rest()
+        courier.edit([Edit(0, 3, "goo")])
+        courier.edit([Edit(3, 3, "d")])
+        await rest()
+        assert desk.offered == ["bad"]
+        await courier.settled()
+        courier.flush()
+        await rest()
+        assert desk.offered == ["bad", "good"]
+
+    carried(run, lambda text: text == "bad", "onSave")
 
 
 def test_nothing_is_told_of_a_document_that_was_closed_while_it_was_opened() -> None:
