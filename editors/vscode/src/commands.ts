@@ -95,12 +95,11 @@ const ANYWHERE: Record<string, (server: Server) => Promise<void>> = {
     await server.restart();
   },
   async status(server) {
-    const { outputChannel } = server.client;
-    outputChannel.appendLine(JSON.stringify(await server.run("status"), null, 1));
-    outputChannel.show(true);
+    server.log.appendLine(JSON.stringify(await server.run("status"), null, 1));
+    server.log.show(true);
   },
   async log(server) {
-    server.client.outputChannel.show(true);
+    server.log.show(true);
   },
   async settings() {
     await vscode.commands.executeCommand("workbench.action.openSettings", "saliscope.");

@@ -1,6 +1,7 @@
 // saliscope in VS Code: starts the language server, draws its scores, and gives its commands a place.
 import * as vscode from "vscode";
 import { State as ClientState } from "vscode-languageclient/node";
+import type { LanguageClient } from "vscode-languageclient/node";
 
 import { Colours, type Told } from "./colours";
 import { register } from "./commands";
@@ -31,7 +32,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       void vscode.env.clipboard.writeText(JSON.stringify(known, null, 2));
       vscode.window.setStatusBarMessage("saliscope: the explanation is copied", 3000);
     },
-  });
+  }, listen);
   server = mine;
   const here = new Here(() => mine);
   here.onSeen((seen) => {
@@ -41,34 +42,36 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       void hint(context);
     }
   });
-  context.subscriptions.push(colours, status, here, ...register(() => mine));
+  context.subscriptions.push(mine.log, colours, status, here, ...register(() => mine));
   context.subscriptions.push(vscode.window.registerWebviewViewProvider(VIEW, panel), ...watch(mine, status, colours, here));
 
-  mine.client.onNotification("saliscope/decorations", (told: Told) => {
-    if (!colours.draw(told)) {
-      setTimeout(() => {
-        again(mine, told).catch((error: unknown) => mine.client.debug(`not drawn again: ${String(error)}`));
-      }, AGAIN_MS);
-    }
-    here.look(true);
-  });
-  mine.client.onNotification("saliscope/status", (told: State) => {
-    status.told(told);
-    here.look(true);
-  });
-  mine.client.onDidChangeState(({ newState }) => {
-    if (newState === ClientState.Stopped) {
-      colours.clear();
-      status.told({ state: "stopped", message: "" });
-    }
-  });
-  await start(status, () => mine.start());
+  /** What each run of the server tells. */
+  function listen(client: LanguageClient): void {
+    client.onNotification("saliscope/decorations", (told: Told) => {
+      if (!colours.draw(told)) {
+        setTimeout(() => {
+          again(mine, told).catch((error: unknown) => mine.log.appendLine(`not drawn again: ${String(error)}`));
+        }, AGAIN_MS);
+      }
+      here.look(true);
+    });
+    client.onNotification("saliscope/status", (told: State) => {
+      status.told(told);
+      here.look(true);
+    });
+    client.onDidChangeState(({ newState }) => {
+      if (newState === ClientState.Stopped) {
+        colours.clear();
+        status.told({ state: "stopped", message: "" });
+      }
+    });
+  }
+
+  await start(status, () => mine.restart());
 }
 
 export async function deactivate(): Promise<void> {
-  if (server?.isRunning) {
-    await server.client.stop();
-  }
+  await server?.end();
 }
 
 /** Have sent again what was told about another text. */

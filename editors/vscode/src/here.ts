@@ -58,7 +58,7 @@ export class Here implements vscode.Disposable {
     } catch (error) {
       // The document is being opened or closed, or the server ends; the next look finds out.
       this.isNew = true;
-      server.client.debug(`no record: ${String(error)}`);
+      server.log.appendLine(`no record: ${String(error)}`);
     }
   }
 

@@ -1,9 +1,10 @@
-// The language server: how it is started, and how its commands are run.
+// The language server: started as the settings say, and asked to run its commands.
 import * as vscode from "vscode";
-import { LanguageClient, State } from "vscode-languageclient/node";
-import type { ClientCapabilities, Executable, LanguageClientOptions, StaticFeature } from "vscode-languageclient/node";
+import { State } from "vscode-languageclient/node";
+import type { ClientCapabilities, LanguageClient, LanguageClientOptions, StaticFeature } from "vscode-languageclient/node";
 
 import type { Known } from "./answers";
+import { Run } from "./process";
 
 export const LANGUAGES = ["plaintext", "markdown", "json", "jsonl", "csv", "tsv", "yaml", "prompt"];
 const SCHEMES = ["file", "untitled", "vscode-notebook-cell"];
@@ -26,33 +27,50 @@ export interface Audience {
   copied(known: Known): void;
 }
 
-/** Leaves it to who starts the server to say that it does not start. */
-class Client extends LanguageClient {
-  private isStarting = false;
+/** The server: one run of it at a time. */
+export class Server {
+  readonly log = vscode.window.createOutputChannel("saliscope");
+  private current: Run | undefined;
+  private ended: Promise<unknown> = Promise.resolve();
 
-  override async start(): Promise<void> {
-    this.isStarting = true;
+  /** `listen` is given the client of each run, before it starts. */
+  constructor(private readonly audience: Audience, private readonly listen: (client: LanguageClient) => void) {}
+
+  /** End the run that there is, also while it is being started, and start one as the settings say now. */
+  async restart(): Promise<void> {
+    const said = vscode.workspace.getConfiguration("saliscope.server").get<string[]>("command", []);
+    const run = new Run(said.length > 0 ? said : ["saliscope", "lsp"], this.options());
+    run.client.registerFeature(OWN);
+    this.listen(run.client);
+    const before = this.current;
+    this.current = run;
+    this.ended = Promise.all([this.ended, before?.end()]);
+    await this.ended;
     try {
-      await super.start();
-    } finally {
-      this.isStarting = false;
+      // Settings may have changed again while the one before was ending.
+      if (this.current === run) {
+        await run.start();
+      }
+    } catch (error) {
+      if (this.current === run) {
+        throw error;
+      }
     }
   }
 
-  override error(message: string, data?: unknown, showNotification: boolean | "force" = true): void {
-    super.error(message, data, !this.isStarting && showNotification);
+  /** End it for good. */
+  async end(): Promise<void> {
+    const before = this.current;
+    this.current = undefined;
+    await before?.end();
   }
-}
 
-/** The client of the server. */
-export class Server {
-  readonly client: LanguageClient;
-  private readonly how: Executable = { command: "" };
-
-  constructor(audience: Audience) {
-    const options: LanguageClientOptions = {
+  private options(): LanguageClientOptions {
+    const { audience } = this;
+    return {
       documentSelector: LANGUAGES.flatMap((language) => SCHEMES.map((scheme) => ({ language, scheme }))),
       initializationOptions: () => ({ saliscope: {} }),
+      outputChannel: this.log,
       middleware: {
         async executeCommand(name, given, next) {
           const answer: unknown = await next(name, given);
@@ -67,41 +85,18 @@ export class Server {
         },
       },
     };
-    this.client = new Client("saliscope", "saliscope", this.how, options);
-    this.client.registerFeature(OWN);
-  }
-
-  /** Start it as the settings say now. */
-  async start(): Promise<void> {
-    const said = vscode.workspace.getConfiguration("saliscope.server").get<string[]>("command", []);
-    const [command = "saliscope", ...args] = said.length > 0 ? said : ["saliscope", "lsp"];
-    Object.assign(this.how, { command, args });
-    try {
-      await this.client.start();
-    } catch (error) {
-      // vscode-languageclient 9 answers with this failure to every later start, whatever the settings say then.
-      (this.client as unknown as { _onStart: undefined })._onStart = undefined;
-      throw error;
-    }
-  }
-
-  async restart(): Promise<void> {
-    if (this.isRunning) {
-      await this.client.stop();
-    }
-    await this.start();
   }
 
   get isRunning(): boolean {
-    return this.client.state === State.Running;
+    return this.current?.client.state === State.Running;
   }
 
   serves(document: vscode.TextDocument): boolean {
     return this.isRunning && LANGUAGES.includes(document.languageId) && SCHEMES.includes(document.uri.scheme);
   }
 
-  /** Run a command of the server; fails as the server says. */
-  run<T>(name: string, ...given: unknown[]): Promise<T> {
+  /** Run a command of the server; fails as the server says, and where there is none. */
+  async run<T>(name: string, ...given: unknown[]): Promise<T> {
     return this.client.sendRequest<T>("workspace/executeCommand", { command: `saliscope.${name}`, arguments: given });
   }
 
@@ -113,5 +108,12 @@ export class Server {
   async focus(uri: vscode.Uri, position: vscode.Position): Promise<void> {
     const { line, character } = position;
     await this.client.sendNotification("saliscope/focus", { uri: uri.toString(), position: { line, character } });
+  }
+
+  private get client(): LanguageClient {
+    if (this.current === undefined) {
+      throw new Error("the language server does not run");
+    }
+    return this.current.client;
   }
 }

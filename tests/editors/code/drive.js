@@ -101,7 +101,7 @@ async function acted(code) {
   await settled(code);
 }
 
-/** A server that does not start is told of once, and the one of the setting that is mended starts. */
+/** A server that does not start is told of once, and the one of the setting that is mended starts, also at once. */
 async function mended(code) {
   const file = path.join(folder, "data", "Machine", "settings.json");
   const sound = fs.readFileSync(file, "utf8");
@@ -114,6 +114,15 @@ async function mended(code) {
   fs.writeFileSync(file, sound);
   await until("words are coloured again", async () => (await code.coloured()).length > 0);
   await settled(code);
+  // Mended while it is still being started.
+  const started = path.join(folder, "started");
+  const slow = `touch ${JSON.stringify(started)}; sleep 1; exit 1`;
+  fs.writeFileSync(file, JSON.stringify({ "saliscope.server.command": ["sh", "-c", slow] }));
+  await until("it is being started", () => fs.existsSync(started));
+  fs.writeFileSync(file, sound);
+  await until("words are coloured once more", async () => (await code.coloured()).length > 0);
+  await settled(code);
+  await code.command("Notifications: Clear All Notifications");
 }
 
 /** A daemon that is killed comes back by itself, and what was typed meanwhile is explained. */
