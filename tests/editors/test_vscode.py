@@ -204,6 +204,10 @@ def test_a_server_that_does_not_start_is_told_of_once_and_the_mended_one_starts(
     assert len(seen["mended"]) == 1
 
 
+def test_a_server_that_ends_is_started_again_without_a_word(seen: dict[str, Any]) -> None:
+    assert seen["ended"] == []
+
+
 def test_a_light_theme_has_light_colours(seen: dict[str, Any]) -> None:
     assert buckets(seen["light"], "light")
 

@@ -125,6 +125,27 @@ async function mended(code) {
   await code.command("Notifications: Clear All Notifications");
 }
 
+/** A server that ends by itself is started again, and nothing is said of it. */
+async function ended(code) {
+  const file = path.join(folder, "data", "Machine", "settings.json");
+  const sound = fs.readFileSync(file, "utf8");
+  const [named, key] = [path.join(folder, "pid"), "saliscope.server.command"];
+  const script = `echo $$ > ${JSON.stringify(named)}; exec "$@"`;
+  fs.writeFileSync(file, JSON.stringify({ [key]: ["sh", "-c", script, "sh", ...JSON.parse(sound)[key]] }));
+  const pid = () => (fs.existsSync(named) ? Number(fs.readFileSync(named, "utf8")) : 0);
+  const first = await until("the server says who it is", pid);
+  await settled(code);
+  process.kill(first, "SIGKILL");
+  await until("there is another one", () => pid() !== first);
+  await until("words are coloured by it", async () => (await code.coloured()).length > 0);
+  await settled(code);
+  seen.ended = await code.texts(".notification-list-item-message");
+  fs.writeFileSync(file, sound);
+  await until("the one of the settings is back", async () => (await code.coloured()).length === 0);
+  await until("words are coloured as before", async () => (await code.coloured()).length > 0);
+  await settled(code);
+}
+
 /** A daemon that is killed comes back by itself, and what was typed meanwhile is explained. */
 async function killed(code) {
   const run = ["-m", "saliscope.cli", "status", "--json"];
@@ -181,7 +202,7 @@ async function walkthrough(code) {
 async function run() {
   const code = await Code.open(url, path.join(folder, "chromium"));
   try {
-    for (const step of [opened, problems, table, typed, acted, settings, light, mended, killed, untitled, walkthrough]) {
+    for (const step of [opened, problems, table, typed, acted, settings, light, mended, ended, killed, untitled, walkthrough]) {
       await within(step.name, STEP_MS, step(code));
     }
   } catch (error) {
