@@ -11,6 +11,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widgets import Static, TextArea
@@ -51,6 +52,10 @@ class PromptArea(TextArea, inherit_bindings=False):
         self._line_cache.clear()
         self.refresh()
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """What is visible; one that was taken away may be drawn once more, and has no styles any more."""
+        return super().render_lines(crop) if self.is_attached else [Strip.blank(crop.width)] * crop.height
+
     def render_line(self, y: int) -> Strip:
         """One row; a text area has no way to write its hint where there is no room at all."""
         return super().render_line(y) if self.content_size.width > 0 else Strip([])
@@ -88,23 +93,20 @@ class MessageBox(Vertical):
     def __init__(self, at: int, role: str, content: str, inks: Inks, **options: Any) -> None:
         super().__init__(classes="message", **options)
         self.at = at
-        self._role, self._content, self._inks = role, content, inks
+        self._role, self._content = role, content
+        #: The text; there before it is shown, since boxes are painted as soon as they are mounted.
+        self.area = PromptArea(content, inks)
         self._shown = content
 
     def compose(self) -> ComposeResult:
         """The role above the text."""
         yield Static(Text.assemble((self._role, "bold"), (" ▾" if self._role else "", "dim")), classes="role")
-        yield PromptArea(self._content, self._inks)
+        yield self.area
 
     def on_mount(self) -> None:
         """A plain prompt has no role."""
         self.query_one(Static).display = bool(self._role)
         self._shown = self.area.text
-
-    @property
-    def area(self) -> PromptArea:
-        """The text."""
-        return self.query_one(PromptArea)
 
     @on(TextArea.Changed)
     def _tell(self, event: TextArea.Changed) -> None:
