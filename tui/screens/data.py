@@ -106,7 +106,7 @@ class DataScreen(Screen[None]):
 
     def _tick(self) -> None:
         """Show what is new since the last time; a screen that is being left has nothing to show it on."""
-        if not self.query(RecordTable):
+        if not self.is_running:
             return
         if self._data.grow():
             self.table.again()
@@ -152,7 +152,7 @@ class DataScreen(Screen[None]):
 
     def _check(self) -> None:
         """See whether the file is still the one that was opened."""
-        if not self.query(RecordTable):
+        if not self.is_running:
             return
         try:
             if stamp_of(self._data.path) == self._data.file.stamp:
@@ -181,7 +181,7 @@ class DataScreen(Screen[None]):
     async def _look(self) -> None:
         """Know more of what is visible: first what the job has found, then predictions, then scores."""
         await asyncio.sleep(REST_S)
-        if not self.query(RecordTable):
+        if not self.is_running:
             return
         rows, row = [self._data.rows[at] for at in self.table.in_sight], self.table.row
         try:
@@ -226,7 +226,7 @@ class DataScreen(Screen[None]):
         await asyncio.sleep(SEARCH_REST_S)
         data = self._data
         rows = await self._arranging.rows()
-        if not self.query(RecordTable):
+        if not self.is_running:
             data.rows = rows
             return
         at = self.table.row if data.wish.order == "place" or not is_wished else None

@@ -104,7 +104,7 @@ class PromptScreen(Screen[None]):
 
     def _show(self) -> None:
         """Show answer, colours and what is said about them; a screen that is being left has nothing to show them on."""
-        if not self.query(AnswerView):
+        if not self.is_running:
             return
         prompt = self._prompt
         self.query_one(AnswerView).show(prompt.answer, prompt.picked)
@@ -115,7 +115,8 @@ class PromptScreen(Screen[None]):
         self.query_one("#prompt-bar", Static).update(f"saliscope   {self._writer.model} · {how}{method}")
 
     def _notice(self, text: str) -> None:
-        self.query_one(Notice).say(text)
+        if self.is_running:
+            self.query_one(Notice).say(text)
 
     def _complain(self, error: SaliscopeError) -> None:
         if error.code not in ("cancelled", "superseded"):
@@ -175,7 +176,7 @@ class PromptScreen(Screen[None]):
     async def _ask_next(self) -> None:
         """Show what may come next, once the reader rests."""
         await asyncio.sleep(REST_S)
-        if not self.query(NextToken):
+        if not self.is_running:
             # The screen is being left.
             return
         if self._prompt.is_empty:
@@ -186,7 +187,7 @@ class PromptScreen(Screen[None]):
         except SaliscopeError as error:
             self._complain(error)
             return
-        if self._prompt.answer is None and self.query(NextToken):
+        if self._prompt.answer is None and self.is_running:
             self.query_one(NextToken).show(likely)
 
     @work(exclusive=True, group="write")
@@ -220,7 +221,7 @@ class PromptScreen(Screen[None]):
         prompt = self._prompt
         prompt.answer = heard[0] if heard else None
         self._show()
-        if prompt.answer is not None and self.query(AnswerView):
+        if prompt.answer is not None and self.is_running:
             self.query_one(AnswerView).focus()
             self._pick(0, min(1, len(prompt.answer.tokens)))
 
